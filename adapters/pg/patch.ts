@@ -1,0 +1,158 @@
+import { type Host, type PoolInfo, plainHost } from '../host.js';
+import { PgFacade, rethrowWithCallersStack } from './facade.js';
+import type { ConnectCallback, PgPool, PgPoolClass, PgPoolPrototype, QueryCallback } from './shapes.js';
+
+/** On a prototype that carries it, a copy of this package is at work already. */
+const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.pg-pool');
+
+/** Pools that were first used while nobody wanted them enhanced stay stock for ever. */
+const STOCK = 'stock';
+
+const facades = new WeakMap<PgPool, PgFacade | typeof STOCK>();
+
+/**
+ * Makes every pool of this `pg-pool` class run on the engine, from its first use on. In place and idempotent: by plain
+ * assignment on the prototype, so that instances, subclasses and other instrumentations keep working.
+ * @param PoolClass what `require('pg-pool')` gives.
+ */
+export function patchPgPool(PoolClass: PgPoolClass, host: Host = plainHost): void {
+  const prototype = PoolClass.prototype as PgPoolPrototype;
+  if (Object.hasOwn(prototype, PATCHED)) return;
+  Object.defineProperty(prototype, PATCHED, { value: true });
+  const stock = pick(prototype, 'connect', 'query', 'newClient', '_pulseQueue', '_isFull');
+  /** Another instrumentation was here first: its wrapper runs, and the stock `connect` in it ends in our `newClient`. */
+  const wrapped = !String(stock.connect).includes('.newClient(');
+
+  prototype.connect = function connect(this: PgPool, cb?: ConnectCallback) {
+    const facade = facadeOf(this, host);
+    if (facade === undefined) return stock.connect.call(this, cb);
+    if (!wrapped) return facade.connect(cb);
+    facade.passing = true;
+    try {
+      return stock.connect.call(this, cb);
+    } finally {
+      facade.passing = false;
+    }
+  };
+  const enhancedConnect = prototype.connect;
+
+  prototype.newClient = function newClient(
+    this: PgPoolPrototype,
+    pendingItem: { callback: ConnectCallback },
+  ) {
+    const facade = facadeOf(this, host);
+    if (facade === undefined) return stock.newClient.call(this, pendingItem);
+    facade.passing = false;
+    return facade.connect(pendingItem.callback);
+  };
+
+  prototype.query = function query(
+    this: PgPoolPrototype,
+    text: unknown,
+    values?: unknown,
+    cb?: QueryCallback,
+  ): unknown {
+    const facade = facadeOf(this, host);
+    if (facade === undefined || typeof text === 'function') return stock.query.call(this, text, values, cb);
+    if (typeof values === 'function') return query.call(this, text, undefined, values as QueryCallback);
+    const run = (done: QueryCallback) => {
+      if (this.connect === enhancedConnect && !wrapped) facade.query(text, values, done);
+      else queryThroughConnect(this, facade, text, values, done);
+    };
+    if (cb !== undefined) return run(cb);
+    return new this.Promise((resolve, reject) => {
+      run((error, result) => (error ? reject(error) : resolve(result)));
+    }).catch(rethrowWithCallersStack);
+  };
+
+  prototype._pulseQueue = function _pulseQueue(this: PgPoolPrototype) {
+    const facade = facades.get(this);
+    if (facade === undefined || facade === STOCK) return stock._pulseQueue.call(this);
+    if (this.ending) facade.end();
+    return undefined;
+  };
+
+  prototype._isFull = function _isFull(this: PgPoolPrototype) {
+    const facade = facades.get(this);
+    if (facade === undefined || facade === STOCK) return stock._isFull.call(this);
+    return !facade.passing && facade.totalCount >= facade.engine.options.max;
+  };
+
+  patchCounts(prototype);
+}
+
+/** The engine's view of a pool, for those who have the pool in hand; undefined while it is stock. */
+export function facadeOf(pool: PgPool, host: Host): PgFacade | undefined {
+  let facade = facades.get(pool);
+  if (facade === undefined) {
+    facade = adopt(pool, host) ?? STOCK;
+    facades.set(pool, facade);
+  }
+  return facade === STOCK ? undefined : facade;
+}
+
+function adopt(pool: PgPool, host: Host): PgFacade | undefined {
+  const inUse = pool.ending || pool._clients.length > 0 || pool._pendingQueue.length > 0;
+  if (inUse || !host.enabled()) return undefined;
+  const info = describe(pool);
+  const setup = host.setUp(info);
+  if (setup === undefined) return undefined;
+  try {
+    return new PgFacade(pool, info, setup, host);
+  } catch (error) {
+    host.declined?.(info, error);
+    return undefined;
+  }
+}
+
+/** A subclass or another instrumentation stands in `connect`: go through it, as stock does. */
+function queryThroughConnect(
+  pool: PgPool,
+  facade: PgFacade,
+  text: unknown,
+  values: unknown,
+  done: QueryCallback,
+): void {
+  pool.connect((error, client, release) => {
+    if (error || client === undefined) done(error);
+    else facade.queryOn(client, client.release ?? release!, text, values, done);
+  });
+}
+
+/** The counts, straight from the engine: other instrumentations read them at every event. */
+function patchCounts(prototype: PgPoolPrototype): void {
+  for (const name of ['totalCount', 'idleCount', 'waitingCount', 'expiredCount'] as const) {
+    const stock = Object.getOwnPropertyDescriptor(prototype, name)?.get;
+    if (stock === undefined) continue;
+    Object.defineProperty(prototype, name, {
+      configurable: true,
+      get(this: PgPool) {
+        const facade = facades.get(this);
+        return facade === undefined || facade === STOCK ? stock.call(this) : facade[name];
+      },
+    });
+  }
+}
+
+function pick<T, K extends keyof T>(from: T, ...names: K[]): Pick<T, K> {
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>;
+}
+
+function describe(pool: PgPool): PoolInfo {
+  const { options } = pool;
+  const target = targetOf(options.connectionString);
+  return {
+    library: 'pg',
+    pool,
+    system: 'postgresql',
+    database: options.database ?? target?.pathname.slice(1) ?? process.env.PGDATABASE,
+    serverAddress: options.host ?? target?.hostname ?? process.env.PGHOST ?? 'localhost',
+    serverPort: Number(options.port ?? (target?.port || undefined) ?? process.env.PGPORT ?? 5432),
+  };
+}
+
+function targetOf(connectionString: string | undefined): URL | undefined {
+  return connectionString !== undefined && URL.canParse(connectionString)
+    ? new URL(connectionString)
+    : undefined;
+}

@@ -1,0 +1,66 @@
+import type { EventEmitter } from 'node:events';
+
+/** The part of a `pg` client that we rely on; `pg.Client`, `pg.native.Client` and most custom clients have it. */
+export interface PgClient extends EventEmitter {
+  connect(done: (error?: Error | null) => void): unknown;
+  query(text: unknown, values?: unknown, done?: QueryCallback): unknown;
+  end(done?: () => void): unknown;
+  release?: (error?: unknown) => void;
+  ref?(): void;
+  unref?(): void;
+  /** 'I' idle, 'T' in a transaction, 'E' in a failed one; recent versions only. */
+  getTransactionStatus?(): string | null;
+  /** False while a statement is unanswered; absent on the native client. */
+  readyForQuery?: boolean;
+  isConnected?(): boolean;
+  connection?: { stream?: { destroy(): void } };
+  _queryable?: boolean;
+  _ending?: boolean;
+  _poolUseCount?: number;
+}
+
+export type QueryCallback = (error: unknown, result?: unknown) => void;
+export type Release = (error?: unknown) => void;
+export type ConnectCallback = (error: unknown, client?: PgClient, release?: Release) => void;
+
+/** pg-pool's options; every client option may stand beside them. */
+export interface PgPoolOptions {
+  max?: unknown;
+  min?: unknown;
+  idleTimeoutMillis?: unknown;
+  connectionTimeoutMillis?: unknown;
+  maxUses?: unknown;
+  maxLifetimeSeconds?: unknown;
+  allowExitOnIdle?: boolean;
+  onConnect?: (client: PgClient) => unknown;
+  verify?: (client: PgClient, done: (error?: unknown) => void) => void;
+  connectionString?: string;
+  database?: string;
+  host?: string;
+  port?: unknown;
+}
+
+/** The part of a `pg-pool` pool that we rely on. */
+export interface PgPool extends EventEmitter {
+  readonly options: PgPoolOptions;
+  readonly Client: new (options: PgPoolOptions) => PgClient;
+  readonly Promise: PromiseConstructor;
+  log(message: string, ...more: unknown[]): void;
+  ending: boolean;
+  ended: boolean;
+  _clients: PgClient[];
+  _idle: unknown[];
+  _pendingQueue: unknown[];
+  _endCallback?: () => void;
+  connect(done?: ConnectCallback): unknown;
+}
+
+/** The methods of `pg-pool`'s prototype that a patch replaces. */
+export interface PgPoolPrototype extends PgPool {
+  query(text: unknown, values?: unknown, done?: QueryCallback): unknown;
+  newClient(pendingItem: { callback: ConnectCallback }): unknown;
+  _pulseQueue(): unknown;
+  _isFull(): boolean;
+}
+
+export type PgPoolClass = (abstract new (...given: never[]) => unknown) & { readonly prototype: unknown };

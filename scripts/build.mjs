@@ -1,0 +1,29 @@
+// Compiles into dist/ and removes what is no longer compiled: the test of a deleted file would still be run.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const compiler = join(root, 'node_modules/typescript/bin/tsc');
+const { status, stdout } = spawnSync(
+  process.execPath,
+  [compiler, '-p', root, '--listEmittedFiles', '--pretty'],
+  {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  },
+);
+
+const emitted = new Set();
+for (const line of stdout.split('\n')) {
+  if (line.startsWith('TSFILE: ')) emitted.add(resolve(root, line.slice('TSFILE: '.length).trim()));
+  else if (line) console.log(line);
+}
+if (status !== 0) process.exit(status ?? 1);
+
+for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })) {
+  const file = join(entry.parentPath ?? entry.path, entry.name);
+  if (!entry.isDirectory() && !emitted.has(file)) rmSync(file);
+}

@@ -1,0 +1,22 @@
+/**
+ * PORT: what an adapter supplies so that the engine can keep connections of type `C`.
+ */
+export interface Driver<C> {
+  /**
+   * Opens one connection. `signal` aborts when the open deadline has passed or the pool closes; a connection that
+   * arrives afterwards is closed by the engine, so ignoring the signal is safe.
+   */
+  open(signal: AbortSignal): Promise<C>;
+  /** Proves a connection alive by asking the server; rejects when it is not. */
+  check(connection: C): Promise<void>;
+  /** Closes a connection; the slot counts against `max` until this settles or `closeTimeoutMs` has passed. */
+  close(connection: C): Promise<void> | void;
+  /** Whether what is known without asking the server (socket state, `error`) makes the connection unusable. */
+  isBroken?(connection: C, error?: unknown): boolean;
+  /** Whether the connection must be checked by `check` before every lease, however short it was idle. */
+  mustCheck?(connection: C): boolean;
+  /** Whether a released connection still carries its last holder's open transaction or state. */
+  isDirty?(connection: C): boolean;
+  /** Makes a dirty connection clean; without it dirty connections are closed. */
+  reset?(connection: C): Promise<void>;
+}

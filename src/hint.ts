@@ -1,0 +1,25 @@
+/** SQL dialects that the engine can read. */
+export type Dialect = 'postgresql' | 'mysql';
+
+/** What a caller knows of the query it wants a connection for; every field may be left out. */
+export interface QueryCharacteristics {
+  /** The SQL text; never exported. */
+  sql?: string;
+  dialect?: Dialect;
+  /** A name for the kind of query, such as `'report'`. */
+  queryType?: string;
+  /** 0 (trivial) to 1 (as heavy as they come). */
+  estimatedComplexity?: number;
+  /** Expected time on the server, in milliseconds. */
+  estimatedDurationMs?: number;
+  readOnly?: boolean;
+  requiresTransaction?: boolean;
+}
+
+/** A query's characteristics and how long, and whether at all, its caller still waits. */
+export interface Hint extends QueryCharacteristics {
+  /** Longest wait for this acquire in milliseconds, in place of the pool's `acquireTimeoutMs`; 0 waits for ever. */
+  deadlineMs?: number;
+  /** Calls the wait off; the acquire then rejects with a `PoolError` of code `ABORTED` whose cause is the signal's reason. */
+  signal?: AbortSignal;
+}

@@ -1,0 +1,52 @@
+import type { DurationSummary } from './stats.js';
+
+/** Eight buckets an octave: a quantile is at most 9 % off, as in HdrHistogram's log-linear layout. */
+const BUCKETS_PER_OCTAVE = 8;
+const LEAST_MS = 0.001;
+const OCTAVES = 32;
+
+/** Durations in constant memory: counts in logarithmic buckets from one microsecond to an hour and more. */
+export class Histogram {
+  readonly #counts = new Float64Array(OCTAVES * BUCKETS_PER_OCTAVE);
+  #count = 0;
+  #sumMs = 0;
+  #maxMs = 0;
+
+  record(durationMs: number): void {
+    this.#counts[bucketOf(durationMs)]! += 1;
+    this.#count += 1;
+    this.#sumMs += durationMs;
+    if (durationMs > this.#maxMs) this.#maxMs = durationMs;
+  }
+
+  /** The duration below which the share `q` of all records lies; 0 when nothing was recorded. */
+  quantile(q: number): number {
+    let left = q * this.#count;
+    if (left === 0) return 0;
+    for (let bucket = 0; bucket < this.#counts.length; bucket += 1) {
+      left -= this.#counts[bucket]!;
+      if (left <= 0) return Math.min(upperEdgeMs(bucket), this.#maxMs);
+    }
+    return this.#maxMs;
+  }
+
+  summary(): DurationSummary {
+    return {
+      count: this.#count,
+      meanMs: this.#count === 0 ? 0 : this.#sumMs / this.#count,
+      p50Ms: this.quantile(0.5),
+      p99Ms: this.quantile(0.99),
+      maxMs: this.#maxMs,
+    };
+  }
+}
+
+function bucketOf(durationMs: number): number {
+  if (durationMs <= LEAST_MS) return 0;
+  const bucket = Math.ceil(Math.log2(durationMs / LEAST_MS) * BUCKETS_PER_OCTAVE);
+  return Math.min(bucket, OCTAVES * BUCKETS_PER_OCTAVE - 1);
+}
+
+function upperEdgeMs(bucket: number): number {
+  return LEAST_MS * 2 ** (bucket / BUCKETS_PER_OCTAVE);
+}

@@ -1,0 +1,58 @@
+import type { Lease, Outcome } from './lease.js';
+import type { CloseReason, Slot } from './slots.js';
+import type { Waiter } from './waiters.js';
+
+/**
+ * PORT: what happened, told as it happens. Every method may be left out; one that throws is silenced and never
+ * breaks a query. Callbacks receive objects that exist anyway, so silence costs nothing.
+ */
+export interface Observer<C> {
+  /** A caller joined the queue; runs in the caller's own asynchronous context. */
+  onQueued?(waiter: Waiter<C>): void;
+  /** A lease was given; `waiter` is undefined when it was served at once. Only timed leases are told of (`lease.timed`), and all that waited. */
+  onLeased?(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void;
+  /** A timed lease came back. */
+  onReleased?(lease: Lease<C>, heldMs: number, outcome: Outcome): void;
+  /** A caller was turned away or gave up; `waiter` is undefined when it never queued. */
+  onFailed?(error: unknown, waitedMs: number, waiter: Waiter<C> | undefined): void;
+  onOpening?(slot: Slot<C>, waiter: Waiter<C> | undefined): void;
+  onOpened?(slot: Slot<C>, tookMs: number): void;
+  onOpenFailed?(slot: Slot<C>, tookMs: number, error: unknown): void;
+  onChecked?(slot: Slot<C>, tookMs: number, error: unknown): void;
+  onClosed?(slot: Slot<C>, reason: CloseReason): void;
+  onResized?(from: number, to: number): void;
+  onLeakSuspected?(slot: Slot<C>, heldMs: number): void;
+  onStaleRelease?(lease: Lease<C>): void;
+}
+
+const CALLBACKS = [
+  'onQueued',
+  'onLeased',
+  'onReleased',
+  'onFailed',
+  'onOpening',
+  'onOpened',
+  'onOpenFailed',
+  'onChecked',
+  'onClosed',
+  'onResized',
+  'onLeakSuspected',
+  'onStaleRelease',
+] as const satisfies readonly (keyof Observer<unknown>)[];
+
+/** The same observer, unable to throw, and with nothing where it does not listen. */
+export function guarded<C>(observer: Observer<C>): Observer<C> {
+  const safe: Record<string, (...told: unknown[]) => void> = {};
+  for (const name of CALLBACKS) {
+    const listen = observer[name] as ((...told: unknown[]) => void) | undefined;
+    if (listen === undefined) continue;
+    safe[name] = (first, second, third) => {
+      try {
+        listen.call(observer, first, second, third);
+      } catch {
+        // A listener's fault is not the query's.
+      }
+    };
+  }
+  return safe as Observer<C>;
+}

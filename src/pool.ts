@@ -1,0 +1,827 @@
+import { type PoolOptions, type ResolvedOptions, resolveOptions } from './config.js';
+import type { Driver } from './driver.js';
+import { describeStats, PoolError, type PoolErrorCode, type PoolErrorPhase, withoutStack } from './errors.js';
+import type { Hint, QueryCharacteristics } from './hint.js';
+import { Histogram } from './histogram.js';
+import { Lease, type LeaseHome, type Outcome } from './lease.js';
+import { guarded, type Observer } from './observer.js';
+import { type Runtime, systemRuntime, type Timer } from './runtime.js';
+import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
+import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
+import {
+  idleBeyond,
+  idlePastLifetime,
+  idleTooLong,
+  LONGEST_TIMING_MASK,
+  nextSlotDueAt,
+  overdue,
+  suspectedLeaks,
+  timingMask,
+  UPKEEP_INTERVAL_MS,
+} from './upkeep.js';
+import { Waiter, Waiters } from './waiters.js';
+
+/** What a pool is made of. */
+export interface PoolParts<C> {
+  driver: Driver<C>;
+  options?: PoolOptions;
+  observer?: Observer<C>;
+  runtime?: Runtime;
+}
+
+/** How a pool is closed. */
+export interface DrainOptions {
+  /** After so long, callers still queued are rejected and connections still leased are closed. Default: waits for ever. */
+  deadlineMs?: number;
+  /** Whether callers in the queue are still served, or rejected at once. Default `'serve'`. */
+  waiting?: 'serve' | 'reject';
+}
+
+/** A pool that is being closed, and when that must be over. */
+interface Drain {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  deadlineAt: number;
+}
+
+/** Lifetimes end up to this share early, drawn at birth, so that connections opened together do not retire together. */
+const LIFETIME_JITTER = 0.1;
+
+/** A timer so late means that the event loop stood still: replies may sit unread in their sockets. */
+const STALL_MS = 50;
+
+/** Waiters timed out in one turn of the event loop; more would stall it. */
+const TIMEOUTS_PER_TURN = 250;
+
+/** Between tries to fill up to `min` when opening fails; doubles up to the second. */
+const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
+
+/**
+ * A pool of connections of type `C`. Read from the top: a query's life, then the life of a connection, then upkeep.
+ */
+export class Pool<C> implements LeaseHome<C> {
+  readonly #driver: Driver<C>;
+  readonly #observer: Observer<C> | undefined;
+  readonly #runtime: Runtime;
+  readonly #slots = new Slots<C>();
+  readonly #waiters = new Waiters<C>();
+  readonly #counters: PoolCounters = newCounters();
+  readonly #waitTimes = new Histogram();
+  readonly #useTimes = new Histogram();
+  readonly #createTimes = new Histogram();
+  #options: ResolvedOptions;
+  /** The clock's latest reading; at most one untimed lease or one upkeep interval old while the pool is in use. */
+  #now: number;
+  #leaseCount = 0;
+  #leaseCountAtTick = 0;
+  #pacedLeaseCount = 0;
+  #pacedAt: number;
+  #timingMask = 0;
+  #inUse = false;
+  /** Set while a smaller `max` has not been reached yet. */
+  #overfull = false;
+  #timer: Timer | undefined = undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #lastOpenError: unknown = undefined;
+  #nextOpenAt = 0;
+  #nextFillAt = 0;
+  #fillBackoffMs = 0;
+  #drain: Drain | undefined = undefined;
+
+  /** @throws {PoolError} code `INVALID_OPTIONS`, naming every bad option. */
+  constructor({ driver, options, observer, runtime = systemRuntime }: PoolParts<C>) {
+    this.#options = resolveOptions(options);
+    this.#driver = driver;
+    this.#observer = observer === undefined ? undefined : guarded(observer);
+    this.#runtime = runtime;
+    this.#now = runtime.now();
+    this.#pacedAt = this.#now;
+    this.#grow(this.#now);
+  }
+
+  // ── A query's life ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Runs `work` on a leased connection and gives it back, whatever comes of it.
+   * @throws what `acquire` and `work` throw.
+   */
+  async use<T>(hint: Hint | undefined, work: (connection: C) => Promise<T>): Promise<T> {
+    const lease = await this.acquire(hint);
+    try {
+      const result = await work(lease.connection);
+      lease.release('ok');
+      return result;
+    } catch (error) {
+      lease.release(this.#driver.isBroken?.(lease.connection, error) === true ? 'broken' : 'failed');
+      throw error;
+    }
+  }
+
+  /** As `acquire`; the name for callers who know what they will run. */
+  acquireForQuery(characteristics: QueryCharacteristics): Promise<Lease<C>> {
+    return this.acquire(characteristics);
+  }
+
+  /**
+   * Leases a connection: an idle one, or the first that is released or opened.
+   * @throws {PoolError} codes `ACQUIRE_TIMEOUT`, `QUEUE_FULL`, `ABORTED`, `POOL_CLOSED`; and the driver's own error,
+   * untouched, when the connection this caller needed could not be opened.
+   */
+  acquire(hint?: Hint): Promise<Lease<C>> {
+    if (this.#drain === undefined) {
+      const lease = this.tryAcquire(hint);
+      if (lease !== undefined) return Promise.resolve(lease);
+    }
+    return new Promise((resolve, reject) => {
+      this.request(resolve, reject, hint);
+    });
+  }
+
+  /**
+   * Leases an idle connection that needs no check, without waiting; undefined when there is none or others wait.
+   * @throws {PoolError} code `POOL_CLOSED`.
+   */
+  tryAcquire(hint?: Hint): Lease<C> | undefined {
+    if (this.#drain !== undefined) throw this.#refusal('POOL_CLOSED', hint);
+    if (this.#waiters.length > 0 || hint?.signal?.aborted === true) return undefined;
+    const timed = (this.#leaseCount & this.#timingMask) === 0;
+    if (timed) this.#readLeaseClock();
+    const slot = this.#select();
+    if (slot === undefined || this.#needsCheck(slot)) return undefined;
+    this.#counters.immediate += 1;
+    const lease = this.#lease(slot, timed);
+    if (timed) this.#recordWait(lease, 0, undefined);
+    return lease;
+  }
+
+  /**
+   * Joins the queue: `resolve` or `reject` is called exactly once, from whichever stack settles it, so callers who
+   * store a callback bind it to their asynchronous context first. Undefined when it was rejected at once.
+   */
+  request(
+    resolve: (lease: Lease<C>) => void,
+    reject: (error: unknown) => void,
+    hint?: Hint,
+  ): Waiter<C> | undefined {
+    const refusal = this.#admit(hint);
+    if (refusal !== undefined) {
+      this.#counters[refusal.code === 'ABORTED' ? 'aborted' : 'rejected'] += 1;
+      this.#observer?.onFailed?.(refusal, 0, undefined);
+      reject(refusal);
+      return undefined;
+    }
+    const now = this.#readClock();
+    const timeoutMs = hint?.deadlineMs ?? this.#options.acquireTimeoutMs;
+    const deadlineAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs;
+    const waiter = new Waiter(hint, now, deadlineAt, resolve, reject);
+    this.#waiters.enqueue(waiter);
+    if (hint?.signal !== undefined) this.#listenForAbort(waiter, hint.signal);
+    this.#observer?.onQueued?.(waiter);
+    this.#serve(now);
+    if (waiter.queued) this.#grow(now, waiter);
+    this.#wake();
+    if (waiter.queued) this.#arm(deadlineAt);
+    return waiter;
+  }
+
+  /** Takes a waiter out of the queue and rejects it with `error`; false when it was already settled. */
+  cancel(waiter: Waiter<C>, error: unknown): boolean {
+    if (!this.#waiters.remove(waiter)) return false;
+    this.#counters.aborted += 1;
+    this.#fail(waiter, error, this.#readClock());
+    this.#advanceDrain();
+    return true;
+  }
+
+  /** @internal Called by `Lease.release`. */
+  takeBack(lease: Lease<C>, outcome: Outcome): boolean {
+    if (lease.released) {
+      this.#counters.staleReleases += 1;
+      this.#observer?.onStaleRelease?.(lease);
+      return false;
+    }
+    lease.released = true;
+    const { slot } = lease;
+    this.#counters.released += 1;
+    if (lease.timed) this.#recordUse(lease, slot, outcome);
+    if (outcome === 'broken') slot.retiring ??= 'broken';
+    slot.holders -= 1;
+    if (slot.holders > 0 || slot.state !== SlotState.leased) return true;
+    if (!this.#inUse) this.#wake();
+    this.#afterUse(slot);
+    return true;
+  }
+
+  #admit(hint: Hint | undefined): PoolError | undefined {
+    if (this.#drain !== undefined) return this.#refusal('POOL_CLOSED', hint);
+    if (hint?.signal?.aborted === true) return this.#refusal('ABORTED', hint);
+    const { maxWaiters } = this.#options;
+    return maxWaiters > 0 && this.#waiters.length >= maxWaiters
+      ? this.#refusal('QUEUE_FULL', hint)
+      : undefined;
+  }
+
+  /** The newest idle slot: the warmest, and the oldest are left to time out. Dead ones found on the way are closed. */
+  #select(): Slot<C> | undefined {
+    const driver = this.#driver;
+    for (;;) {
+      const slot = this.#slots.newestIdle();
+      if (slot === undefined || driver.isBroken === undefined || !driver.isBroken(slot.connection!))
+        return slot;
+      this.#close(slot, 'broken');
+    }
+  }
+
+  #needsCheck(slot: Slot<C>): boolean {
+    if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
+    const { checkAfterIdleMs } = this.#options;
+    return checkAfterIdleMs > 0 && this.#now - slot.idleSince >= checkAfterIdleMs;
+  }
+
+  #lease(slot: Slot<C>, timed: boolean): Lease<C> {
+    this.#leaseCount += 1;
+    this.#slots.move(slot, SlotState.leased);
+    slot.holders += 1;
+    slot.uses += 1;
+    slot.leasedAt = this.#now;
+    slot.leakReported = false;
+    if (!this.#inUse) this.#wake();
+    return new Lease(slot.connection!, slot, timed);
+  }
+
+  /** Serves waiters from idle slots, the suspect ones once they are checked. */
+  #serve(now: number): void {
+    while (this.#waiters.length > this.#slots.count(SlotState.checking)) {
+      const slot = this.#select();
+      if (slot === undefined) return;
+      if (this.#needsCheck(slot)) this.#check(slot, now);
+      else this.#handOver(slot);
+    }
+  }
+
+  /** The head of the queue takes a slot that has become free. */
+  #handOver(slot: Slot<C>): void {
+    const waiter = this.#waiters.dequeue()!;
+    waiter.stopListening?.();
+    const timed = (this.#leaseCount & this.#timingMask) === 0;
+    if (timed) this.#readLeaseClock();
+    else if (this.#observer?.onLeased !== undefined) this.#readClock();
+    this.#counters.waited += 1;
+    const lease = this.#lease(slot, timed);
+    this.#recordWait(lease, this.#now - waiter.queuedAt, waiter);
+    waiter.resolve(lease);
+  }
+
+  #recordWait(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void {
+    if (lease.timed) this.#waitTimes.record(waitedMs);
+    this.#observer?.onLeased?.(lease, waitedMs, waiter);
+  }
+
+  #recordUse(lease: Lease<C>, slot: Slot<C>, outcome: Outcome): void {
+    const heldMs = this.#readClock() - slot.leasedAt;
+    this.#useTimes.record(heldMs);
+    this.#observer?.onReleased?.(lease, heldMs, outcome);
+  }
+
+  #listenForAbort(waiter: Waiter<C>, signal: AbortSignal): void {
+    const onAbort = () => this.cancel(waiter, this.#refusal('ABORTED', waiter.hint));
+    signal.addEventListener('abort', onAbort, { once: true });
+    waiter.stopListening = () => signal.removeEventListener('abort', onAbort);
+  }
+
+  #fail(waiter: Waiter<C>, error: unknown, now: number): void {
+    waiter.stopListening?.();
+    this.#observer?.onFailed?.(error, now - waiter.queuedAt, waiter);
+    waiter.reject(error);
+  }
+
+  // ── A connection's life ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** Opens what the waiters need beyond what is already on its way, and what `min` asks for. */
+  #grow(now: number, waiter?: Waiter<C>): void {
+    const onTheirWay = this.#slots.count(SlotState.opening) + this.#slots.count(SlotState.checking);
+    const room = this.#options.max - this.#slots.size;
+    let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
+    const { min, keepMin } = this.#options;
+    if (keepMin && now >= this.#nextFillAt && this.#drain === undefined) {
+      wanted = Math.max(wanted, min - this.#slots.open);
+    }
+    for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, waiter);
+  }
+
+  #open(now: number, waiter: Waiter<C> | undefined): void {
+    const slot = this.#slots.add(this, now);
+    slot.abort = new AbortController();
+    this.#setDeadline(slot, now, this.#options.openTimeoutMs);
+    if (waiter !== undefined) waiter.openedFor = true;
+    this.#observer?.onOpening?.(slot, waiter);
+    let attempt: Promise<C>;
+    try {
+      attempt = this.#driver.open(slot.abort.signal);
+    } catch (error) {
+      attempt = Promise.reject(error);
+    }
+    attempt.then(
+      (connection) => this.#opened(slot, connection),
+      (error: unknown) => this.#openEnded(slot, error),
+    );
+  }
+
+  #opened(slot: Slot<C>, connection: C): void {
+    const now = this.#readClock();
+    if (slot.state !== SlotState.opening) return this.#closeLateArrival(slot, connection);
+    this.#slots.attach(slot, connection);
+    slot.deadlineAt = Number.POSITIVE_INFINITY;
+    slot.abort = undefined;
+    slot.openedAt = now;
+    const { maxLifetimeMs } = this.#options;
+    if (maxLifetimeMs > 0) {
+      slot.expiresAt = now + maxLifetimeMs * (1 - LIFETIME_JITTER * this.#runtime.random());
+    }
+    this.#counters.opened += 1;
+    this.#lastOpenError = undefined;
+    this.#fillBackoffMs = 0;
+    const tookMs = now - slot.openStartedAt;
+    this.#createTimes.record(tookMs);
+    this.#observer?.onOpened?.(slot, tookMs);
+    this.#offer(slot);
+  }
+
+  /** Its waiter is gone, the server's side is not: it counted against `max` until now. */
+  #closeLateArrival(slot: Slot<C>, connection: C): void {
+    this.#counters.lateArrivals += 1;
+    this.#closeConnection(slot, connection);
+  }
+
+  #openEnded(slot: Slot<C>, error: unknown): void {
+    if (slot.state === SlotState.opening) this.#openFailed(slot, error);
+    if (slot.state !== SlotState.gone) this.#gone(slot);
+  }
+
+  /** Fails one waiter, unless those still opening are enough for all who wait. */
+  #openFailed(slot: Slot<C>, error: unknown): void {
+    const now = this.#readClock();
+    this.#counters.openFailed += 1;
+    this.#lastOpenError = error;
+    this.#slots.move(slot, SlotState.closing);
+    this.#setDeadline(slot, now, this.#options.closeTimeoutMs);
+    this.#fillBackoffMs = Math.min(
+      Math.max(this.#fillBackoffMs * 2, FILL_BACKOFF_MS.least),
+      FILL_BACKOFF_MS.most,
+    );
+    this.#nextFillAt = now + this.#fillBackoffMs * (0.5 + this.#runtime.random() / 2);
+    this.#observer?.onOpenFailed?.(slot, now - slot.openStartedAt, error);
+    const { openRetryMs } = this.#options;
+    if (openRetryMs > 0) {
+      this.#nextOpenAt = now + openRetryMs;
+    } else if (this.#waiters.length > this.#slots.count(SlotState.opening)) {
+      this.#counters.openErrors += 1;
+      this.#fail(this.#waiters.dequeue()!, error, now);
+    }
+    this.#wake();
+  }
+
+  /** A lease ended: the slot is retired, cleaned, or offered to the next. */
+  #afterUse(slot: Slot<C>): void {
+    const reason = slot.retiring ?? this.#retirement(slot);
+    if (reason !== undefined) this.#close(slot, reason);
+    else if (this.#driver.isDirty?.(slot.connection!) === true) this.#clean(slot, this.#readClock());
+    else this.#offer(slot);
+  }
+
+  /** A slot is free: for the head of the queue, else for the idle stack. */
+  #offer(slot: Slot<C>): void {
+    if (this.#waiters.length > 0) return this.#handOver(slot);
+    if (this.#drain !== undefined) return this.#close(slot, 'drain');
+    slot.idleSince = this.#now;
+    this.#slots.move(slot, SlotState.idle);
+  }
+
+  #retirement(slot: Slot<C>): CloseReason | undefined {
+    const { maxUses, max } = this.#options;
+    if (maxUses > 0 && slot.uses >= maxUses) return 'uses';
+    if (this.#now >= slot.expiresAt) return 'lifetime';
+    if (!this.#overfull) return undefined;
+    this.#overfull = this.#slots.open > max;
+    return this.#overfull ? 'shrink' : undefined;
+  }
+
+  #check(slot: Slot<C>, now: number): void {
+    this.#counters.checks += 1;
+    this.#prove(slot, now, 'check', () => this.#driver.check(slot.connection!));
+  }
+
+  #clean(slot: Slot<C>, now: number): void {
+    if (this.#driver.reset === undefined) return this.#close(slot, 'dirty');
+    this.#counters.resets += 1;
+    this.#prove(slot, now, 'dirty', () => this.#driver.reset!(slot.connection!));
+  }
+
+  /** Holds a slot back until `proof` settles; late news of a slot that has moved on is ignored. */
+  #prove(slot: Slot<C>, now: number, reason: 'check' | 'dirty', proof: () => Promise<void>): void {
+    this.#slots.move(slot, SlotState.checking);
+    slot.retiring = reason;
+    this.#setDeadline(slot, now, this.#options.checkTimeoutMs);
+    const settle = (error: unknown) => {
+      if (slot.state !== SlotState.checking) return;
+      slot.deadlineAt = Number.POSITIVE_INFINITY;
+      const tookMs = this.#readClock() - now;
+      this.#observer?.onChecked?.(slot, tookMs, error);
+      if (error !== undefined) return this.#proofFailed(slot);
+      slot.retiring = undefined;
+      this.#offer(slot);
+    };
+    let attempt: Promise<void>;
+    try {
+      attempt = proof();
+    } catch (error) {
+      attempt = Promise.reject(error);
+    }
+    attempt.then(
+      () => settle(undefined),
+      (error: unknown) => settle(error ?? new Error('the check failed without saying why')),
+    );
+  }
+
+  #proofFailed(slot: Slot<C>): void {
+    this.#counters.checksFailed += 1;
+    this.#close(slot, slot.retiring!);
+    this.#replace();
+  }
+
+  /**
+   * Closes a connection that is known to be of no further use: at once when nobody holds it, else when it is released.
+   * False when the pool does not have it.
+   */
+  evict(connection: C, reason: CloseReason = 'evicted'): boolean {
+    const slot = this.#slots.of(connection);
+    if (slot === undefined) return false;
+    if (slot.state === SlotState.leased) slot.retiring = reason;
+    else if (slot.state === SlotState.idle || slot.state === SlotState.checking) {
+      this.#close(slot, reason);
+      this.#replace();
+    }
+    return true;
+  }
+
+  /** A slot that waiters counted on is lost: another idle one serves them, or one is opened. */
+  #replace(): void {
+    const now = this.#readClock();
+    this.#serve(now);
+    this.#grow(now);
+  }
+
+  #close(slot: Slot<C>, reason: CloseReason): void {
+    this.#slots.move(slot, SlotState.closing);
+    this.#counters.closed[reason] += 1;
+    this.#setDeadline(slot, this.#now, this.#options.closeTimeoutMs);
+    this.#observer?.onClosed?.(slot, reason);
+    this.#closeConnection(slot, slot.connection!);
+  }
+
+  #closeConnection(slot: Slot<C>, connection: C): void {
+    let closing: Promise<void> | void;
+    try {
+      closing = this.#driver.close(connection);
+    } catch {
+      // It is of no further use either way.
+    }
+    const gone = () => {
+      if (slot.state !== SlotState.gone) this.#gone(slot);
+    };
+    if (closing === undefined) gone();
+    else closing.then(gone, gone);
+  }
+
+  /** A slot's place is free again. */
+  #gone(slot: Slot<C>): void {
+    this.#slots.move(slot, SlotState.gone);
+    if (this.#waiters.length > 0 || this.#slots.open < this.#options.min) this.#grow(this.#readClock());
+    this.#advanceDrain();
+  }
+
+  // ── Upkeep ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Changes `min` and `max` of a live pool: idle connections beyond the new limit close at once, leased ones when they
+   * are released.
+   * @throws {PoolError} code `INVALID_OPTIONS`.
+   */
+  resize(bounds: Pick<PoolOptions, 'min' | 'max'>): void {
+    const from = this.#options.max;
+    this.#options = resolveOptions({ ...this.#options, ...bounds });
+    const now = this.#readClock();
+    for (const slot of idleBeyond(this.#slots, this.#options.max)) this.#close(slot, 'shrink');
+    this.#overfull = this.#slots.open > this.#options.max;
+    this.#observer?.onResized?.(from, this.#options.max);
+    this.#grow(now);
+    this.#wake();
+  }
+
+  /**
+   * Closes the pool: new acquires are refused, callers already queued are served, leases are awaited, then every
+   * connection is closed. Calling again returns the same promise.
+   */
+  drain({ deadlineMs, waiting = 'serve' }: DrainOptions = {}): Promise<void> {
+    if (this.#drain !== undefined) return this.#drain.promise;
+    const now = this.#readClock();
+    const { promise, resolve } = deferred();
+    const deadlineAt = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
+    this.#drain = { promise, resolve, deadlineAt };
+    if (waiting === 'reject') this.#rejectAll(now);
+    this.#advanceDrain();
+    this.#arm(deadlineAt);
+    return promise;
+  }
+
+  #advanceDrain(): void {
+    const drain = this.#drain;
+    if (drain === undefined || this.#waiters.length > 0) return;
+    for (const slot of this.#slots) {
+      if (slot.state === SlotState.idle) this.#close(slot, 'drain');
+      else if (slot.state === SlotState.opening)
+        this.#giveUpOpening(slot, this.#refusal('POOL_CLOSED', undefined));
+    }
+    if (this.#slots.size > 0) return;
+    this.#timer?.cancel();
+    drain.resolve();
+  }
+
+  #rejectAll(now: number): void {
+    const refusal = this.#refusal('POOL_CLOSED', undefined);
+    for (let waiter = this.#waiters.dequeue(); waiter !== undefined; waiter = this.#waiters.dequeue()) {
+      this.#counters.rejected += 1;
+      this.#fail(waiter, refusal, now);
+    }
+  }
+
+  #endDrain(drain: Drain, now: number): void {
+    drain.deadlineAt = Number.POSITIVE_INFINITY;
+    this.#rejectAll(now);
+    for (const slot of this.#slots) {
+      if (slot.state === SlotState.leased || slot.state === SlotState.checking) this.#close(slot, 'drain');
+    }
+    this.#advanceDrain();
+  }
+
+  /** The pool's numbers now. */
+  stats(): PoolStats {
+    const slots = this.#slots;
+    const { min, max } = this.#options;
+    const leased = slots.count(SlotState.leased);
+    const checking = slots.count(SlotState.checking);
+    const waiting = this.#waiters.length;
+    return {
+      open: slots.open,
+      idle: slots.count(SlotState.idle),
+      leased,
+      checking,
+      opening: slots.count(SlotState.opening),
+      closing: slots.count(SlotState.closing),
+      waiting,
+      min,
+      max,
+      target: Math.min(max, Math.max(min, leased + checking + waiting)),
+      limit: max,
+      circuit: 'closed',
+    };
+  }
+
+  /** What the pool has done so far; the live object, for those who read it often. */
+  get counters(): Readonly<PoolCounters> {
+    return this.#counters;
+  }
+
+  get options(): Readonly<ResolvedOptions> {
+    return this.#options;
+  }
+
+  /** Numbers and durations of the pool's whole life. Durations are of the timed leases. */
+  report(): PoolReport {
+    return {
+      stats: this.stats(),
+      counters: structuredClone(this.#counters),
+      wait: this.#waitTimes.summary(),
+      use: this.#useTimes.summary(),
+      create: this.#createTimes.summary(),
+    };
+  }
+
+  /** Connections in the order of their birth, closing ones left out. */
+  *connections(): IterableIterator<{ connection: C; state: SlotState }> {
+    for (const { connection, state } of this.#slots) {
+      if (connection !== undefined && state !== SlotState.closing) yield { connection, state };
+    }
+  }
+
+  /** Idle connections, the longest idle first. */
+  *idleConnections(): IterableIterator<C> {
+    for (const slot of this.#slots.idle()) yield slot.connection!;
+  }
+
+  /** Callers in the queue, first come first. */
+  waiters(): Iterable<Waiter<C>> {
+    return this.#waiters;
+  }
+
+  /** Where a connection of this pool stands; undefined when it has none such. */
+  stateOf(connection: C): SlotState | undefined {
+    return this.#slots.of(connection)?.state;
+  }
+
+  /** Leased connections whose lifetime is over: they close when they are released. */
+  pastLifetime(): number {
+    let count = 0;
+    const now = this.#readClock();
+    for (const slot of this.#slots) if (now >= slot.expiresAt) count += 1;
+    return count;
+  }
+
+  get waiting(): number {
+    return this.#waiters.length;
+  }
+
+  get idle(): number {
+    return this.#slots.count(SlotState.idle);
+  }
+
+  get open(): number {
+    return this.#slots.open;
+  }
+
+  get opening(): number {
+    return this.#slots.count(SlotState.opening);
+  }
+
+  /** A fast loop may never let a timer run, so the pace of timing is set here as well as in the upkeep. */
+  #readLeaseClock(): void {
+    const now = this.#readClock();
+    if ((this.#leaseCount & LONGEST_TIMING_MASK) === 0) this.#paceTiming(now);
+  }
+
+  #readClock(): number {
+    this.#now = this.#runtime.now();
+    return this.#now;
+  }
+
+  #wake(): void {
+    this.#inUse = true;
+    this.#arm(this.#now + UPKEEP_INTERVAL_MS);
+  }
+
+  /** One timer serves every deadline: it is set for the earliest. */
+  #arm(dueAt: number): void {
+    if (dueAt >= this.#timerAt) return;
+    this.#timer?.cancel();
+    this.#timerAt = dueAt;
+    this.#timer = this.#runtime.schedule(Math.max(0, dueAt - this.#now), () => this.#onTimer());
+  }
+
+  #onTimer(): void {
+    const lateMs = this.#readClock() - this.#timerAt;
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    if (lateMs > STALL_MS) this.#runtime.afterPoll(() => this.#tick(this.#readClock(), lateMs));
+    else this.#tick(this.#now, 0);
+  }
+
+  #tick(now: number, stalledMs: number): void {
+    this.#endOverdue(now);
+    this.#timeOut(now, stalledMs);
+    this.#reap(now);
+    for (const slot of suspectedLeaks(this.#slots, this.#options, now)) {
+      slot.leakReported = true;
+      this.#counters.leaksSuspected += 1;
+      this.#observer?.onLeakSuspected?.(slot, now - slot.leasedAt);
+    }
+    if (this.#drain !== undefined && now >= this.#drain.deadlineAt) this.#endDrain(this.#drain, now);
+    this.#grow(now);
+    this.#inUse = this.#leaseCount !== this.#leaseCountAtTick;
+    this.#leaseCountAtTick = this.#leaseCount;
+    this.#paceTiming(now);
+    this.#arm(this.#nextDueAt(now));
+  }
+
+  #endOverdue(now: number): void {
+    for (const slot of overdue(this.#slots, now)) {
+      if (slot.state === SlotState.opening) {
+        this.#giveUpOpening(slot, this.#late('OPEN_TIMEOUT', 'open', this.#options.openTimeoutMs));
+      } else if (slot.state === SlotState.checking) {
+        this.#observer?.onChecked?.(
+          slot,
+          this.#options.checkTimeoutMs,
+          this.#late('CHECK_TIMEOUT', 'check', this.#options.checkTimeoutMs),
+        );
+        this.#proofFailed(slot);
+      } else if (slot.state === SlotState.closing) {
+        this.#gone(slot);
+      }
+    }
+  }
+
+  /** The slot waits in `closing` for what the driver still makes of it, at most `closeTimeoutMs`. */
+  #giveUpOpening(slot: Slot<C>, error: PoolError): void {
+    this.#openFailed(slot, error);
+    slot.abort?.abort(error);
+  }
+
+  #timeOut(now: number, stalledMs: number): void {
+    const expired = this.#waiters.takeExpired(now, TIMEOUTS_PER_TURN);
+    if (expired.length === 0) return;
+    const stats = this.stats();
+    for (const waiter of expired) {
+      this.#counters.timedOut += 1;
+      this.#fail(waiter, this.#acquireTimeout(waiter, stats, now, stalledMs), now);
+    }
+    this.#advanceDrain();
+    if (expired.length === TIMEOUTS_PER_TURN) {
+      this.#runtime.afterPoll(() => this.#timeOut(this.#readClock(), stalledMs));
+    }
+  }
+
+  #reap(now: number): void {
+    for (const slot of idlePastLifetime(this.#slots, now)) this.#close(slot, 'lifetime');
+    for (const slot of idleTooLong(this.#slots, this.#options, now)) this.#close(slot, 'idle');
+  }
+
+  #paceTiming(now: number): void {
+    this.#timingMask = timingMask(this.#leaseCount - this.#pacedLeaseCount, now - this.#pacedAt);
+    this.#pacedLeaseCount = this.#leaseCount;
+    this.#pacedAt = now;
+  }
+
+  #nextDueAt(now: number): number {
+    let dueAt = Math.min(this.#waiters.earliestDeadline(), nextSlotDueAt(this.#slots, this.#options));
+    if (this.#inUse) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
+    if (this.#drain !== undefined) return Math.min(dueAt, this.#drain.deadlineAt);
+    if (this.#waiters.length > 0 && this.#nextOpenAt > now) dueAt = Math.min(dueAt, this.#nextOpenAt);
+    const { keepMin, min } = this.#options;
+    if (keepMin && this.#slots.open < min) dueAt = Math.min(dueAt, Math.max(this.#nextFillAt, now + 1));
+    return dueAt;
+  }
+
+  #setDeadline(slot: Slot<C>, now: number, timeoutMs: number): void {
+    slot.deadlineAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs;
+    this.#arm(slot.deadlineAt);
+  }
+
+  // ── Errors ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #refusal(code: 'POOL_CLOSED' | 'QUEUE_FULL' | 'ABORTED', hint: Hint | undefined): PoolError {
+    const stats = this.stats();
+    const what = {
+      POOL_CLOSED:
+        'The pool is closed: no connection can be acquired any more. Acquire before drain() is called.',
+      QUEUE_FULL:
+        `The queue is full: ${stats.waiting} callers wait already (maxWaiters ${this.#options.maxWaiters}). ` +
+        'Raise max or maxWaiters, or send less at once.',
+      ABORTED: 'The acquire was aborted by its signal.',
+    }[code];
+    const phase: PoolErrorPhase = code === 'ABORTED' ? 'wait' : 'admit';
+    return new PoolError(code, phase, `${what} (${describeStats(stats)})`, stats, hint?.signal?.reason);
+  }
+
+  #late(code: PoolErrorCode, phase: 'open' | 'check', timeoutMs: number): PoolError {
+    const stats = this.stats();
+    const what =
+      phase === 'open'
+        ? `A connection did not open within ${timeoutMs} ms. Is the server reachable? Else raise openTimeoutMs.`
+        : `A connection did not answer its check within ${timeoutMs} ms and was closed.`;
+    return withoutStack(() => new PoolError(code, phase, `${what} (${describeStats(stats)})`, stats));
+  }
+
+  #acquireTimeout(waiter: Waiter<C>, stats: PoolStats, now: number, stalledMs: number): PoolError {
+    const waitedMs = Math.round(now - waiter.queuedAt);
+    const because =
+      this.#lastOpenError !== undefined
+        ? `connections cannot be opened (${messageOf(this.#lastOpenError)})`
+        : stats.leased >= stats.limit
+          ? 'all connections are held: look for slow queries or leases that are not released, or raise max'
+          : stats.opening > 0
+            ? 'connections are slow to open: look at the server and the network'
+            : 'connections are being checked or closed';
+    const stall =
+      stalledMs > 0 ? ` The event loop stood still for ${Math.round(stalledMs)} ms meanwhile.` : '';
+    const message = `No connection within ${waitedMs} ms: ${because} (${describeStats(stats)}).${stall}`;
+    return withoutStack(() => new PoolError('ACQUIRE_TIMEOUT', 'wait', message, stats, this.#lastOpenError));
+  }
+}
+
+/**
+ * Makes a pool.
+ * @throws {PoolError} code `INVALID_OPTIONS`, naming every bad option.
+ */
+export function createPool<C>(parts: PoolParts<C>): Pool<C> {
+  return new Pool(parts);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve!: () => void;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,145 @@
+import type { LeaseHome } from './lease.js';
+
+/** The states of a slot; numbers, because a move happens twice in every query. */
+export const SlotState = { opening: 0, idle: 1, leased: 2, checking: 3, closing: 4, gone: 5 } as const;
+export type SlotState = (typeof SlotState)[keyof typeof SlotState];
+
+const STATE_NAMES = Object.keys(SlotState);
+
+/** Which moves are legal: row = from, bits = to. */
+const LEGAL_MOVES: readonly number[] = [
+  /* opening  */ bits(SlotState.idle, SlotState.leased, SlotState.closing, SlotState.gone),
+  /* idle     */ bits(SlotState.leased, SlotState.checking, SlotState.closing),
+  /* leased   */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),
+  /* checking */ bits(SlotState.idle, SlotState.leased, SlotState.closing),
+  /* closing  */ bits(SlotState.gone),
+  /* gone     */ 0,
+];
+
+/** Why a connection was closed. */
+export type CloseReason =
+  | 'idle'
+  | 'lifetime'
+  | 'uses'
+  | 'broken'
+  | 'check'
+  | 'dirty'
+  | 'shrink'
+  | 'evicted'
+  | 'drain';
+
+/** A connection and what the pool knows of it. */
+export class Slot<C> {
+  readonly id: number;
+  readonly home: LeaseHome<C>;
+  state: SlotState = SlotState.opening;
+  connection: C | undefined = undefined;
+  /** How many leases it may carry at once; above 1 only where the driver can pipeline. */
+  depth = 1;
+  /** How many leases it carries. */
+  holders = 0;
+  uses = 0;
+  /** Set while leased: it closes when its last holder lets go. */
+  retiring: CloseReason | undefined = undefined;
+  openStartedAt: number;
+  openedAt = 0;
+  leasedAt = 0;
+  idleSince = 0;
+  /** When an open, a check or a close must be over. */
+  deadlineAt = Number.POSITIVE_INFINITY;
+  /** When its lifetime ends; drawn at birth. */
+  expiresAt = Number.POSITIVE_INFINITY;
+  leakReported = false;
+  abort: AbortController | undefined = undefined;
+
+  constructor(id: number, home: LeaseHome<C>, now: number) {
+    this.id = id;
+    this.home = home;
+    this.openStartedAt = now;
+  }
+}
+
+/** Every slot of a pool, its counts by state, and the idle ones as a stack. `move` is the only door between states. */
+export class Slots<C> {
+  readonly #all = new Set<Slot<C>>();
+  readonly #byConnection = new Map<C, Slot<C>>();
+  readonly #counts = [0, 0, 0, 0, 0, 0];
+  /** A stack; the bottom was idle longest. An array: pushing and popping one is cheaper than linking. */
+  readonly #idle: Slot<C>[] = [];
+  #lastId = 0;
+
+  add(home: LeaseHome<C>, now: number): Slot<C> {
+    this.#lastId += 1;
+    const slot = new Slot(this.#lastId, home, now);
+    this.#all.add(slot);
+    this.#counts[SlotState.opening]! += 1;
+    return slot;
+  }
+
+  /** Ties a slot to the connection that was opened for it. */
+  attach(slot: Slot<C>, connection: C): void {
+    slot.connection = connection;
+    this.#byConnection.set(connection, slot);
+  }
+
+  of(connection: C): Slot<C> | undefined {
+    return this.#byConnection.get(connection);
+  }
+
+  move(slot: Slot<C>, to: SlotState): void {
+    const from = slot.state;
+    if ((LEGAL_MOVES[from]! & (1 << to)) === 0) {
+      throw new Error(`bug: slot ${slot.id} cannot move from ${STATE_NAMES[from]} to ${STATE_NAMES[to]}`);
+    }
+    this.#counts[from]! -= 1;
+    this.#counts[to]! += 1;
+    slot.state = to;
+    if (from === SlotState.idle) this.#takeOut(slot);
+    if (to === SlotState.idle) this.#idle.push(slot);
+    else if (to === SlotState.gone) this.#forget(slot);
+  }
+
+  count(state: SlotState): number {
+    return this.#counts[state]!;
+  }
+
+  /** Slots that count against `max`: all but the gone. */
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Slots that are, or will be, of use: all but closing and gone ones. */
+  get open(): number {
+    return this.#all.size - this.#counts[SlotState.closing]!;
+  }
+
+  /** Top of the idle stack. */
+  newestIdle(): Slot<C> | undefined {
+    return this.#idle[this.#idle.length - 1];
+  }
+
+  /** The idle stack, the longest idle first. */
+  idle(): readonly Slot<C>[] {
+    return this.#idle;
+  }
+
+  /** In the order of their birth. */
+  [Symbol.iterator](): IterableIterator<Slot<C>> {
+    return this.#all.values();
+  }
+
+  #takeOut(slot: Slot<C>): void {
+    const idle = this.#idle;
+    if (idle[idle.length - 1] === slot) idle.pop();
+    else idle.splice(idle.indexOf(slot), 1);
+  }
+
+  #forget(slot: Slot<C>): void {
+    this.#all.delete(slot);
+    if (slot.connection !== undefined) this.#byConnection.delete(slot.connection);
+  }
+}
+
+function bits(...states: SlotState[]): number {
+  return states.reduce<number>((mask, state) => mask | (1 << state), 0);
+}

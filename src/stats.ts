@@ -1,0 +1,90 @@
+import type { CloseReason } from './slots.js';
+
+/** A pool's numbers at one instant. */
+export interface PoolStats {
+  /** Connections that exist or are being made: idle, leased, checking and opening ones. */
+  readonly open: number;
+  readonly idle: number;
+  readonly leased: number;
+  /** Connections being proven alive or made clean. */
+  readonly checking: number;
+  readonly opening: number;
+  readonly closing: number;
+  /** Callers in the queue. */
+  readonly waiting: number;
+  readonly min: number;
+  /** The user's upper bound. */
+  readonly max: number;
+  /** How many connections the demand of this instant asks for, within `min` and `limit`. */
+  readonly target: number;
+  /** The upper bound now in force; never above `max`. */
+  readonly limit: number;
+  readonly circuit: 'closed';
+}
+
+/** What a pool has done since it was made; each number only grows. */
+export interface PoolCounters {
+  /** Acquires served at once from an idle connection. */
+  immediate: number;
+  /** Acquires served after a wait in the queue. */
+  waited: number;
+  timedOut: number;
+  aborted: number;
+  /** Acquires refused because the queue was full or the pool closed. */
+  rejected: number;
+  /** Acquires that failed because a connection could not be opened. */
+  openErrors: number;
+  opened: number;
+  openFailed: number;
+  /** Opens that came after their deadline and were closed at once. */
+  lateArrivals: number;
+  released: number;
+  staleReleases: number;
+  checks: number;
+  checksFailed: number;
+  resets: number;
+  leaksSuspected: number;
+  readonly closed: Record<CloseReason, number>;
+}
+
+export function newCounters(): PoolCounters {
+  return {
+    immediate: 0,
+    waited: 0,
+    timedOut: 0,
+    aborted: 0,
+    rejected: 0,
+    openErrors: 0,
+    opened: 0,
+    openFailed: 0,
+    lateArrivals: 0,
+    released: 0,
+    staleReleases: 0,
+    checks: 0,
+    checksFailed: 0,
+    resets: 0,
+    leaksSuspected: 0,
+    closed: { idle: 0, lifetime: 0, uses: 0, broken: 0, check: 0, dirty: 0, shrink: 0, evicted: 0, drain: 0 },
+  };
+}
+
+/** Quantiles of a duration, in milliseconds, over all that was timed. */
+export interface DurationSummary {
+  readonly count: number;
+  readonly meanMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/** What `report()` tells of a pool's life so far. */
+export interface PoolReport {
+  readonly stats: PoolStats;
+  readonly counters: Readonly<PoolCounters>;
+  /** Time callers waited for a connection, those served at once included. */
+  readonly wait: DurationSummary;
+  /** Time leases were held. */
+  readonly use: DurationSummary;
+  /** Time connections took to open. */
+  readonly create: DurationSummary;
+}

@@ -1,0 +1,72 @@
+import type { ResolvedOptions } from './config.js';
+import { type Slot, SlotState, type Slots } from './slots.js';
+
+/** While a pool is in use its upkeep looks around this often. */
+export const UPKEEP_INTERVAL_MS = 100;
+
+/** Above so many leases a second only one in 2^k is timed, so that reading the clock stays below 0.3 % of a core. */
+const TIMED_LEASES_PER_SECOND = 20_000;
+
+/** Idle slots that outlived their idle timeout, oldest first, never so many that fewer than `min` are left. */
+export function idleTooLong<C>(slots: Slots<C>, options: ResolvedOptions, now: number): Slot<C>[] {
+  if (options.idleTimeoutMs === 0) return [];
+  return oldestIdle(slots, slots.open - options.min, (slot) => now >= slot.idleSince + options.idleTimeoutMs);
+}
+
+/** Idle slots beyond the limit, oldest first. */
+export function idleBeyond<C>(slots: Slots<C>, limit: number): Slot<C>[] {
+  return oldestIdle(slots, slots.open - limit, () => true);
+}
+
+/** Idle slots whose lifetime is over. */
+export function idlePastLifetime<C>(slots: Slots<C>, now: number): Slot<C>[] {
+  return slots.idle().filter((slot) => now >= slot.expiresAt);
+}
+
+/** Slots whose open, check or close has run past its deadline. */
+export function overdue<C>(slots: Slots<C>, now: number): Slot<C>[] {
+  return [...slots].filter((slot) => now >= slot.deadlineAt);
+}
+
+/** Leases held beyond the leak threshold and not yet reported. */
+export function suspectedLeaks<C>(slots: Slots<C>, options: ResolvedOptions, now: number): Slot<C>[] {
+  const { leakThresholdMs } = options;
+  if (leakThresholdMs === 0) return [];
+  return [...slots].filter(
+    (slot) => slot.state === SlotState.leased && !slot.leakReported && now >= slot.leasedAt + leakThresholdMs,
+  );
+}
+
+/** When the upkeep of the slots has something to do next; infinite when it has not. */
+export function nextSlotDueAt<C>(slots: Slots<C>, options: ResolvedOptions): number {
+  let dueAt = Number.POSITIVE_INFINITY;
+  const [oldest] = slots.idle();
+  if (oldest !== undefined && options.idleTimeoutMs > 0 && slots.open > options.min) {
+    dueAt = oldest.idleSince + options.idleTimeoutMs;
+  }
+  for (const slot of slots) {
+    dueAt = Math.min(dueAt, slot.deadlineAt);
+    if (slot.state === SlotState.idle) dueAt = Math.min(dueAt, slot.expiresAt);
+    else if (slot.state === SlotState.leased && options.leakThresholdMs > 0 && !slot.leakReported) {
+      dueAt = Math.min(dueAt, slot.leasedAt + options.leakThresholdMs);
+    }
+  }
+  return dueAt;
+}
+
+/** The sparsest timing: one lease in 256. */
+export const LONGEST_TIMING_MASK = 255;
+
+/** The mask `m` for which every lease whose number `n` has `(n & m) === 0` is timed, at the pace of the last `elapsedMs`. */
+export function timingMask(leases: number, elapsedMs: number): number {
+  const surplus = (leases * 1_000) / (Math.max(elapsedMs, 0.001) * TIMED_LEASES_PER_SECOND);
+  if (surplus <= 1) return 0;
+  return Math.min(2 ** Math.ceil(Math.log2(surplus)) - 1, LONGEST_TIMING_MASK);
+}
+
+function oldestIdle<C>(slots: Slots<C>, most: number, due: (slot: Slot<C>) => boolean): Slot<C>[] {
+  if (most <= 0) return [];
+  const candidates = slots.idle().slice(0, most);
+  const firstYoung = candidates.findIndex((slot) => !due(slot));
+  return firstYoung === -1 ? candidates : candidates.slice(0, firstYoung);
+}
