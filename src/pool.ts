@@ -315,13 +315,8 @@ export class Pool<C> implements LeaseHome<C> {
     this.#setDeadline(slot, now, this.#options.openTimeoutMs);
     if (waiter !== undefined) waiter.openedFor = true;
     this.#observer?.onOpening?.(slot, waiter);
-    let attempt: Promise<C>;
-    try {
-      attempt = this.#driver.open(slot.abort.signal);
-    } catch (error) {
-      attempt = Promise.reject(error);
-    }
-    attempt.then(
+    const { signal } = slot.abort;
+    attempt(() => this.#driver.open(signal)).then(
       (connection) => this.#opened(slot, connection),
       (error: unknown) => this.#openEnded(slot, error),
     );
@@ -431,13 +426,7 @@ export class Pool<C> implements LeaseHome<C> {
       slot.retiring = undefined;
       this.#offer(slot);
     };
-    let attempt: Promise<void>;
-    try {
-      attempt = proof();
-    } catch (error) {
-      attempt = Promise.reject(error);
-    }
-    attempt.then(
+    attempt(proof).then(
       () => settle(undefined),
       (error: unknown) => settle(error ?? new Error('the check failed without saying why')),
     );
@@ -455,9 +444,10 @@ export class Pool<C> implements LeaseHome<C> {
    */
   evict(connection: C, reason: CloseReason = 'evicted'): boolean {
     const slot = this.#slots.of(connection);
-    if (slot === undefined) return false;
-    if (slot.state === SlotState.leased) slot.retiring = reason;
-    else if (slot.state === SlotState.idle || slot.state === SlotState.checking) {
+    if (slot === undefined || slot.state === SlotState.closing) return false;
+    if (slot.state === SlotState.leased) {
+      slot.retiring = reason;
+    } else {
       this.#close(slot, reason);
       this.#replace();
     }
@@ -480,17 +470,10 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #closeConnection(slot: Slot<C>, connection: C): void {
-    let closing: Promise<void> | void;
-    try {
-      closing = this.#driver.close(connection);
-    } catch {
-      // It is of no further use either way.
-    }
     const gone = () => {
       if (slot.state !== SlotState.gone) this.#gone(slot);
     };
-    if (closing === undefined) gone();
-    else closing.then(gone, gone);
+    attempt(() => this.#driver.close(connection)).then(gone, gone);
   }
 
   /** A slot's place is free again. */
@@ -812,6 +795,11 @@ export class Pool<C> implements LeaseHome<C> {
  */
 export function createPool<C>(parts: PoolParts<C>): Pool<C> {
   return new Pool(parts);
+}
+
+/** The promise of `call`, also when it throws or returns none. */
+function attempt<T>(call: () => Promise<T> | T): Promise<T> {
+  return new Promise((resolve) => resolve(call()));
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,53 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { Waiter, Waiters } from '../../src/waiters.js';
+
+const waiter = (deadlineAt = Number.POSITIVE_INFINITY) =>
+  new Waiter<never>(
+    undefined,
+    0,
+    deadlineAt,
+    () => {},
+    () => {},
+  );
+
+describe('the queue of waiters', () => {
+  it('is first in, first out', () => {
+    const queue = new Waiters<never>();
+    const all = [waiter(), waiter(), waiter()];
+    for (const each of all) queue.enqueue(each);
+    expect([queue.dequeue(), queue.dequeue(), queue.dequeue(), queue.dequeue()]).deep.equal([
+      ...all,
+      undefined,
+    ]);
+  });
+
+  it('lets anybody leave, once', () => {
+    const queue = new Waiters<never>();
+    const all = [waiter(), waiter(), waiter()];
+    for (const each of all) queue.enqueue(each);
+    expect(queue.remove(all[1]!)).equal(true);
+    expect(queue.remove(all[1]!)).equal(false);
+    expect([...queue]).deep.equal([all[0], all[2]]);
+    expect(queue.length).equal(2);
+  });
+
+  it('knows the earliest deadline and who has missed it, however deadlines are mixed', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 100 })),
+        fc.integer({ min: 1, max: 100 }),
+        (deadlines, now) => {
+          const queue = new Waiters<never>();
+          for (const deadline of deadlines) queue.enqueue(waiter(deadline));
+          expect(queue.earliestDeadline()).equal(Math.min(Number.POSITIVE_INFINITY, ...deadlines));
+          const expired = queue.takeExpired(now, 1_000).map(({ deadlineAt }) => deadlineAt);
+          expect(expired).deep.equal(deadlines.filter((deadline) => deadline <= now));
+          expect([...queue].map(({ deadlineAt }) => deadlineAt)).deep.equal(
+            deadlines.filter((each) => each > now),
+          );
+        },
+      ),
+    );
+  });
+});
