@@ -8,5 +8,6 @@ export function inCallersContext<Given extends unknown[], Result>(
   callback: (...given: Given) => Result,
 ): (...given: Given) => Result {
   const context = new AsyncResource('EnhancedPoolCallback');
-  return (...given) => context.runInAsyncScope<undefined, Result, Given>(callback, undefined, ...given);
+  return (...given) =>
+    context.runInAsyncScope(callback as (...given: unknown[]) => Result, undefined, ...given);
 }

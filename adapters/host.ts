@@ -1,4 +1,5 @@
 import type { Observer, Pool, PoolOptions } from '../src/index.js';
+import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
 
 /** The libraries whose pools can run on the engine. */
@@ -22,6 +23,8 @@ export interface PoolSetup {
   readonly options: PoolOptions;
   readonly observer: Observer<unknown> | undefined;
   readonly differences: Readonly<Differences>;
+  /** Runs what the pool does on its own account, so that telemetry keeps it out of the trace of whoever caused it. */
+  readonly background?: Background;
 }
 
 /**

@@ -59,6 +59,9 @@ const NUMBERS: Readonly<Record<Exclude<keyof PoolOptions, 'keepMin'>, NumberRule
   openRetryMs: timeMs(0),
 };
 
+/** Names under which people keep what must not be printed. */
+const SECRETIVE = /pass|pwd|secret|token|key|credential|connection.?string|url/i;
+
 /** Every option name, for those who check a whole configuration at once. */
 export const OPTION_NAMES: readonly string[] = [...Object.keys(NUMBERS), 'keepMin'];
 
@@ -93,9 +96,7 @@ export function optionFaults(options: unknown, path = ''): string[] {
       if (typeof value !== 'boolean')
         faults.push(`${prefix}keepMin must be true or false, got ${quote(value)}`);
     } else {
-      faults.push(
-        `${prefix}${name} is not an option (value ${quote(value)}); known are ${OPTION_NAMES.join(', ')}`,
-      );
+      faults.push(unknownKey('an option', `${prefix}${name}`, value, OPTION_NAMES));
     }
   }
   const { min = NUMBERS.min.fallback, max = NUMBERS.max.fallback } = options as PoolOptions;
@@ -108,6 +109,12 @@ export function optionFaults(options: unknown, path = ''): string[] {
 /** The one error that carries all faults of a configuration. */
 export function invalidOptions(faults: readonly string[]): PoolError {
   return new PoolError('INVALID_OPTIONS', 'configure', `Invalid pool options: ${faults.join('; ')}.`);
+}
+
+/** The sentence for a key that means nothing here. What may be a secret is not quoted. */
+export function unknownKey(kind: string, path: string, value: unknown, known: readonly string[]): string {
+  const shown = SECRETIVE.test(path) ? 'hidden' : quote(value);
+  return `${path} is not ${kind} (value ${shown}); known are ${known.join(', ')}`;
 }
 
 /** A value as a message shows it: short, and never more than its first characters. */

@@ -1,5 +1,4 @@
-/** SQL dialects that the engine can read. */
-export type Dialect = 'postgresql' | 'mysql';
+import type { Dialect } from './query/classify.js';
 
 /** What a caller knows of the query it wants a connection for; every field may be left out. */
 export interface QueryCharacteristics {

@@ -1,10 +1,19 @@
 export type { PoolOptions, ResolvedOptions } from './config.js';
 export type { Driver } from './driver.js';
 export { PoolError, type PoolErrorCode, type PoolErrorPhase } from './errors.js';
-export type { Dialect, Hint, QueryCharacteristics } from './hint.js';
+export type { Hint, QueryCharacteristics } from './hint.js';
 export { Lease, type Outcome } from './lease.js';
 export type { Observer } from './observer.js';
 export { createPool, type DrainOptions, Pool, type PoolParts } from './pool.js';
+export {
+  type Classification,
+  classify,
+  type Dialect,
+  type ReadOnly,
+  type Shape,
+  type Verb,
+} from './query/classify.js';
+export { fingerprint } from './query/fingerprint.js';
 export { type Runtime, systemRuntime, type Timer } from './runtime.js';
 export { type CloseReason, Slot, SlotState } from './slots.js';
 export type { DurationSummary, PoolCounters, PoolReport, PoolStats } from './stats.js';

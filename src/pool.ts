@@ -306,7 +306,8 @@ export class Pool<C> implements LeaseHome<C> {
     if (keepMin && now >= this.#nextFillAt && this.#drain === undefined) {
       wanted = Math.max(wanted, min - this.#slots.open);
     }
-    for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, waiter);
+    const beneficiary = waiter ?? this.#waiters.head;
+    for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, beneficiary);
   }
 
   #open(now: number, waiter: Waiter<C> | undefined): void {
@@ -369,6 +370,7 @@ export class Pool<C> implements LeaseHome<C> {
     const { openRetryMs } = this.#options;
     if (openRetryMs > 0) {
       this.#nextOpenAt = now + openRetryMs;
+      this.#arm(this.#nextOpenAt);
     } else if (this.#waiters.length > this.#slots.count(SlotState.opening)) {
       this.#counters.openErrors += 1;
       this.#fail(this.#waiters.dequeue()!, error, now);
@@ -384,9 +386,13 @@ export class Pool<C> implements LeaseHome<C> {
     else this.#offer(slot);
   }
 
-  /** A slot is free: for the head of the queue, else for the idle stack. */
-  #offer(slot: Slot<C>): void {
-    if (this.#waiters.length > 0) return this.#handOver(slot);
+  /** A slot is free: for the head of the queue, once proven where it must be, else for the idle stack. */
+  #offer(slot: Slot<C>, proven = false): void {
+    const { length } = this.#waiters;
+    if (length > 0) {
+      if (proven || this.#driver.mustCheck?.(slot.connection!) !== true) return this.#handOver(slot);
+      if (length > this.#slots.count(SlotState.checking)) return this.#check(slot, this.#readClock());
+    }
     if (this.#drain !== undefined) return this.#close(slot, 'drain');
     slot.idleSince = this.#now;
     this.#slots.move(slot, SlotState.idle);
@@ -424,7 +430,7 @@ export class Pool<C> implements LeaseHome<C> {
       this.#observer?.onChecked?.(slot, tookMs, error);
       if (error !== undefined) return this.#proofFailed(slot);
       slot.retiring = undefined;
-      this.#offer(slot);
+      this.#offer(slot, reason === 'check');
     };
     attempt(proof).then(
       () => settle(undefined),
@@ -496,7 +502,7 @@ export class Pool<C> implements LeaseHome<C> {
     const now = this.#readClock();
     for (const slot of idleBeyond(this.#slots, this.#options.max)) this.#close(slot, 'shrink');
     this.#overfull = this.#slots.open > this.#options.max;
-    this.#observer?.onResized?.(from, this.#options.max);
+    if (this.#options.max !== from) this.#observer?.onResized?.(from, this.#options.max);
     this.#grow(now);
     this.#wake();
   }

@@ -8,7 +8,13 @@ const STATE_NAMES = Object.keys(SlotState);
 
 /** Which moves are legal: row = from, bits = to. */
 const LEGAL_MOVES: readonly number[] = [
-  /* opening  */ bits(SlotState.idle, SlotState.leased, SlotState.closing, SlotState.gone),
+  /* opening  */ bits(
+    SlotState.idle,
+    SlotState.leased,
+    SlotState.checking,
+    SlotState.closing,
+    SlotState.gone,
+  ),
   /* idle     */ bits(SlotState.leased, SlotState.checking, SlotState.closing),
   /* leased   */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),
   /* checking */ bits(SlotState.idle, SlotState.leased, SlotState.closing),

@@ -38,6 +38,10 @@ describe('pool options', () => {
     expect(message).contain('maxx is not an option (value 3); known are min, max');
   });
 
+  it('are not quoted where the value may be a secret', () => {
+    expect(faultsOf({ password: 'hunter2' })).contain('password is not an option (value hidden)');
+  });
+
   it('must not have min above max, defaults included', () => {
     expect(faultsOf({ min: 3, max: 2 })).contain('min must not be above max, got min 3 and max 2');
     expect(faultsOf({ min: 11 })).contain('got min 11 and max 10');

@@ -6,7 +6,7 @@ const ALL = Object.values(SlotState);
 
 /** The legal moves, written down a second time on purpose. */
 const LEGAL: Record<keyof typeof SlotState, (keyof typeof SlotState)[]> = {
-  opening: ['idle', 'leased', 'closing', 'gone'],
+  opening: ['idle', 'leased', 'checking', 'closing', 'gone'],
   idle: ['leased', 'checking', 'closing'],
   leased: ['idle', 'leased', 'checking', 'closing'],
   checking: ['idle', 'leased', 'closing'],

@@ -2,16 +2,16 @@ import { expect } from 'chai';
 import { LONGEST_TIMING_MASK, timingMask } from '../../src/upkeep.js';
 
 describe('the pace of timing', () => {
-  it('times every lease of a pool that does up to twenty thousand a second', () => {
-    expect(timingMask(2_000, 100)).equal(0);
+  it('times every lease of a pool that does up to five thousand a second', () => {
+    expect(timingMask(500, 100)).equal(0);
   });
 
-  it('times one lease in 2^k above that, so that about twenty thousand a second are timed', () => {
-    expect(timingMask(4_001, 100)).equal(3);
-    expect(timingMask(100_000, 100)).equal(63);
+  it('times one lease in 2^k above that, so that about five thousand a second are timed', () => {
+    expect(timingMask(1_001, 100)).equal(3);
+    expect(timingMask(25_000, 100)).equal(63);
   });
 
-  it('never times fewer than one in 256', () => {
+  it('never times fewer than one in 1,024', () => {
     expect(timingMask(1e9, 1)).equal(LONGEST_TIMING_MASK);
     expect(timingMask(10, 0)).equal(LONGEST_TIMING_MASK);
   });

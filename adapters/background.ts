@@ -1,0 +1,22 @@
+import type { Driver } from '../src/index.js';
+
+/** What a pool does on its own account, though a caller may have caused it. */
+export type BackgroundWork = 'open' | 'check' | 'reset' | 'close';
+
+/** Runs `work` at once and returns what it returns. */
+export type Background = <T>(what: BackgroundWork, work: () => T) => T;
+
+/** The same driver, doing through `background` all that takes time. */
+export function inBackground<C>(driver: Driver<C>, background: Background | undefined): Driver<C> {
+  if (background === undefined) return driver;
+  const { isBroken, mustCheck, isDirty, reset } = driver;
+  return {
+    open: (signal) => background('open', () => driver.open(signal)),
+    check: (connection) => background('check', () => driver.check(connection)),
+    close: (connection) => background('close', () => driver.close(connection)),
+    ...(isBroken && { isBroken: (connection, error) => isBroken.call(driver, connection, error) }),
+    ...(mustCheck && { mustCheck: (connection) => mustCheck.call(driver, connection) }),
+    ...(isDirty && { isDirty: (connection) => isDirty.call(driver, connection) }),
+    ...(reset && { reset: (connection) => background('reset', () => reset.call(driver, connection)) }),
+  };
+}

@@ -1,0 +1,154 @@
+import type { Driver, Lease } from '../../src/index.js';
+import type { Differences } from '../differences.js';
+import type { Done, MysqlConnection, MysqlConnectionClass, MysqlPacket, MysqlPool } from './shapes.js';
+
+/** A connection in the pool and what we remember of it. */
+export class PooledConnection {
+  readonly connection: MysqlConnection;
+  lease: Lease<PooledConnection> | undefined = undefined;
+  /** Whether its holder has it in hand; until then a release is that of somebody before. */
+  held = false;
+  /** Whether the application was last told that it is free: only then is the next lease an `acquire`. */
+  free = true;
+  /** Whether it is leased for one statement of `pool.query` or `pool.execute`. */
+  forStatement = false;
+  /** Settles when the reset in progress is over. */
+  cleaning: Promise<void> | undefined = undefined;
+
+  constructor(connection: MysqlConnection) {
+    this.connection = connection;
+  }
+}
+
+/** How the engine opens, checks, cleans and closes the connections of one mysql2 pool. */
+export class MysqlDriver implements Driver<PooledConnection> {
+  readonly #pool: MysqlPool;
+  readonly #PoolConnection: MysqlConnectionClass;
+  readonly #differences: Readonly<Differences>;
+  /** Every connection of the pool in the order of birth, connecting ones included. */
+  readonly connections = new Map<MysqlConnection, PooledConnection>();
+  /** How many idle connections are being checked for a caller. */
+  checking = 0;
+
+  constructor(pool: MysqlPool, PoolConnection: MysqlConnectionClass, differences: Readonly<Differences>) {
+    this.#pool = pool;
+    this.#PoolConnection = PoolConnection;
+    this.#differences = differences;
+  }
+
+  open(signal: AbortSignal): Promise<PooledConnection> {
+    const pool = this.#pool;
+    const config = pool._createConnectionConfig?.() ?? pool.config.connectionConfig;
+    const connection = new this.#PoolConnection(pool, { config });
+    const pooled = new PooledConnection(connection);
+    this.connections.set(connection, pooled);
+    return new Promise((resolve, reject) => {
+      const giveUp = () => {
+        // In a closed pool `end` has told the connection to quit once it is connected.
+        if (!pool._closed) connection.destroy();
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
+      connection.connect((error) => {
+        signal.removeEventListener('abort', giveUp);
+        if (error || signal.aborted) return reject(error ?? signal.reason);
+        pool.emit('connection', connection);
+        if (this.connections.has(connection)) resolve(pooled);
+        else
+          reject(
+            connection._fatalError ?? new Error("Can't add new command when connection is in closed state"),
+          );
+      });
+    });
+  }
+
+  check({ connection }: PooledConnection): Promise<void> {
+    this.checking += 1;
+    return answered((done) => connection.ping(done)).finally(() => {
+      this.checking -= 1;
+    });
+  }
+
+  close({ connection }: PooledConnection): Promise<void> | void {
+    if (this.#pool._closed) return closed(connection);
+    // One that died or was destroyed has left the pool already.
+    if (!this.connections.has(connection)) return;
+    if (this.#pool.config.connectionConfig.gracefulEnd === true) connection.end();
+    else connection.destroy();
+  }
+
+  isBroken({ connection }: PooledConnection): boolean {
+    return connection._closing === true || Boolean(connection._fatalError);
+  }
+
+  isDirty({ connection, forStatement }: PooledConnection): boolean {
+    if (this.#resets(connection)) return true;
+    return this.#differences.openTransactionsRolledBack && !forStatement && mayBeInTransaction(connection);
+  }
+
+  reset(pooled: PooledConnection): Promise<void> {
+    const { connection } = pooled;
+    pooled.cleaning = answered((done) => {
+      if (this.#resets(connection)) connection.reset!(done);
+      else connection.query('ROLLBACK', done);
+    });
+    return pooled.cleaning;
+  }
+
+  #resets(connection: MysqlConnection): boolean {
+    return this.#pool.config.resetOnRelease === true && connection.reset !== undefined;
+  }
+}
+
+/** First bytes of an answer's last packet, and where the server's status flags are in it (MySQL client/server protocol). */
+const OK = 0x00;
+const EOF = 0xfe;
+const ERROR = 0xff;
+const HEADER_BYTES = 4;
+const LONGEST_EOF_BYTES = HEADER_BYTES + 8;
+const SERVER_STATUS_IN_TRANS = 0x0001;
+
+/**
+ * Reads the status flags that the server sent last. An error packet has none: a statement failed, and whether it stood
+ * in a transaction nobody can tell. While a statement is unanswered, or on a version that does not keep the packet, false.
+ */
+function mayBeInTransaction({ packetParser, _command, _commands }: MysqlConnection): boolean {
+  const packet = packetParser?._reusablePacket;
+  if (packet === undefined || packet.end - packet.start <= HEADER_BYTES) return false;
+  const marker = packet.buffer[packet.start + HEADER_BYTES];
+  if (marker === ERROR) return true;
+  if (_command?.next != null || (_commands !== undefined && _commands.length > 0)) return false;
+  const statusAt = marker === OK ? statusOfOk(packet) : marker === EOF ? statusOfEof(packet) : undefined;
+  if (statusAt === undefined || statusAt + 2 > packet.end) return false;
+  return (packet.buffer.readUInt16LE(statusAt) & SERVER_STATUS_IN_TRANS) !== 0;
+}
+
+function statusOfOk({ buffer, start }: MysqlPacket): number {
+  const affectedRowsAt = start + HEADER_BYTES + 1;
+  const insertIdAt = affectedRowsAt + encodedBytes(buffer[affectedRowsAt]);
+  return insertIdAt + encodedBytes(buffer[insertIdAt]);
+}
+
+function statusOfEof({ start, end }: MysqlPacket): number | undefined {
+  return end - start <= LONGEST_EOF_BYTES ? start + HEADER_BYTES + 3 : undefined;
+}
+
+/** Size of a length-encoded integer, by its first byte. */
+function encodedBytes(first: number | undefined): number {
+  if (first === 0xfc) return 3;
+  if (first === 0xfd) return 4;
+  return first === 0xfe ? 9 : 1;
+}
+
+function answered(ask: (done: Done) => unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    ask((error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function closed({ stream }: MysqlConnection): Promise<void> | undefined {
+  if (stream === undefined || stream.destroyed === true) return undefined;
+  return new Promise((resolve) => {
+    stream.once('close', () => resolve());
+  });
+}

@@ -1,0 +1,303 @@
+import {
+  createPool,
+  type Hint,
+  type Lease,
+  type Pool,
+  PoolError,
+  type PoolOptions,
+  SlotState,
+} from '../../src/index.js';
+import { inCallersContext } from '../callback.js';
+import type { Differences } from '../differences.js';
+import type { Host, PoolInfo, PoolSetup } from '../host.js';
+import { numberOr } from '../native-options.js';
+import { currentHint } from '../query-hint.js';
+import { MysqlDriver, type PooledConnection } from './driver.js';
+import type {
+  ConnectionCallback,
+  MysqlConnection,
+  MysqlConnectionClass,
+  MysqlPool,
+  MysqlPoolConfig,
+  MysqlQueue,
+} from './shapes.js';
+
+type ConnectionLease = Lease<PooledConnection>;
+
+/** How often stock looks for idle connections above `maxIdle`, and for those past `idleTimeout`. */
+const SWEEP_INTERVAL_MS = 1_000;
+
+/** What the application sees of a mysql2 pool that runs on the engine: its calls, events, counts and messages. */
+export class MysqlFacade {
+  readonly engine: Pool<PooledConnection>;
+  /** Set while `pool.query` or `pool.execute` asks for a connection: what it will run. */
+  statement: unknown = undefined;
+  readonly #pool: MysqlPool;
+  readonly #driver: MysqlDriver;
+  readonly #differences: Readonly<Differences>;
+  readonly #onEnded: () => void;
+  #ended = false;
+  #heededLimit: unknown;
+
+  constructor(
+    pool: MysqlPool,
+    PoolConnection: MysqlConnectionClass,
+    info: PoolInfo,
+    setup: PoolSetup,
+    host: Host,
+  ) {
+    this.#pool = pool;
+    this.#differences = setup.differences;
+    this.#heededLimit = pool.config.connectionLimit;
+    this.#driver = new MysqlDriver(pool, PoolConnection, setup.differences);
+    this.engine = createPool<PooledConnection>({
+      driver: this.#driver,
+      options: { ...engineOptions(pool.config, setup.differences), ...setup.options },
+      ...(setup.observer === undefined ? {} : { observer: setup.observer }),
+    });
+    this.#showTruth();
+    host.adopted(info, this.engine as Pool<unknown>);
+    this.#onEnded = () => host.closed(info, this.engine as Pool<unknown>);
+  }
+
+  /** `pool.getConnection`. A callback that only settles a promise needs no context: the promise has its own. */
+  getConnection(done: ConnectionCallback, settlesPromise = false): void {
+    const { statement } = this;
+    this.statement = undefined;
+    if (this.#pool._closed) return fail(done, 'Pool is closed.');
+    const hint = statement === undefined ? currentHint() : hintOf(statement);
+    const lease = this.engine.tryAcquire(hint);
+    if (lease === undefined) {
+      const keepsContext = this.#differences.callbacksKeepContext && !settlesPromise;
+      return this.#waitInLine(done, keepsContext, hint, statement !== undefined);
+    }
+    this.#take(lease, statement !== undefined);
+    process.nextTick(hand, lease.connection, done);
+  }
+
+  /** A connection for a caller who need not wait, if there is one. */
+  takeIdle(): PooledConnection | undefined {
+    if (this.#pool._closed) return undefined;
+    const lease = this.engine.tryAcquire(currentHint());
+    if (lease === undefined) return undefined;
+    this.#take(lease, false);
+    handOver(lease.connection);
+    return lease.connection;
+  }
+
+  /** What the pool remembers of a connection that it still has. */
+  of(connection: MysqlConnection): PooledConnection | undefined {
+    return this.#driver.connections.get(connection);
+  }
+
+  /** `connection.release`, and `pool.releaseConnection`, which may be called by itself. */
+  release(connection: MysqlConnection): void {
+    const pooled = this.of(connection);
+    if (pooled === undefined || !pooled.held) return;
+    const lease = pooled.lease!;
+    pooled.held = false;
+    pooled.lease = undefined;
+    lease.release('ok');
+    const { state } = lease.slot;
+    if (state === SlotState.idle) this.#tellFree(pooled);
+    else if (state === SlotState.checking) this.#tellFreeOnceClean(lease);
+  }
+
+  /** A connection died, was destroyed or ended: it leaves at once, whoever has it. */
+  remove(connection: MysqlConnection): void {
+    const pooled = this.of(connection);
+    if (pooled === undefined) return;
+    this.#driver.connections.delete(connection);
+    const { lease } = pooled;
+    pooled.held = false;
+    pooled.lease = undefined;
+    if (lease === undefined) this.engine.evict(pooled, 'broken');
+    else lease.release('broken');
+  }
+
+  /** `pool.end` told the engine first: stock's own `end`, which comes next, finds nobody in the queue. */
+  beforeEnd(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#pool._closed = true;
+    this.engine.drain({ waiting: 'reject' }).then(this.#onEnded);
+  }
+
+  /** Stock's `end` has told every connection to quit; a release is of no effect any more. */
+  afterEnd(): void {
+    for (const pooled of this.#driver.connections.values()) {
+      pooled.held = false;
+      pooled.lease?.release('broken');
+      pooled.lease = undefined;
+    }
+  }
+
+  /** As stock, once a second, and keeping the process alive as stock does; idle timeouts are the engine's. */
+  sweep(): void {
+    const pool = this.#pool;
+    clearTimeout(pool._removeIdleTimeoutConnectionsTimer);
+    pool._removeIdleTimeoutConnectionsTimer = setTimeout(() => {
+      const surplus = this.engine.idle - numberOr(pool.config.maxIdle, Number.POSITIVE_INFINITY);
+      const oldest = surplus > 0 ? [...this.engine.idleConnections()].slice(0, surplus) : [];
+      for (const pooled of oldest) this.engine.evict(pooled, 'idle');
+      pool._removeIdleTimeoutConnections!();
+    }, SWEEP_INTERVAL_MS);
+  }
+
+  /** For the next connection that is released, opened or found sound. */
+  #waitInLine(
+    done: ConnectionCallback,
+    keepsContext: boolean,
+    hint: Hint | undefined,
+    forStatement: boolean,
+  ): void {
+    this.#heedLimit();
+    if (this.engine.idle === 0 && this.#driver.connections.size >= this.engine.options.max) {
+      const { waitForConnections, queueLimit } = this.#pool.config;
+      if (!waitForConnections) return fail(done, 'No connections available.');
+      if (queueLimit && this.#queueLength >= queueLimit) {
+        done(new Error('Queue limit reached.'));
+        return;
+      }
+      this.#pool.emit('enqueue');
+    }
+    const callback = keepsContext ? inCallersContext(done) : done;
+    this.engine.request(
+      (lease) => {
+        this.#take(lease, forStatement);
+        process.nextTick(hand, lease.connection, callback);
+      },
+      (error) => process.nextTick(callback, nativeError(error)),
+      hint,
+    );
+  }
+
+  /** Callers for whom no connection is on its way: those for whom one is do not stand in stock's queue. */
+  get #queueLength(): number {
+    return Math.max(0, this.engine.waiting - this.engine.opening - this.#driver.checking);
+  }
+
+  #take(lease: ConnectionLease, forStatement: boolean): void {
+    const pooled = lease.connection;
+    pooled.lease = lease;
+    pooled.forStatement = forStatement;
+    if (!pooled.free) return;
+    pooled.free = false;
+    this.#pool.emit('acquire', pooled.connection);
+  }
+
+  #tellFree(pooled: PooledConnection): void {
+    pooled.free = true;
+    this.#pool.emit('release', pooled.connection);
+  }
+
+  #tellFreeOnceClean({ connection: pooled, slot }: ConnectionLease): void {
+    // On the next tick every promise that waits for this one has settled, the engine's decision with them.
+    const decided = () => {
+      if (slot.state === SlotState.idle && !pooled.free) this.#tellFree(pooled);
+    };
+    const decide = () => process.nextTick(decided);
+    pooled.cleaning!.then(decide, decide);
+  }
+
+  /** `pool.config.connectionLimit` may be changed at any time. */
+  #heedLimit(): void {
+    const { connectionLimit } = this.#pool.config;
+    if (connectionLimit === this.#heededLimit) return;
+    this.#heededLimit = connectionLimit;
+    this.engine.resize({ max: maxOf(connectionLimit) });
+  }
+
+  /** The queues that other software reads, computed when it reads them. */
+  #showTruth(): void {
+    const pool = this.#pool;
+    const Queue = pool._freeConnections.constructor as new () => MysqlQueue;
+    show(pool, '_allConnections', Queue, () => this.#driver.connections.keys());
+    show(pool, '_freeConnections', Queue, () =>
+      [...this.engine.idleConnections()].map(({ connection }) => connection),
+    );
+    show(pool, '_connectionQueue', Queue, () => {
+      const length = this.#queueLength;
+      return length === 0 ? [] : [...this.engine.waiters()].slice(-length).map(({ resolve }) => resolve);
+    });
+  }
+}
+
+function fail(done: ConnectionCallback, message: string): void {
+  process.nextTick(done, new Error(message));
+}
+
+function hand(pooled: PooledConnection, done: ConnectionCallback): void {
+  handOver(pooled);
+  done(null, pooled.connection);
+}
+
+/** Until now the release that freed it counted, so that a second one of that holder found it released. */
+function handOver(pooled: PooledConnection): void {
+  // One that died on the way has no lease any more.
+  pooled.held = pooled.lease !== undefined;
+  pooled.connection._released = false;
+}
+
+function hintOf(statement: unknown): Hint {
+  const sql = typeof statement === 'string' ? statement : (statement as { sql?: unknown } | null)?.sql;
+  return typeof sql === 'string'
+    ? { sql, dialect: 'mysql', ...currentHint() }
+    : { dialect: 'mysql', ...currentHint() };
+}
+
+function engineOptions(config: MysqlPoolConfig, differences: Readonly<Differences>): PoolOptions {
+  return {
+    min: 0,
+    max: maxOf(config.connectionLimit),
+    // mysql2 has its own deadline for connecting, and none for waiting.
+    acquireTimeoutMs: 0,
+    openTimeoutMs: 0,
+    idleTimeoutMs: idleTimeoutMs(config, differences),
+    checkAfterIdleMs: differences.checkedOnBorrow ? 500 : 0,
+    // `queueLimit` is read whenever somebody queues: it may be changed at any time.
+    maxWaiters: 0,
+  };
+}
+
+/** 0 is without limit; a fraction admits the connection that crosses it. */
+function maxOf(connectionLimit: unknown): number {
+  const limit = Number(connectionLimit);
+  return limit === 0 || !(limit < Number.MAX_SAFE_INTEGER)
+    ? Number.MAX_SAFE_INTEGER
+    : Math.max(1, Math.ceil(limit));
+}
+
+function idleTimeoutMs(
+  { idleTimeout, maxIdle, connectionLimit }: MysqlPoolConfig,
+  differences: Readonly<Differences>,
+): number {
+  const works = maxIdle !== undefined && maxIdle < connectionLimit;
+  const timeoutMs = numberOr(idleTimeout, 60_000);
+  if (works) return timeoutMs === 0 ? SWEEP_INTERVAL_MS : timeoutMs;
+  return differences.idleTimeoutAlwaysWorks ? timeoutMs : 0;
+}
+
+/** mysql2's own words for what befell the engine; the engine's numbers stay as the cause. */
+function nativeError(error: unknown): unknown {
+  if (!(error instanceof PoolError) || error.code !== 'POOL_CLOSED') return error;
+  return new Error('Pool is closed.', { cause: error });
+}
+
+function show(
+  pool: MysqlPool,
+  name: string,
+  Queue: new () => MysqlQueue,
+  read: () => Iterable<unknown>,
+): void {
+  Object.defineProperty(pool, name, {
+    configurable: true,
+    enumerable: true,
+    get() {
+      const queue = new Queue();
+      for (const item of read()) queue.push(item);
+      return queue;
+    },
+    set() {},
+  });
+}

@@ -1,0 +1,209 @@
+import { tracingChannel } from 'node:diagnostics_channel';
+import { EventEmitter } from 'node:events';
+import { type Host, type PoolInfo, plainHost } from '../host.js';
+import { MysqlFacade } from './facade.js';
+import { shortenPromisePool } from './promise-pool.js';
+import type {
+  ConnectionCallback,
+  Done,
+  MysqlConnection,
+  MysqlConnectionClass,
+  MysqlPool,
+  MysqlPoolClass,
+  MysqlPoolPrototype,
+} from './shapes.js';
+
+/** On a prototype that carries it, a copy of this package is at work already. */
+const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.mysql2');
+
+/** What is found there. */
+interface Patch {
+  readonly PoolConnection: MysqlConnectionClass;
+  /** The facade of a pool, if nobody is to notice that its `getConnection` is bypassed. */
+  bypassed(core: MysqlPool): MysqlFacade | undefined;
+}
+
+/** Pools that were first used while nobody wanted them enhanced stay stock for ever. */
+const STOCK = 'stock';
+
+const facades = new WeakMap<MysqlPool, MysqlFacade | typeof STOCK>();
+
+const connects = tracingChannel('mysql2:pool:connect');
+
+/**
+ * Makes every pool of this mysql2 class run on the engine, from its first use on; promise pools and clusters ride on
+ * it. In place and idempotent: by plain assignment on the prototype, so that instances, subclasses and other
+ * instrumentations keep working.
+ * @param BasePool what `mysql2/lib/base/pool.js` exports, before mysql2 3.12 what `mysql2/lib/pool.js` does.
+ */
+export function patchMysql2Pool(BasePool: MysqlPoolClass, host: Host = plainHost): void {
+  const prototype = BasePool.prototype as MysqlPoolPrototype;
+  if (Object.hasOwn(prototype, PATCHED)) return;
+  const PoolConnection = connectionClassOf(prototype);
+  if (PoolConnection === undefined) return;
+  const stock = pick(
+    prototype,
+    'getConnection',
+    'releaseConnection',
+    'query',
+    'execute',
+    'end',
+    '_removeConnection',
+    '_removeIdleTimeoutConnections',
+  );
+  /** mysql2 has its channel since 3.20, as it has this. */
+  const hasChannel = Symbol.dispose in prototype;
+  const publishes = () => hasChannel && connects.hasSubscribers;
+
+  prototype.getConnection = function getConnection(this: MysqlPoolPrototype, cb: ConnectionCallback) {
+    const facade = facadeOf(this, host);
+    if (facade === undefined) return stock.getConnection.call(this, cb);
+    if (publishes()) connects.traceCallback(facade.getConnection, 0, contextOf(this), facade, cb);
+    else facade.getConnection(cb);
+  };
+  const enhancedGetConnection = prototype.getConnection;
+  const patch: Patch = {
+    PoolConnection,
+    bypassed: (core) =>
+      (core as MysqlPoolPrototype).getConnection === enhancedGetConnection && !publishes()
+        ? adopted(core)
+        : undefined,
+  };
+  Object.defineProperty(prototype, PATCHED, { value: patch });
+
+  prototype.releaseConnection = function releaseConnection(
+    this: MysqlPoolPrototype,
+    connection: MysqlConnection,
+  ) {
+    const facade = adopted(this);
+    if (facade === undefined) stock.releaseConnection.call(this, connection);
+    else facade.release(connection);
+  };
+
+  prototype._removeConnection = function _removeConnection(
+    this: MysqlPoolPrototype,
+    connection: MysqlConnection,
+  ) {
+    const facade = adopted(this);
+    if (facade === undefined) stock._removeConnection.call(this, connection);
+    else facade.remove(connection);
+  };
+
+  prototype.end = function end(this: MysqlPoolPrototype, cb?: Done) {
+    const facade = adopted(this);
+    facade?.beforeEnd();
+    try {
+      stock.end.call(this, cb);
+    } finally {
+      facade?.afterEnd();
+    }
+  };
+
+  prototype.query = knowingTheStatement('query', stock.query, host);
+  prototype.execute = knowingTheStatement('execute', stock.execute, host);
+
+  if (stock._removeIdleTimeoutConnections === undefined) return;
+  prototype._removeIdleTimeoutConnections = function _removeIdleTimeoutConnections(this: MysqlPoolPrototype) {
+    const facade = adopted(this);
+    if (facade === undefined) stock._removeIdleTimeoutConnections!.call(this);
+    else facade.sweep();
+  };
+}
+
+/** The facade of a pool that runs on the engine; asked for the first time, decides whether it shall. */
+export function facadeOf(pool: MysqlPool, host: Host): MysqlFacade | undefined {
+  let facade = facades.get(pool);
+  if (facade === undefined) {
+    facade = adopt(pool, host) ?? STOCK;
+    facades.set(pool, facade);
+  }
+  return facade === STOCK ? undefined : facade;
+}
+
+function adopted(pool: MysqlPool): MysqlFacade | undefined {
+  const facade = facades.get(pool);
+  return facade === STOCK ? undefined : facade;
+}
+
+function adopt(pool: MysqlPool, host: Host): MysqlFacade | undefined {
+  if (pool._closed || pool._allConnections.length > 0 || !host.enabled()) return undefined;
+  const info = describe(pool);
+  const setup = host.setUp(info);
+  const { [PATCHED]: patch } = pool as MysqlPool & { [PATCHED]?: Patch };
+  if (setup === undefined || patch === undefined) return undefined;
+  shortenPromisePool(pool, patch.bypassed);
+  return new MysqlFacade(pool, patch.PoolConnection, info, setup, host);
+}
+
+/** The stock method, which asks for a connection before it returns; we tell the facade what for. */
+function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototype['query'], host: Host) {
+  return {
+    [name](this: MysqlPoolPrototype, sql: unknown, values: unknown, cb: unknown): unknown {
+      const facade = facadeOf(this, host);
+      if (facade === undefined) return stock.call(this, sql, values, cb);
+      facade.statement = sql;
+      try {
+        return stock.call(this, sql, values, cb);
+      } finally {
+        facade.statement = undefined;
+      }
+    },
+  }[name]!;
+}
+
+/**
+ * The class that stock opens connections with. It is nowhere to be had from a pool, so stock is made to open one, on a
+ * stream that leads nowhere and for a pool that is none.
+ */
+function connectionClassOf({ getConnection }: MysqlPoolPrototype): MysqlConnectionClass | undefined {
+  const connectionConfig = { isServer: true, stream: new EventEmitter(), maxPreparedStatements: 1 };
+  let opened: object | undefined;
+  const nowhere = {
+    config: { connectionLimit: 0, connectionConfig },
+    _createConnectionConfig: () => connectionConfig,
+    _closed: false,
+    _freeConnections: { length: 0 },
+    _allConnections: {
+      length: 0,
+      push: (connection: object) => {
+        opened = connection;
+      },
+    },
+  };
+  try {
+    getConnection.call(nowhere as unknown as MysqlPoolPrototype, () => {});
+  } catch {
+    // Not a mysql2 that we know: its pools stay stock.
+  }
+  return opened?.constructor as MysqlConnectionClass | undefined;
+}
+
+function describe(pool: MysqlPool): PoolInfo {
+  const { database, host, port, socketPath } = pool.config.connectionConfig;
+  return {
+    library: 'mysql2',
+    pool,
+    system: 'mysql',
+    database: database || undefined,
+    serverAddress: socketPath ?? (host || 'localhost'),
+    serverPort: socketPath === undefined ? Number(port || 3306) : undefined,
+  };
+}
+
+/** What mysql2 tells the subscribers of its channel. */
+function contextOf(pool: MysqlPool): {
+  database: string;
+  serverAddress: string;
+  serverPort: number | undefined;
+} {
+  const { database, host, port, socketPath } = pool.config.connectionConfig;
+  return {
+    database: database || '',
+    serverAddress: socketPath || host || 'localhost',
+    serverPort: socketPath ? undefined : port || 3306,
+  };
+}
+
+function pick<T, K extends keyof T>(from: T, ...names: K[]): Pick<T, K> {
+  return Object.fromEntries(names.map((name) => [name, from[name]])) as Pick<T, K>;
+}

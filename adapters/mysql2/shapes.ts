@@ -1,0 +1,101 @@
+import type { EventEmitter } from 'node:events';
+
+export type Done = (error?: unknown) => void;
+export type ConnectionCallback = (error: unknown, connection?: MysqlConnection) => void;
+
+/** One packet as mysql2's parser holds it. */
+export interface MysqlPacket {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The part of a mysql2 `PoolConnection` that we rely on. */
+export interface MysqlConnection extends EventEmitter {
+  _pool: MysqlPool | null;
+  /** Since 3.20. */
+  _released?: boolean;
+  _closing?: boolean;
+  _fatalError?: unknown;
+  /** The command that awaits an answer; while its last answer is told of, its `next` is empty. */
+  readonly _command?: { readonly next?: unknown } | null;
+  readonly _commands?: { readonly length: number };
+  /** Recent versions keep the last packet that came from the server. */
+  readonly packetParser?: { readonly _reusablePacket?: MysqlPacket };
+  readonly stream?: EventEmitter & { readonly destroyed?: boolean };
+  connect(done: Done): void;
+  query(sql: string, done: Done): unknown;
+  ping(done: Done): unknown;
+  /** COM_RESET_CONNECTION; recent versions only. */
+  reset?(done: Done): unknown;
+  end(): void;
+  destroy(): void;
+  promise(): MysqlPromiseConnection;
+}
+
+export type MysqlConnectionClass = new (pool: MysqlPool, options: { config: object }) => MysqlConnection;
+
+/** mysql2's own queue: `denque`, and since 3.23.3 a ring. */
+export interface MysqlQueue {
+  readonly length: number;
+  push(item: unknown): unknown;
+}
+
+export interface MysqlConnectionConfig {
+  readonly database?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly socketPath?: string;
+  readonly gracefulEnd?: boolean;
+}
+
+/** mysql2's `PoolConfig`; applications change it while the pool runs. */
+export interface MysqlPoolConfig {
+  readonly connectionConfig: MysqlConnectionConfig;
+  readonly connectionLimit: number;
+  readonly waitForConnections: boolean;
+  readonly queueLimit: number;
+  readonly maxIdle?: number;
+  readonly idleTimeout?: number;
+  readonly resetOnRelease?: boolean;
+}
+
+/** The part of a mysql2 core pool that we rely on. */
+export interface MysqlPool extends EventEmitter {
+  readonly config: MysqlPoolConfig;
+  readonly _allConnections: MysqlQueue;
+  readonly _freeConnections: MysqlQueue;
+  readonly _connectionQueue: MysqlQueue;
+  _closed: boolean;
+  _removeIdleTimeoutConnectionsTimer?: NodeJS.Timeout;
+  /** Since 3.23.3 each connection has a configuration of its own. */
+  _createConnectionConfig?(): object;
+  _removeIdleTimeoutConnections?(): void;
+  promise?(): object;
+}
+
+/** The methods of the pool's prototype that a patch replaces. */
+export interface MysqlPoolPrototype extends MysqlPool {
+  getConnection(cb: ConnectionCallback): void;
+  releaseConnection(connection: MysqlConnection): void;
+  query(sql: unknown, values: unknown, cb: unknown): unknown;
+  execute(sql: unknown, values: unknown, cb: unknown): unknown;
+  end(cb?: Done): void;
+  _removeConnection(connection: MysqlConnection): void;
+}
+
+export type MysqlPoolClass = (abstract new (...given: never[]) => unknown) & { readonly prototype: unknown };
+
+/** The part of mysql2's `PromisePool` that we rely on. */
+export interface MysqlPromisePool {
+  readonly pool: MysqlPool;
+  readonly Promise: PromiseConstructor;
+  getConnection(): Promise<MysqlPromiseConnection>;
+}
+
+/** What a promise pool gives: the connection behind methods that return promises. */
+export interface MysqlPromiseConnection extends EventEmitter {
+  connection: MysqlConnection;
+  Promise: PromiseConstructor;
+  release(): void;
+}

@@ -1,0 +1,37 @@
+import type { Host, PoolInfo } from '../adapters/host.js';
+
+/**
+ * A library is patched once in a process, for whichever instrumentation is enabled when a pool is first used: the one
+ * enabled last decides. A pool stays with the one that took it over.
+ */
+const enabledHosts: Host[] = [];
+const owners = new WeakMap<PoolInfo, Host>();
+
+/** From now on `host` decides. */
+export function enlist(host: Host): void {
+  dismiss(host);
+  enabledHosts.push(host);
+}
+
+/** `host` takes over no more pools. */
+export function dismiss(host: Host): void {
+  const index = enabledHosts.indexOf(host);
+  if (index !== -1) enabledHosts.splice(index, 1);
+}
+
+export function someoneIsEnlisted(): boolean {
+  return enabledHosts.length > 0;
+}
+
+/** The host that the patches ask. */
+export const processHost: Host = {
+  enabled: () => enabledHosts.at(-1)?.enabled() ?? false,
+  setUp(info) {
+    const host = enabledHosts.at(-1);
+    if (host !== undefined) owners.set(info, host);
+    return host?.setUp(info);
+  },
+  adopted: (info, engine) => owners.get(info)?.adopted(info, engine),
+  declined: (info, error) => owners.get(info)?.declined?.(info, error),
+  closed: (info, engine) => owners.get(info)?.closed(info, engine),
+};

@@ -1,0 +1,131 @@
+import {
+  createNoopMeter,
+  diag,
+  type Meter,
+  type MeterProvider,
+  metrics,
+  type TracerProvider,
+} from '@opentelemetry/api';
+import { InstrumentationBase, type InstrumentationModuleDefinition } from '@opentelemetry/instrumentation';
+import { checkConfig, checkedOrThrow, merged, settle } from './config.js';
+import { isSwitchedOff, readEnvironment } from './environment.js';
+import { InstrumentationHost } from './host.js';
+import { dismiss, enlist, someoneIsEnlisted } from './hosts.js';
+import { moduleDefinitions, patchLoaded } from './modules.js';
+import { notBuilt } from './optimizations.js';
+import { PoolInstruments } from './telemetry/metrics.js';
+import type { EnhancedPoolInstrumentationConfig } from './types.js';
+import { VERSION } from './version.js';
+
+const NAME = 'opentelemetry-instrumentation-enhanced-pool';
+
+const log = diag.createComponentLogger({ namespace: NAME });
+const warn = (message: string) => log.warn(message);
+
+/**
+ * When to look whether an SDK has come after us: the API has no meter that would wait for one. A new pool looks too.
+ */
+const LOOK_FOR_SDK_AFTER_MS = [0, 100, 1_000, 5_000, 15_000, 60_000];
+
+/**
+ * Runs the pools of pg, mysql2 and knex on the engine and tells OpenTelemetry what they do.
+ *
+ * The base class's constructor calls `setConfig`, `_updateMetricInstruments`, `init` and `enable` before a field of
+ * this class could be set: hence `declare`, and everything begins in `setConfig`.
+ */
+export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoolInstrumentationConfig> {
+  declare private host: InstrumentationHost;
+  declare private switchedOff: boolean;
+
+  /** @throws {PoolError} code `INVALID_OPTIONS`, naming every fault of `config`; the environment's are only logged. */
+  constructor(config: EnhancedPoolInstrumentationConfig = {}) {
+    super(NAME, VERSION, config);
+  }
+
+  /**
+   * Pools that are taken over later run by the new configuration; which libraries are patched stays as it was.
+   * @throws {PoolError} code `INVALID_OPTIONS`, naming every fault.
+   */
+  override setConfig(given: EnhancedPoolInstrumentationConfig = {}): void {
+    const fromCode = checkedOrThrow(given);
+    const fromEnvironment = readEnvironment();
+    const both = merged(fromEnvironment.good, fromCode);
+    const clashes = checkConfig(both).faults;
+    const config = clashes.length === 0 ? both : fromCode;
+    const settings = settle(config);
+    super.setConfig(config);
+    if (this.host === undefined) {
+      this.switchedOff = isSwitchedOff();
+      const signals = { tracer: this.tracer, instruments: undefined, telemetry: settings.telemetry };
+      this.host = new InstrumentationHost(settings, signals, log, () => this.bindToSdk());
+    }
+    this.host.settings = settings;
+    this.host.signals.telemetry = settings.telemetry;
+    // Undefined while the base class is being constructed.
+    if (this.meter !== undefined) this._updateMetricInstruments();
+    logLater([...fromEnvironment.faults, ...clashes], notBuilt(settings.optimizations));
+  }
+
+  protected override init(): InstrumentationModuleDefinition[] {
+    return this.switchedOff ? [] : moduleDefinitions(this.host.settings.libraries, warn);
+  }
+
+  override enable(): void {
+    if (this.isEnabled()) return;
+    super.enable();
+    if (this.switchedOff) return;
+    if (someoneIsEnlisted()) log.warn('registered more than once: the one that was enabled last decides');
+    enlist(this.host);
+    patchLoaded(this.host.settings.libraries, warn);
+    this.lookForSdk();
+  }
+
+  /** New pools are stock; those that run on the engine go on, and are still told of. */
+  override disable(): void {
+    super.disable();
+    dismiss(this.host);
+  }
+
+  override setTracerProvider(provider: TracerProvider): void {
+    super.setTracerProvider(provider);
+    this.host.signals.tracer = this.tracer;
+  }
+
+  protected override _updateMetricInstruments(): void {
+    const { signals, registry, settings } = this.host;
+    signals.tracer = this.tracer;
+    signals.instruments?.retire();
+    const wanted = settings.telemetry.metrics && !isNoop(this.meter);
+    signals.instruments = wanted ? new PoolInstruments(this.meter, registry) : undefined;
+  }
+
+  private lookForSdk(looked = 0): void {
+    const delayMs = LOOK_FOR_SDK_AFTER_MS[looked];
+    if (delayMs === undefined || this.bindToSdk()) return;
+    setTimeout(() => this.lookForSdk(looked + 1), delayMs).unref();
+  }
+
+  /** Metrics go to an SDK that came after us from now on. True once they go to any. */
+  private bindToSdk(): boolean {
+    if (!isNoop(this.meter)) return true;
+    const provider: MeterProvider = metrics.getMeterProvider();
+    if (isNoop(provider.getMeter(NAME, VERSION))) return false;
+    this.setMeterProvider(provider);
+    return true;
+  }
+}
+
+/** Not at once: the SDK that brings the logger may be registered after us. */
+function logLater(faults: readonly string[], idleFlags: readonly string[]): void {
+  if (faults.length === 0 && idleFlags.length === 0) return;
+  setImmediate(() => {
+    for (const fault of faults) log.warn(`ignored, from the environment: ${fault}`);
+    if (idleFlags.length > 0) log.info(`not built yet, so these flags do nothing: ${idleFlags.join(', ')}`);
+  });
+}
+
+const NoopMeter = createNoopMeter().constructor;
+
+function isNoop(meter: Meter): boolean {
+  return meter.constructor === NoopMeter;
+}

@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  InstrumentationNodeModuleDefinition,
+  InstrumentationNodeModuleFile,
+} from '@opentelemetry/instrumentation';
+import type { Library } from '../adapters/host.js';
+import { patchKnex, patchMysql2Pool, patchPgPool } from '../adapters/patches.js';
+import { processHost } from './hosts.js';
+
+type Version = readonly [major: number, minor: number, patch: number];
+
+/**
+ * A file to patch. All are internal to their libraries: those are loaded by `require` even in an application of ES
+ * modules, so that no loader flag is needed; a package's entry, if it is imported, is not.
+ */
+interface Target {
+  readonly library: Library;
+  readonly packageName: string;
+  /** Inside the package. */
+  readonly file: string;
+  readonly isMain?: boolean;
+  readonly from: Version;
+  readonly below: Version;
+  patch(exports: never, filename: string | undefined): void;
+}
+
+const TARGETS: readonly Target[] = [
+  {
+    library: 'pg',
+    packageName: 'pg-pool',
+    file: 'index.js',
+    isMain: true,
+    from: [3, 1, 1],
+    below: [4, 0, 0],
+    patch: (exports) => patchPgPool(exports, processHost),
+  },
+  {
+    library: 'mysql2',
+    packageName: 'mysql2',
+    file: 'lib/base/pool.js',
+    from: [3, 12, 0],
+    below: [4, 0, 0],
+    patch: (exports) => patchMysql2Pool(exports, processHost),
+  },
+  {
+    library: 'mysql2',
+    packageName: 'mysql2',
+    file: 'lib/pool.js',
+    from: [2, 0, 0],
+    below: [3, 12, 0],
+    patch: (exports) => patchMysql2Pool(exports, processHost),
+  },
+  {
+    library: 'knex',
+    packageName: 'knex',
+    file: 'lib/client.js',
+    from: [0, 95, 0],
+    below: [4, 0, 0],
+    patch: patchKnexCopy,
+  },
+];
+
+/** Tells of a library that stays stock, and why. */
+export type Warn = (message: string) => void;
+
+/** What OpenTelemetry's hooks are to patch when it is loaded. */
+export function moduleDefinitions(
+  libraries: readonly Library[],
+  warn: Warn,
+): InstrumentationNodeModuleDefinition[] {
+  return targetsOf(libraries).map((target) => {
+    const { packageName, file, isMain } = target;
+    const range = [`>=${target.from.join('.')} <${target.below.join('.')}`];
+    const patch = (exports: unknown) => {
+      apply(target, exports, undefined, warn);
+      return exports;
+    };
+    // What is patched stays patched: the patches ask at run time whether they are wanted.
+    if (isMain) return new InstrumentationNodeModuleDefinition(packageName, range, patch, () => {});
+    return new InstrumentationNodeModuleDefinition(packageName, range, undefined, undefined, [
+      new InstrumentationNodeModuleFile(`${packageName}/${file}`, range, patch, () => {}),
+    ]);
+  });
+}
+
+/** Patches what was loaded before anybody could hook it. */
+export function patchLoaded(libraries: readonly Library[], warn: Warn): void {
+  for (const target of targetsOf(libraries)) {
+    const ending = `/node_modules/${target.packageName}/${target.file}`;
+    for (const [filename, loaded] of Object.entries(require.cache)) {
+      if (loaded?.loaded !== true || !filename.replaceAll('\\', '/').endsWith(ending)) continue;
+      const version = versionOf(filename.slice(0, -target.file.length));
+      if (version === undefined || !supports(target, version)) continue;
+      apply(target, loaded.exports, filename, warn);
+    }
+  }
+}
+
+/** A library that does not look as expected stays stock; loading it must not fail. */
+function apply(target: Target, exports: unknown, filename: string | undefined, warn: Warn): void {
+  try {
+    target.patch(classOf(exports) as never, filename);
+  } catch (error) {
+    warn(`${target.packageName} stays stock: ${error instanceof Error ? error.message : 'its patch failed'}`);
+  }
+}
+
+/** Hooks of ES modules give a namespace. */
+function classOf(exports: unknown): unknown {
+  const isNamespace = Object.prototype.toString.call(exports) === '[object Module]';
+  return isNamespace ? (exports as { default: unknown }).default : exports;
+}
+
+/** The runner and the transaction of the same copy: its client has loaded them before it could be patched. */
+function patchKnexCopy(Client: never, filename = fileThatExports(Client)): void {
+  const beside = (file: string) =>
+    filename === undefined ? undefined : require.cache[join(dirname(filename), file)]?.exports;
+  const Runner = beside('execution/runner.js');
+  const Transaction = beside('execution/transaction.js');
+  patchKnex({ Client, Runner, Transaction }, processHost);
+}
+
+function fileThatExports(exports: unknown): string | undefined {
+  return Object.keys(require.cache).find((filename) => require.cache[filename]?.exports === exports);
+}
+
+function targetsOf(libraries: readonly Library[]): Target[] {
+  return TARGETS.filter(({ library }) => libraries.includes(library));
+}
+
+function versionOf(folder: string): Version | undefined {
+  try {
+    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const [, major, minor, patch] = /^(\d+)\.(\d+)\.(\d+)/.exec(String(version)) ?? [];
+    return patch === undefined ? undefined : [Number(major), Number(minor), Number(patch)];
+  } catch {
+    return undefined;
+  }
+}
+
+function supports({ from, below }: Target, version: Version): boolean {
+  return compare(version, from) >= 0 && compare(version, below) < 0;
+}
+
+function compare(left: Version, right: Version): number {
+  return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
+}

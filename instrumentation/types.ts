@@ -1,0 +1,48 @@
+import type { InstrumentationConfig } from '@opentelemetry/instrumentation';
+import type { Differences } from '../adapters/differences.js';
+import type { Library, PoolInfo } from '../adapters/host.js';
+import type { PoolOptions } from '../src/index.js';
+import type { OptimizationFlags } from './optimizations.js';
+
+/** What is emitted. */
+export interface TelemetryConfig {
+  /** The pool metrics. Default true. */
+  metrics?: boolean;
+  /**
+   * Which acquires have a span: those that waited or failed, all (of those the pool times: above 5,000 a second one
+   * served at once is a sample), or none. Default `'waited'`.
+   */
+  acquireSpans?: 'waited' | 'all' | 'none';
+  /** Whether an acquire without a span around it goes without its own. Default true. */
+  requireParentSpan?: boolean;
+  /** A span, in a trace of its own, for every connection that is opened. Default true. */
+  connectSpans?: boolean;
+}
+
+/** How near to the stock pools: all deliberate differences on, all off, or those named switched one by one. */
+export type Compatibility = 'enhanced' | 'strict' | Partial<Differences>;
+
+/** What `pools` may answer for one pool; it stands above everything else in the configuration. */
+export interface PoolOverrides {
+  /** False leaves this pool stock. Default true. */
+  enabled?: boolean;
+  /** `db.client.connection.pool.name` in its telemetry. Default: the database, else the server, else its product. */
+  name?: string;
+  options?: PoolOptions;
+  optimizations?: OptimizationFlags;
+  compatibility?: Compatibility;
+}
+
+export interface EnhancedPoolInstrumentationConfig extends InstrumentationConfig {
+  /** Whose pools run on the engine. Default all: `['pg', 'mysql2', 'knex']`. */
+  libraries?: Library[];
+  /** Engine options for every pool; they stand above those that the application gave its pools. Default none. */
+  options?: PoolOptions;
+  /** Flags of the optimisations, by name. None has been built yet: they are checked, and do nothing. */
+  optimizations?: OptimizationFlags;
+  /** Asked once for every pool, when it is first used. If it throws, that is logged and the pool goes without overrides. */
+  pools?: (info: PoolInfo) => PoolOverrides | undefined;
+  telemetry?: TelemetryConfig;
+  /** Default `'enhanced'`. */
+  compatibility?: Compatibility;
+}

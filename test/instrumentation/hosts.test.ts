@@ -1,0 +1,113 @@
+import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
+import { expect } from 'chai';
+import { STRICT } from '../../adapters/differences.js';
+import type { PoolInfo } from '../../adapters/host.js';
+import { processHost } from '../../instrumentation/hosts.js';
+import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
+import { openFakePool } from './fake-library.js';
+
+const info: PoolInfo = {
+  library: 'mysql2',
+  pool: {},
+  system: 'mysql',
+  database: undefined,
+  serverAddress: undefined,
+  serverPort: undefined,
+};
+
+describe('the instrumentation', () => {
+  const enabled: EnhancedPoolInstrumentation[] = [];
+  let logged: string[];
+
+  function instrument(...given: ConstructorParameters<typeof EnhancedPoolInstrumentation>) {
+    const instrumentation = new EnhancedPoolInstrumentation(...given);
+    enabled.push(instrumentation);
+    return instrumentation;
+  }
+
+  beforeEach(() => {
+    logged = [];
+    const log = (...words: unknown[]) => void logged.push(words.join(' '));
+    const logger: DiagLogger = { error: log, warn: log, info: log, debug() {}, verbose() {} };
+    diag.setLogger(logger, { logLevel: DiagLogLevel.ALL, suppressOverrideMessage: true });
+  });
+
+  afterEach(() => {
+    for (const instrumentation of enabled.splice(0)) instrumentation.disable();
+    diag.disable();
+  });
+
+  it('leaves new pools stock once disabled, and takes them over once enabled again', async () => {
+    const instrumentation = instrument();
+    const live = openFakePool({ database: 'live' })!;
+    instrumentation.disable();
+    expect(openFakePool()).to.equal(undefined);
+    await live.engine.use(undefined, async () => {});
+    instrumentation.enable();
+    const next = openFakePool();
+    expect(next).to.not.equal(undefined);
+    await Promise.all([live.close(), next?.close()]);
+  });
+
+  it('registered twice lets the one enabled last decide, and the other again once it is gone', () => {
+    instrument({ options: { max: 3 } });
+    const second = instrument({ options: { max: 4 } });
+    expect(processHost.setUp({ ...info })?.options).to.deep.equal({ max: 4 });
+    second.disable();
+    expect(processHost.setUp({ ...info })?.options).to.deep.equal({ max: 3 });
+    expect(logged.join()).to.include('registered more than once');
+  });
+
+  it('takes over the libraries it was told to', () => {
+    instrument({ libraries: ['pg'] });
+    expect(processHost.setUp(info)).to.equal(undefined);
+  });
+
+  it('asks the application about every pool', () => {
+    instrument({
+      options: { max: 3, maxUses: 7 },
+      pools: ({ library }) =>
+        library === 'mysql2' ? { options: { max: 2 }, compatibility: 'strict' } : { enabled: false },
+    });
+    const setup = processHost.setUp(info);
+    expect(setup?.options).to.deep.equal({ max: 2, maxUses: 7 });
+    expect(setup?.differences).to.deep.equal(STRICT);
+    expect(processHost.setUp({ ...info, library: 'pg' })).to.equal(undefined);
+  });
+
+  it('survives an application that answers nonsense about a pool, and says so', () => {
+    let answer: () => unknown = () => {
+      throw new Error('no idea');
+    };
+    instrument({ options: { max: 3 }, pools: () => answer() as never });
+    expect(processHost.setUp({ ...info })?.options).to.deep.equal({ max: 3 });
+    answer = () => ({ options: { max: 'all' }, nickname: 'x' });
+    expect(processHost.setUp({ ...info })?.options).to.deep.equal({ max: 3 });
+    answer = () => Promise.resolve({ name: 'later' });
+    expect(processHost.setUp({ ...info })?.options).to.deep.equal({ max: 3 });
+    expect(logged.join('\n')).to.include('no idea').and.include('"all"').and.include('nickname');
+  });
+
+  it('says of flags that they do nothing yet, and of the environment what is wrong with it', async () => {
+    process.env.ENHANCED_POOL_OPTIMIZATIONS = 'lanes=shadow,warp=on,affinity=off';
+    try {
+      instrument();
+    } finally {
+      delete process.env.ENHANCED_POOL_OPTIMIZATIONS;
+    }
+    await new Promise(setImmediate);
+    expect(logged.join('\n'))
+      .to.match(/flags do nothing: lanes$/m)
+      .and.include('warp is not known (value "on")');
+  });
+
+  it('takes nothing over while ENHANCED_POOL_ENABLED is false, even if it was made in code', () => {
+    process.env.ENHANCED_POOL_ENABLED = 'false';
+    try {
+      instrument();
+    } finally {
+      delete process.env.ENHANCED_POOL_ENABLED;
+    }
+    expect(openFakePool()).to.equal(undefined);
+  });
+});

@@ -1,0 +1,254 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { metrics } from '@opentelemetry/api';
+import { DataPointType, type Histogram, type MetricData } from '@opentelemetry/sdk-metrics';
+import { expect } from 'chai';
+import {
+  EnhancedPoolInstrumentation,
+  type EnhancedPoolInstrumentationConfig,
+} from '../../instrumentation/index.js';
+import { VERSION } from '../../instrumentation/version.js';
+import { CollectedMetrics, forgetProviders } from './collected.js';
+import { type FakePool, openFakePool } from './fake-library.js';
+
+const COUNT = 'db.client.connection.count';
+const POOL = 'db.client.connection.pool.name';
+const STATE = 'db.client.connection.state';
+
+describe('pool metrics', () => {
+  let collected: CollectedMetrics;
+  let instrumentation: EnhancedPoolInstrumentation;
+  let pools: FakePool[];
+
+  function begin(config: EnhancedPoolInstrumentationConfig = {}): void {
+    instrumentation = new EnhancedPoolInstrumentation(config);
+    instrumentation.setMeterProvider(collected.provider);
+  }
+
+  function open(...given: Parameters<typeof openFakePool>): FakePool {
+    const pool = openFakePool(...given)!;
+    pools.push(pool);
+    return pool;
+  }
+
+  beforeEach(() => {
+    collected = new CollectedMetrics();
+    pools = [];
+  });
+
+  afterEach(async () => {
+    instrumentation.disable();
+    await Promise.all(pools.map((pool) => pool.close()));
+    await collected.stop();
+    forgetProviders();
+  });
+
+  it('are the nine of the conventions, with names, instruments, units and identity', async () => {
+    begin();
+    const { engine } = open();
+    (await engine.acquire()).release();
+    const all = await collected.collect();
+    const kinds: Record<string, [string, string]> = {
+      [COUNT]: ['{connection}', 'up-down counter'],
+      'db.client.connection.idle.max': ['{connection}', 'up-down counter'],
+      'db.client.connection.idle.min': ['{connection}', 'up-down counter'],
+      'db.client.connection.limit': ['{connection}', 'up-down counter'],
+      'db.client.connection.pending_requests': ['{request}', 'up-down counter'],
+      'db.client.connection.timeouts': ['{timeout}', 'counter'],
+      'db.client.connection.create_time': ['s', 'histogram'],
+      'db.client.connection.wait_time': ['s', 'histogram'],
+      'db.client.connection.use_time': ['s', 'histogram'],
+    };
+    for (const [name, [unit, kind]] of Object.entries(kinds)) {
+      const metric = all.get(name);
+      expect(metric?.descriptor.unit, name).to.equal(unit);
+      expect(kindOf(metric!), name).to.equal(kind);
+      expect(metric?.dataPoints[0]?.attributes, name).to.include({
+        'db.system.name': 'postgresql',
+        'db.namespace': 'orders',
+        'server.address': 'db.example',
+        'server.port': 5432,
+        [POOL]: 'orders',
+      });
+    }
+    const strangers = [...all.keys()].filter(
+      (name) => !(name in kinds) && !name.startsWith('enhanced_pool.'),
+    );
+    expect(strangers).to.deep.equal([]);
+  });
+
+  it('tell the truth at the instant they are collected', async () => {
+    begin();
+    const { engine, driver } = open({}, { max: 3 });
+    const leases = [await engine.acquire(), await engine.acquire()];
+    expect(await collected.values(COUNT, STATE)).to.deep.equal({ idle: 0, used: 2 });
+    leases[0]!.release();
+    expect(await collected.values(COUNT, STATE)).to.deep.equal({ idle: 1, used: 1 });
+    driver.held = true;
+    const waiting = [engine.acquire(), engine.acquire(), engine.acquire()];
+    expect(await collected.values('db.client.connection.pending_requests', POOL)).to.deep.equal({
+      orders: 2,
+    });
+    driver.openNext();
+    expect(await collected.values('db.client.connection.limit', POOL)).to.deep.equal({ orders: 3 });
+    leases[1]!.release();
+    for (const lease of await Promise.all(waiting)) lease.release();
+    expect(
+      await collected.values('enhanced_pool.acquire.count', 'enhanced_pool.acquire.outcome'),
+    ).to.deep.equal({
+      immediate: 1,
+      waited: 4,
+    });
+  });
+
+  it('count timeouts, closed connections by reason and connections that are opening', async () => {
+    begin();
+    const { engine, driver } = open({}, { max: 1 });
+    driver.held = true;
+    const timingOut = engine.acquire({ deadlineMs: 1 }).then(
+      () => 'served',
+      (error) => error.code,
+    );
+    expect(await collected.values('enhanced_pool.connection.opening', POOL)).to.deep.equal({ orders: 1 });
+    expect(await timingOut).to.equal('ACQUIRE_TIMEOUT');
+    driver.openNext();
+    const lease = await engine.acquire();
+    lease.release('broken');
+    expect(await collected.values('db.client.connection.timeouts', POOL)).to.deep.equal({ orders: 1 });
+    expect(
+      await collected.values('enhanced_pool.connection.closed', 'enhanced_pool.connection.close_reason'),
+    ).to.deep.equal({ broken: 1 });
+  });
+
+  it('have buckets made for seconds', async () => {
+    begin();
+    const { engine } = open();
+    (await engine.acquire()).release();
+    const all = await collected.collect();
+    for (const name of ['wait_time', 'use_time', 'create_time']) {
+      const { buckets, count } = all.get(`db.client.connection.${name}`)!.dataPoints[0]!.value as Histogram;
+      expect(buckets.boundaries[0], name).to.be.at.most(0.001);
+      expect(buckets.boundaries.at(-1), name).to.be.at.most(60);
+      expect(count, name).to.equal(1);
+    }
+  });
+
+  it('name a pool as the conventions do, or as the application does, and tell namesakes apart', async () => {
+    begin({ pools: ({ database }) => (database === 'named' ? { name: 'billing' } : undefined) });
+    open();
+    open({ library: 'knex' });
+    open({ database: undefined });
+    open({ database: undefined, serverAddress: '::1' });
+    open({ database: undefined, serverAddress: undefined, serverPort: undefined });
+    open({ database: 'named' });
+    expect(Object.keys(await collected.values('db.client.connection.limit', POOL))).to.have.members([
+      'orders',
+      'orders#2',
+      'db.example:5432',
+      '[::1]:5432',
+      'postgresql',
+      'billing',
+    ]);
+  });
+
+  it('of a closed pool are zero, and its counts go on in the next pool of its name', async () => {
+    begin();
+    const first = openFakePool()!;
+    (await first.engine.acquire()).release();
+    expect(await collected.values(COUNT, STATE)).to.deep.equal({ idle: 1, used: 0 });
+    await first.close();
+    expect(await collected.values(COUNT, STATE)).to.deep.equal({ idle: 0, used: 0 });
+    expect(await collected.values('db.client.connection.limit', POOL)).to.deep.equal({ orders: 0 });
+    expect(await collected.values('enhanced_pool.connection.opened', POOL)).to.deep.equal({ orders: 1 });
+    const second = open();
+    (await second.engine.acquire()).release();
+    expect(await collected.values('enhanced_pool.connection.opened', POOL)).to.deep.equal({ orders: 2 });
+  });
+
+  it('forget pools that come and go', async () => {
+    begin();
+    for (let number = 0; number < 300; number += 1)
+      await openFakePool({ database: `tenant${number}` })!.close();
+    await collected.collect();
+    // The SDK repeats for ever what it was once told; what we tell is seen by a provider that comes later.
+    const later = new CollectedMetrics();
+    instrumentation.setMeterProvider(later.provider);
+    expect(Object.keys(await later.values('db.client.connection.limit', POOL))).to.have.length(100);
+    await later.stop();
+  });
+
+  it('keep no pool alive that the application has dropped', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage: () => void = runInNewContext('gc');
+    begin();
+    const engine = new WeakRef(openFakePool({ database: 'dropped' }, { keepMin: false })!.engine);
+    for (let turn = 0; turn < 50 && engine.deref() !== undefined; turn += 1) {
+      await new Promise(setImmediate);
+      collectGarbage();
+    }
+    expect(engine.deref()).to.equal(undefined);
+    expect(await collected.values(COUNT, STATE)).to.deep.equal({ idle: 0, used: 0 });
+  });
+
+  it('go to an SDK that is registered after us, from the next pool on at the latest', async () => {
+    instrumentation = new EnhancedPoolInstrumentation();
+    const early = open({ database: 'early' });
+    metrics.setGlobalMeterProvider(collected.provider);
+    open({ database: 'late' });
+    (await early.engine.acquire()).release();
+    expect(Object.keys(await collected.values(COUNT, POOL))).to.have.members(['early', 'late']);
+    expect((await collected.collect()).get('db.client.connection.wait_time')?.dataPoints).to.have.length(1);
+  });
+
+  it('go to one provider only when it is set twice', async () => {
+    begin();
+    const { engine } = open();
+    await engine.acquire().then((lease) => lease.release());
+    instrumentation.setMeterProvider(collected.provider);
+    expect(await collected.values(COUNT, STATE)).to.deep.equal({ idle: 1, used: 0 });
+    const other = new CollectedMetrics();
+    instrumentation.setMeterProvider(other.provider);
+    expect(await other.values(COUNT, STATE)).to.deep.equal({ idle: 1, used: 0 });
+    const lease = await engine.acquire();
+    expect(await other.values(COUNT, STATE)).to.deep.equal({ idle: 0, used: 1 });
+    lease.release();
+    await other.stop();
+  });
+
+  it('can be switched off', async () => {
+    begin();
+    const { engine } = open();
+    (await engine.acquire()).release();
+    instrumentation.setConfig({ telemetry: { metrics: false } });
+    const { provider } = collected;
+    collected = new CollectedMetrics();
+    instrumentation.setMeterProvider(collected.provider);
+    (await engine.acquire()).release();
+    expect((await collected.collect()).size).to.equal(0);
+    await provider.shutdown();
+  });
+
+  it('carry the version that package.json has', () => {
+    begin();
+    let folder = __dirname;
+    while (!readPackage(folder)) folder = dirname(folder);
+    expect(readPackage(folder)?.version).to.equal(VERSION);
+    expect(instrumentation.instrumentationVersion).to.equal(VERSION);
+  });
+});
+
+function kindOf(metric: MetricData): string {
+  if (metric.dataPointType === DataPointType.HISTOGRAM) return 'histogram';
+  if (metric.dataPointType !== DataPointType.SUM) return 'another';
+  return metric.isMonotonic ? 'counter' : 'up-down counter';
+}
+
+function readPackage(folder: string): { version: string } | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
