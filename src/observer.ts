@@ -9,7 +9,7 @@ import type { Waiter } from './waiters.js';
 export interface Observer<C> {
   /** A caller joined the queue; runs in the caller's own asynchronous context. */
   onQueued?(waiter: Waiter<C>): void;
-  /** A lease was given; `waiter` is undefined when it was served at once. Only timed leases are told of (`lease.timed`), and all that waited. */
+  /** A lease was given; `waiter` is undefined when it was served at once. Told of timed leases (`lease.timed`) and of waiters with a note. */
   onLeased?(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void;
   /** A timed lease came back. */
   onReleased?(lease: Lease<C>, heldMs: number, outcome: Outcome): void;

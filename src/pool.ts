@@ -172,15 +172,14 @@ export class Pool<C> implements LeaseHome<C> {
     }
     const now = this.#readClock();
     const timeoutMs = hint?.deadlineMs ?? this.#options.acquireTimeoutMs;
-    const deadlineAt = timeoutMs === 0 ? Number.POSITIVE_INFINITY : now + timeoutMs;
-    const waiter = new Waiter(hint, now, deadlineAt, resolve, reject);
+    const waiter = new Waiter(hint, now, timeoutMs, resolve, reject);
     this.#waiters.enqueue(waiter);
     if (hint?.signal !== undefined) this.#listenForAbort(waiter, hint.signal);
     this.#observer?.onQueued?.(waiter);
     this.#serve(now);
     if (waiter.queued) this.#grow(now, waiter);
     this.#wake();
-    if (waiter.queued) this.#arm(deadlineAt);
+    if (waiter.queued) this.#arm(waiter.deadlineAt);
     return waiter;
   }
 
@@ -265,10 +264,10 @@ export class Pool<C> implements LeaseHome<C> {
     waiter.stopListening?.();
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
-    else if (this.#observer?.onLeased !== undefined) this.#readClock();
+    else if (waiter.note !== undefined) this.#readClock();
     this.#counters.waited += 1;
     const lease = this.#lease(slot, timed);
-    this.#recordWait(lease, this.#now - waiter.queuedAt, waiter);
+    if (timed || waiter.note !== undefined) this.#recordWait(lease, this.#now - waiter.queuedAt, waiter);
     waiter.resolve(lease);
   }
 

@@ -121,7 +121,9 @@ export class Slots<C> {
 
   /** Top of the idle stack. */
   newestIdle(): Slot<C> | undefined {
-    return this.#idle[this.#idle.length - 1];
+    const { length } = this.#idle;
+    // An index of -1 would be looked up as a name, which takes as long as a lease.
+    return length === 0 ? undefined : this.#idle[length - 1];
   }
 
   /** The idle stack, the longest idle first. */

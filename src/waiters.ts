@@ -5,41 +5,57 @@ import type { Lease } from './lease.js';
 export class Waiter<C> {
   readonly hint: Hint | undefined;
   readonly queuedAt: number;
-  /** When it gives up; infinite for one that waits for ever. */
-  readonly deadlineAt: number;
+  /** How long it waits; 0 for ever. */
+  readonly timeoutMs: number;
   readonly resolve: (lease: Lease<C>) => void;
   readonly reject: (error: unknown) => void;
   /** Whether a connection had to be opened on its behalf. */
   openedFor = false;
   /** The observer's own: what it wants to remember of this caller. */
   note: unknown = undefined;
-  queued = false;
   /** Takes back what `hint.signal` was given to call. */
   stopListening: (() => void) | undefined = undefined;
-  previous: Waiter<C> | undefined = undefined;
-  next: Waiter<C> | undefined = undefined;
+  /** Neighbours in the queue's ring; undefined once it has left. */
+  previous: Link<C> | undefined = undefined;
+  next: Link<C> | undefined = undefined;
 
   constructor(
     hint: Hint | undefined,
     queuedAt: number,
-    deadlineAt: number,
+    timeoutMs: number,
     resolve: (lease: Lease<C>) => void,
     reject: (error: unknown) => void,
   ) {
     this.hint = hint;
     this.queuedAt = queuedAt;
-    this.deadlineAt = deadlineAt;
+    this.timeoutMs = timeoutMs;
     this.resolve = resolve;
     this.reject = reject;
   }
+
+  /** When it gives up; infinite for one that waits for ever. */
+  get deadlineAt(): number {
+    return this.timeoutMs === 0 ? Number.POSITIVE_INFINITY : this.queuedAt + this.timeoutMs;
+  }
+
+  get queued(): boolean {
+    return this.next !== undefined;
+  }
 }
 
-/** A first-in, first-out queue with O(1) enqueue, dequeue and cancel: a doubly linked list through the waiters. */
+/** Where the ring begins and ends. */
+class Ends<C> {
+  previous: Link<C> = this;
+  next: Link<C> = this;
+}
+
+type Link<C> = Waiter<C> | Ends<C>;
+
+/** A first-in, first-out queue with O(1) enqueue, dequeue and cancel: a ring of links through the waiters. */
 export class Waiters<C> {
-  #head: Waiter<C> | undefined = undefined;
-  #tail: Waiter<C> | undefined = undefined;
+  readonly #ends = new Ends<C>();
   #length = 0;
-  /** False once somebody joined with a deadline before the tail's: the list is then no longer in deadline order. */
+  /** False once somebody joined with a deadline before the last one's: the ring is then no longer in deadline order. */
   #inDeadlineOrder = true;
 
   get length(): number {
@@ -47,48 +63,41 @@ export class Waiters<C> {
   }
 
   get head(): Waiter<C> | undefined {
-    return this.#head;
+    return asWaiter(this.#ends.next);
   }
 
   enqueue(waiter: Waiter<C>): void {
-    const tail = this.#tail;
-    waiter.previous = tail;
-    if (tail === undefined) {
-      this.#head = waiter;
-      this.#inDeadlineOrder = true;
-    } else {
-      tail.next = waiter;
-      if (waiter.deadlineAt < tail.deadlineAt) this.#inDeadlineOrder = false;
-    }
-    this.#tail = waiter;
+    const last = this.#ends.previous;
+    if (this.#length === 0) this.#inDeadlineOrder = true;
+    else if (waiter.deadlineAt < (last as Waiter<C>).deadlineAt) this.#inDeadlineOrder = false;
+    waiter.previous = last;
+    waiter.next = this.#ends;
+    last.next = waiter;
+    this.#ends.previous = waiter;
     this.#length += 1;
-    waiter.queued = true;
   }
 
   dequeue(): Waiter<C> | undefined {
-    const head = this.#head;
+    const { head } = this;
     if (head !== undefined) this.remove(head);
     return head;
   }
 
   /** False when the waiter had already left. */
   remove(waiter: Waiter<C>): boolean {
-    if (!waiter.queued) return false;
     const { previous, next } = waiter;
-    if (previous === undefined) this.#head = next;
-    else previous.next = next;
-    if (next === undefined) this.#tail = previous;
-    else next.previous = previous;
+    if (previous === undefined || next === undefined) return false;
+    previous.next = next;
+    next.previous = previous;
     waiter.previous = undefined;
     waiter.next = undefined;
-    waiter.queued = false;
     this.#length -= 1;
     return true;
   }
 
   /** The next deadline, infinite when nobody has one. O(1) while all wait equally long. */
   earliestDeadline(): number {
-    if (this.#inDeadlineOrder) return this.#head?.deadlineAt ?? Number.POSITIVE_INFINITY;
+    if (this.#inDeadlineOrder) return this.head?.deadlineAt ?? Number.POSITIVE_INFINITY;
     let earliest = Number.POSITIVE_INFINITY;
     for (const waiter of this) earliest = Math.min(earliest, waiter.deadlineAt);
     return earliest;
@@ -97,21 +106,20 @@ export class Waiters<C> {
   /** Takes out up to `most` waiters whose deadline has come. */
   takeExpired(now: number, most: number): Waiter<C>[] {
     const expired: Waiter<C>[] = [];
-    let waiter = this.#head;
-    while (waiter !== undefined && expired.length < most) {
-      const next: Waiter<C> | undefined = waiter.next;
-      if (waiter.deadlineAt <= now) {
-        this.remove(waiter);
-        expired.push(waiter);
-      } else if (this.#inDeadlineOrder) {
-        break;
-      }
-      waiter = next;
+    for (const waiter of this) {
+      if (expired.length === most) break;
+      if (waiter.deadlineAt <= now) expired.push(waiter);
+      else if (this.#inDeadlineOrder) break;
     }
+    for (const waiter of expired) this.remove(waiter);
     return expired;
   }
 
   *[Symbol.iterator](): IterableIterator<Waiter<C>> {
-    for (let waiter = this.#head; waiter !== undefined; waiter = waiter.next) yield waiter;
+    for (let waiter = this.head; waiter !== undefined; waiter = asWaiter(waiter.next!)) yield waiter;
   }
+}
+
+function asWaiter<C>(link: Link<C>): Waiter<C> | undefined {
+  return link instanceof Waiter ? link : undefined;
 }

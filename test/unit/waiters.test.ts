@@ -2,11 +2,11 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { Waiter, Waiters } from '../../src/waiters.js';
 
-const waiter = (deadlineAt = Number.POSITIVE_INFINITY) =>
+const waiter = (timeoutMs = 0) =>
   new Waiter<never>(
     undefined,
     0,
-    deadlineAt,
+    timeoutMs,
     () => {},
     () => {},
   );

@@ -1,0 +1,183 @@
+import { type Driver, type Lease, PoolError } from '../../src/index.js';
+import type {
+  CreateCallback,
+  KnexClient,
+  KnexConnection,
+  TarnEvent,
+  TarnPool,
+  TimeoutErrorClass,
+} from './shapes.js';
+import { UNKNOWN_REASON } from './timeout-error.js';
+
+/** A connection in the pool and what we remember of it. */
+export class PooledConnection {
+  readonly connection: KnexConnection;
+  /** Its holder's lease. */
+  lease: Lease<PooledConnection> | undefined = undefined;
+  /** It arrived after its deadline, when its creation had been reported as failed: it goes without a word. */
+  readonly late: boolean;
+
+  constructor(connection: KnexConnection, late: boolean) {
+    this.connection = connection;
+    this.late = late;
+  }
+}
+
+/** A connection on its way, in tarn's shape. */
+export interface PendingCreate {
+  readonly promise: Promise<KnexConnection>;
+}
+
+/** Told by the driver, so that the facade's counts and waiters are as tarn's. */
+export interface DriverListener {
+  /** `event` has listeners: tell them. */
+  tell(event: TarnEvent, ...told: unknown[]): void;
+  onCreateFailed(error: unknown): void;
+  onClosing(): void;
+}
+
+/** How the engine opens, checks and closes the connections of one knex pool: by the functions that knex gave it. */
+export class KnexDriver implements Driver<PooledConnection> {
+  readonly #pool: TarnPool;
+  readonly #client: KnexClient;
+  readonly #listener: DriverListener;
+  readonly #timeoutErrorClass: () => Promise<TimeoutErrorClass>;
+  readonly #pooled = new WeakMap<KnexConnection, PooledConnection>();
+  readonly #stockValidate: TarnPool['validate'];
+  /** Whether only the pool's own, asynchronous `validate` can judge a connection. */
+  #validatesAsync: boolean;
+  readonly pendingCreates = new Set<PendingCreate>();
+  /** While its arrival is told a connection counts as free, as in tarn. */
+  arrived: PooledConnection | undefined = undefined;
+
+  constructor(
+    pool: TarnPool,
+    client: KnexClient,
+    validatesAsync: boolean,
+    listener: DriverListener,
+    timeoutErrorClass: () => Promise<TimeoutErrorClass>,
+  ) {
+    this.#pool = pool;
+    this.#client = client;
+    this.#validatesAsync = validatesAsync;
+    this.#stockValidate = pool.validate;
+    this.#listener = listener;
+    this.#timeoutErrorClass = timeoutErrorClass;
+  }
+
+  of(connection: KnexConnection): PooledConnection | undefined {
+    return this.#pooled.get(connection);
+  }
+
+  open(signal: AbortSignal): Promise<PooledConnection> {
+    const pool = this.#pool;
+    const id = pool.eventId++;
+    this.#listener.tell('createRequest', id);
+    const create: PendingCreate = { promise: callbackOrPromise(pool.creator) };
+    this.pendingCreates.add(create);
+    signal.addEventListener('abort', () => {
+      if (isOpenTimeout(signal.reason)) this.#timedOut(create, id, signal.reason);
+    });
+    return create.promise.then(
+      (connection) => this.#arrive(create, id, connection),
+      (error: unknown) => {
+        if (this.pendingCreates.has(create)) this.#fail(create, id, error);
+        throw error;
+      },
+    );
+  }
+
+  #arrive(create: PendingCreate, id: number, connection: KnexConnection): PooledConnection {
+    const pooled = new PooledConnection(connection, !this.pendingCreates.delete(create));
+    if (pooled.late) return pooled;
+    this.#pooled.set(connection, pooled);
+    this.arrived = pooled;
+    this.#listener.tell('createSuccess', id, connection);
+    this.arrived = undefined;
+    return pooled;
+  }
+
+  async #timedOut(create: PendingCreate, id: number, cause: PoolError): Promise<void> {
+    this.pendingCreates.delete(create);
+    const TimeoutError = await this.#timeoutErrorClass();
+    this.#fail(create, id, new TimeoutError(UNKNOWN_REASON, { cause }));
+  }
+
+  #fail(create: PendingCreate, id: number, error: unknown): void {
+    this.pendingCreates.delete(create);
+    this.#listener.tell('createFail', id, error);
+    this.#listener.onCreateFailed(error);
+  }
+
+  /** What knex's own `validate` finds without asking anybody; where that is not all it does, nothing. */
+  isBroken({ connection }: PooledConnection): boolean {
+    if (this.mustCheck()) return false;
+    if (connection.__knex__disposed) {
+      this.#client.logger.warn(`Connection Error: ${connection.__knex__disposed}`);
+      return true;
+    }
+    try {
+      const valid = this.#client.validateConnection(connection);
+      if (!isPromise(valid)) return !valid;
+      valid.then(undefined, () => {});
+      this.#validatesAsync = true;
+      return false;
+    } catch (error) {
+      this.#logThrown(error);
+      return true;
+    }
+  }
+
+  mustCheck(): boolean {
+    return (
+      this.#validatesAsync ||
+      Boolean(this.#client.connectionConfigExpirationChecker) ||
+      this.#pool.validate !== this.#stockValidate
+    );
+  }
+
+  async check({ connection }: PooledConnection): Promise<void> {
+    let valid: unknown;
+    try {
+      valid = await this.#pool.validate(connection);
+    } catch (error) {
+      this.#logThrown(error);
+      throw error;
+    }
+    if (!valid) throw new Error('validate returned false');
+  }
+
+  close({ connection, late }: PooledConnection): Promise<void> {
+    this.#listener.onClosing();
+    const closing = late ? settled(() => this.#pool.destroyer(connection)) : this.#pool._destroy(connection);
+    return closing.then(() => {});
+  }
+
+  #logThrown(error: unknown): void {
+    this.#pool.log(
+      `Tarn: resource validator threw an exception ${(error as Error | undefined)?.stack}`,
+      'warn',
+    );
+  }
+}
+
+function callbackOrPromise(create: TarnPool['creator']): Promise<KnexConnection> {
+  return new Promise((resolve, reject) => {
+    const done: CreateCallback = (error, connection) => (error ? reject(error) : resolve(connection!));
+    settled(() => create(done)).then((created) => {
+      if (created) resolve(created as KnexConnection);
+    }, reject);
+  });
+}
+
+function settled(call: () => unknown): Promise<unknown> {
+  return new Promise((resolve) => resolve(call()));
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof (value as Promise<unknown> | undefined | null)?.then === 'function';
+}
+
+function isOpenTimeout(reason: unknown): reason is PoolError {
+  return reason instanceof PoolError && reason.code === 'OPEN_TIMEOUT';
+}

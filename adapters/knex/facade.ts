@@ -1,0 +1,296 @@
+import { createPool, type Lease, type Pool, PoolError, type PoolOptions } from '../../src/index.js';
+import { inBackground } from '../background.js';
+import { inCallersContext } from '../callback.js';
+import type { Host, PoolInfo, PoolSetup } from '../host.js';
+import { wholeOr } from '../native-options.js';
+import { currentHint } from '../query-hint.js';
+import { Acquisition, ServedElsewhere } from './acquisition.js';
+import { type DriverListener, KnexDriver, type PooledConnection } from './driver.js';
+import type {
+  KnexClient,
+  KnexConnection,
+  PendingOperation,
+  TarnEvent,
+  TarnPool,
+  TarnPoolClass,
+} from './shapes.js';
+import { timeoutErrorClassOf, UNKNOWN_REASON } from './timeout-error.js';
+
+/** What a facade is made for: a client, the stock class of its pool, and whether only `validate` can judge a connection. */
+export interface KnexPoolOrigin {
+  readonly client: KnexClient;
+  readonly StockPool: TarnPoolClass;
+  readonly validatesAsync: boolean;
+}
+
+type ConnectionLease = Lease<PooledConnection>;
+
+/** What knex and the application see of a tarn pool that runs on the engine: its calls, events, counts and errors. */
+export class KnexFacade implements DriverListener {
+  readonly engine: Pool<PooledConnection>;
+  readonly #pool: TarnPool;
+  readonly #origin: KnexPoolOrigin;
+  readonly #setup: PoolSetup;
+  readonly #driver: KnexDriver;
+  readonly #onClosed: () => void;
+  /** In the order of the queue. */
+  readonly #waiting = new Set<Acquisition>();
+  readonly #min: number;
+  #keepsMin = false;
+  #reaping = false;
+
+  constructor(pool: TarnPool, origin: KnexPoolOrigin, info: PoolInfo, setup: PoolSetup, host: Host) {
+    this.#pool = pool;
+    this.#origin = origin;
+    this.#setup = setup;
+    this.#driver = new KnexDriver(pool, origin.client, origin.validatesAsync, this, () =>
+      timeoutErrorClassOf(origin.StockPool),
+    );
+    const options = { ...engineOptions(pool, setup), ...setup.options };
+    this.#min = options.min ?? 0;
+    this.engine = createPool<PooledConnection>({
+      driver: inBackground(this.#driver, setup.background),
+      // Many clients only build queries: nothing opens before the first acquire.
+      options: options.keepMin === true ? { ...options, min: 0 } : options,
+      ...(setup.observer === undefined ? {} : { observer: setup.observer }),
+    });
+    this.#showTruth();
+    host.adopted(info, this.engine as Pool<unknown>);
+    this.#onClosed = () => host.closed(info, this.engine as Pool<unknown>);
+  }
+
+  get streamsReleaseOnce(): boolean {
+    return this.#setup.differences.streamsReleaseOnce;
+  }
+
+  acquire(): PendingOperation {
+    const id = this.#pool.eventId++;
+    if (this.#hears('acquireRequest')) this.tell('acquireRequest', id);
+    const hint = currentHint();
+    const lease = this.engine.tryAcquire(hint);
+    if (lease === undefined) return this.#queue(id);
+    return new Acquisition(Promise.resolve(this.#hand(id, lease)), this.engine);
+  }
+
+  release(connection: KnexConnection): boolean {
+    if (this.#hears('release')) this.tell('release', connection);
+    const lease = this.#driver.of(connection)?.lease;
+    if (lease === undefined) return false;
+    return lease.release(this.#isRefused(lease) ? 'broken' : 'ok');
+  }
+
+  /** Whether a connection that comes back for the next in the queue must not be handed on. */
+  #isRefused(lease: ConnectionLease): boolean {
+    return !lease.released && this.engine.waiting > 0 && this.#driver.isBroken(lease.connection);
+  }
+
+  #queue(id: number): Acquisition {
+    let settle!: (outcome: KnexConnection | Promise<KnexConnection>) => void;
+    const promise = new Promise<KnexConnection>((resolve) => {
+      settle = resolve;
+    });
+    const acquisition = new Acquisition(promise, this.engine);
+    this.#waiting.add(acquisition);
+    const serve = (lease: ConnectionLease) => {
+      this.#waiting.delete(acquisition);
+      settle(this.#hand(id, lease));
+    };
+    const fail = (error: unknown) => {
+      this.#waiting.delete(acquisition);
+      settle(error instanceof ServedElsewhere ? error.connection : this.#rejection(id, acquisition, error));
+    };
+    // Only listeners run on the stack of whoever serves; the caller's own continuation hangs on the promise.
+    const bind = this.#hearsOutcome() ? inCallersContext : <F>(callback: F) => callback;
+    acquisition.waiter = this.engine.request(bind(serve), bind(fail), currentHint());
+    if (!this.#keepsMin) this.#keepMin();
+    return acquisition;
+  }
+
+  #hearsOutcome(): boolean {
+    return (
+      this.#setup.differences.callbacksKeepContext &&
+      (this.#hears('acquireSuccess') || this.#hears('acquireFail'))
+    );
+  }
+
+  #keepMin(): void {
+    this.#keepsMin = true;
+    if (this.engine.options.min !== this.#min) this.engine.resize({ min: this.#min });
+  }
+
+  #hand(id: number, lease: ConnectionLease): KnexConnection | Promise<KnexConnection> {
+    const pooled = lease.connection;
+    pooled.lease = lease;
+    if (!this.#reaping) this.#startReaping();
+    return this.#hears('acquireSuccess') ? this.#tellAcquired(id, pooled.connection) : pooled.connection;
+  }
+
+  /** As in tarn, listeners hear of it after the call that served, and before the caller. */
+  async #tellAcquired(id: number, connection: KnexConnection): Promise<KnexConnection> {
+    await undefined;
+    this.tell('acquireSuccess', id, connection);
+    return connection;
+  }
+
+  async #rejection(id: number, acquisition: Acquisition, error: unknown): Promise<never> {
+    const native = await this.#nativeError(error, acquisition.possibleTimeoutCause);
+    acquisition.isRejected = true;
+    this.tell('acquireFail', id, native);
+    throw native;
+  }
+
+  /** tarn's own words for what befell the engine; the engine's numbers stay as the cause. */
+  async #nativeError(error: unknown, possibleTimeoutCause: unknown): Promise<unknown> {
+    if (!(error instanceof PoolError)) return error;
+    if (error.code === 'POOL_CLOSED') return new Error('aborted', { cause: error });
+    if (error.code !== 'ACQUIRE_TIMEOUT' && error.code !== 'OPEN_TIMEOUT') return error;
+    const message =
+      error.code === 'ACQUIRE_TIMEOUT' && possibleTimeoutCause
+        ? (possibleTimeoutCause as Error).message
+        : UNKNOWN_REASON;
+    const TimeoutError = await timeoutErrorClassOf(this.#origin.StockPool);
+    return new TimeoutError(message, { cause: error });
+  }
+
+  onCreateFailed(error: unknown): void {
+    for (const acquisition of this.#waiting) acquisition.possibleTimeoutCause = error;
+  }
+
+  destroy(): Promise<unknown> {
+    const pool = this.#pool;
+    const id = pool.eventId++;
+    this.tell('poolDestroyRequest', id);
+    this.#stopReaping();
+    pool.destroyed = true;
+    return this.engine
+      .drain({ waiting: this.#setup.differences.waitersSettleOnEnd ? 'serve' : 'reject' })
+      .then(() => {
+        this.tell('poolDestroySuccess', id);
+        pool.emitter.removeAllListeners();
+        this.#onClosed();
+      });
+  }
+
+  /** tarn's reaping round. The engine has already closed whatever was due; only the end of reaping is left to tell. */
+  check(): void {
+    if (this.#pool.isEmpty()) this.#stopReaping();
+  }
+
+  onClosing(): void {
+    // In a later turn: a caller for whom a dead connection was set aside joins the queue first.
+    queueMicrotask(() => this.check());
+  }
+
+  #startReaping(): void {
+    this.#reaping = true;
+    this.tell('startReaping');
+  }
+
+  #stopReaping(): void {
+    if (this.#reaping) this.tell('stopReaping');
+    this.#reaping = false;
+  }
+
+  tell(event: TarnEvent, ...told: unknown[]): void {
+    if (this.#hears(event)) this.#pool._executeEventHandlers(event, ...told);
+  }
+
+  #hears(event: TarnEvent): boolean {
+    return this.#pool.emitter.listenerCount(event) > 0;
+  }
+
+  // ── Counts and lists, computed when they are read ─────────────────────────────────────────────────────────────
+
+  /** A connection that is being validated counts as used. */
+  get numUsed(): number {
+    const { leased, checking } = this.engine.stats();
+    return leased + checking;
+  }
+
+  get numFree(): number {
+    return this.engine.idle + (this.#driver.arrived === undefined ? 0 : 1);
+  }
+
+  get numPendingCreates(): number {
+    return this.#driver.pendingCreates.size;
+  }
+
+  /** Callers for whom a connection is being validated. */
+  get numPendingValidations(): number {
+    return Math.min(this.engine.stats().checking, this.#waiting.size);
+  }
+
+  get numPendingAcquires(): number {
+    return this.#waiting.size - this.numPendingValidations;
+  }
+
+  #showTruth(): void {
+    const pool = this.#pool;
+    show(pool, 'used', () => this.#connections().map(asResource));
+    show(pool, 'free', () => [...this.engine.idleConnections(), ...this.#arrivals()].map(asResource));
+    show(pool, 'pendingCreates', () => [...this.#driver.pendingCreates]);
+    show(pool, 'pendingValidations', () => [...this.#waiting].slice(0, this.numPendingValidations));
+    show(pool, 'pendingAcquires', () => [...this.#waiting].slice(this.numPendingValidations));
+    const bound = (name: 'min' | 'max', read: () => number) =>
+      show(pool, name, read, (value) => this.#resize(name, value));
+    bound('max', () => this.engine.options.max);
+    bound('min', () => (this.#keepsMin ? this.engine.options.min : this.#min));
+  }
+
+  #arrivals(): PooledConnection[] {
+    return this.#driver.arrived === undefined ? [] : [this.#driver.arrived];
+  }
+
+  #connections(): PooledConnection[] {
+    const idle = new Set(this.engine.idleConnections());
+    return [...this.engine.connections()]
+      .map(({ connection }) => connection)
+      .filter((pooled) => !idle.has(pooled));
+  }
+
+  /** `pool.min` and `pool.max` may be changed at any time. */
+  #resize(name: 'min' | 'max', value: unknown): void {
+    const { min, max } = this.engine.options;
+    const wanted = { min, max, [name]: wholeOr(value, this.engine.options[name]) };
+    if (wanted.max >= 1) this.engine.resize({ max: wanted.max, min: Math.min(wanted.min, wanted.max) });
+  }
+}
+
+/** A destroy that takes too long is first tarn's to report. */
+const DESTROY_GRACE_MS = 100;
+
+function engineOptions(pool: TarnPool, { differences }: PoolSetup): PoolOptions {
+  return {
+    min: pool.min,
+    max: Math.min(pool.max, Number.MAX_SAFE_INTEGER),
+    acquireTimeoutMs: finite(pool.acquireTimeoutMillis),
+    openTimeoutMs: finite(pool.createTimeoutMillis),
+    closeTimeoutMs: finite(pool.destroyTimeoutMillis + DESTROY_GRACE_MS),
+    checkTimeoutMs: finite(pool.acquireTimeoutMillis),
+    idleTimeoutMs: finite(pool.idleTimeoutMillis),
+    openRetryMs: pool.propagateCreateError ? 0 : finite(pool.createRetryIntervalMillis),
+    keepMin: differences.minKeptFilled,
+    // knex validates before every hand-out whatever the time: `KnexDriver.isBroken` and `mustCheck` do.
+    checkAfterIdleMs: 0,
+    // Stock queues without bound; a bound would be an error that the application never had.
+    maxWaiters: 0,
+  };
+}
+
+/** tarn takes an infinite time for one that never ends; the engine's word for that is 0. */
+function finite(timeMs: number): number {
+  return Number.isFinite(timeMs) ? timeMs : 0;
+}
+
+function asResource({ connection }: PooledConnection): { resource: KnexConnection } {
+  return { resource: connection };
+}
+
+function show(
+  pool: TarnPool,
+  name: string,
+  read: () => unknown,
+  write: (value: unknown) => void = () => {},
+): void {
+  Object.defineProperty(pool, name, { configurable: true, enumerable: true, get: read, set: write });
+}

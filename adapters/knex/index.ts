@@ -1,0 +1,29 @@
+import { plainHost } from '../host.js';
+import { adoptPool, patchKnex } from './patch.js';
+import type { KnexClass, KnexClient, KnexRunner } from './shapes.js';
+
+/**
+ * Makes the pool of one knex instance run on the engine without module patching, for bundled applications. Call it
+ * before the first query; a pool that was used already stays stock. Returns the same instance.
+ */
+export function enhanceKnex<K extends object>(knex: K): K {
+  const { client } = knex as { readonly client?: KnexClient & { runner(builder: object): KnexRunner } };
+  if (client === undefined) throw new TypeError('enhanceKnex expects a knex instance');
+  const Client = clientClassOf(client);
+  const ownSettings = client.getPoolSettings !== (Client.prototype as KnexClient).getPoolSettings;
+  patchKnex({ Client, Runner: client.runner({}).constructor as unknown as KnexClass });
+  adoptPool(client, client.config, ownSettings, plainHost);
+  return knex;
+}
+
+/** knex's own base class of all dialects: the one on the prototype chain that defines `initializePool`. */
+function clientClassOf(client: object): KnexClass {
+  for (
+    let prototype = Object.getPrototypeOf(client);
+    prototype !== null;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
+    if (Object.hasOwn(prototype, 'initializePool')) return prototype.constructor as KnexClass;
+  }
+  throw new TypeError('enhanceKnex expects a knex instance');
+}
