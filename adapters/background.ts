@@ -13,7 +13,7 @@ export function inBackground<C>(driver: Driver<C>, background: Background | unde
   return {
     open: (signal) => background('open', () => driver.open(signal)),
     check: (connection) => background('check', () => driver.check(connection)),
-    close: (connection) => background('close', () => driver.close(connection)),
+    close: (connection, reason) => background('close', () => driver.close(connection, reason)),
     ...(isBroken && { isBroken: (connection, error) => isBroken.call(driver, connection, error) }),
     ...(mustCheck && { mustCheck: (connection) => mustCheck.call(driver, connection) }),
     ...(isDirty && { isDirty: (connection) => isDirty.call(driver, connection) }),

@@ -1,3 +1,5 @@
+import type { CloseReason } from './slots.js';
+
 /**
  * PORT: what an adapter supplies so that the engine can keep connections of type `C`.
  */
@@ -10,7 +12,7 @@ export interface Driver<C> {
   /** Proves a connection alive by asking the server; rejects when it is not. */
   check(connection: C): Promise<void>;
   /** Closes a connection; the slot counts against `max` until this settles or `closeTimeoutMs` has passed. */
-  close(connection: C): Promise<void> | void;
+  close(connection: C, reason: CloseReason): Promise<void> | void;
   /** Whether what is known without asking the server (socket state, `error`) makes the connection unusable. */
   isBroken?(connection: C, error?: unknown): boolean;
   /** Whether the connection must be checked by `check` before every lease, however short it was idle. */

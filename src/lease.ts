@@ -11,21 +11,34 @@ export interface LeaseHome<C> {
   takeBack(lease: Lease<C>, outcome: Outcome): boolean;
 }
 
+/** The three states of a lease; one number, because a lease is made for every query. */
+const HELD = 0;
+const HELD_AND_TIMED = 1;
+const RELEASED = 2;
+
 /** The right to use one connection until it is released. */
 export class Lease<C> {
-  readonly connection: C;
   /** @internal The slot it stands on. */
   readonly slot: Slot<C>;
-  /** @internal Whether its wait and use are measured. */
-  readonly timed: boolean;
-  /** @internal */
-  released = false;
+  #state: typeof HELD | typeof HELD_AND_TIMED | typeof RELEASED;
 
   /** @internal */
-  constructor(connection: C, slot: Slot<C>, timed: boolean) {
-    this.connection = connection;
+  constructor(slot: Slot<C>, timed: boolean) {
     this.slot = slot;
-    this.timed = timed;
+    this.#state = timed ? HELD_AND_TIMED : HELD;
+  }
+
+  get connection(): C {
+    return this.slot.connection!;
+  }
+
+  /** @internal Whether its wait and use are measured; false once it is released. */
+  get timed(): boolean {
+    return this.#state === HELD_AND_TIMED;
+  }
+
+  get released(): boolean {
+    return this.#state === RELEASED;
   }
 
   /**
@@ -34,5 +47,10 @@ export class Lease<C> {
    */
   release(outcome: Outcome = 'ok'): boolean {
     return this.slot.home.takeBack(this, outcome);
+  }
+
+  /** @internal From here on a release is a stale one. */
+  end(): void {
+    this.#state = RELEASED;
   }
 }

@@ -10,11 +10,11 @@ import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
 import {
   idleBeyond,
-  idlePastLifetime,
   idleTooLong,
   LONGEST_TIMING_MASK,
   nextSlotDueAt,
   overdue,
+  pastLifetime,
   suspectedLeaks,
   timingMask,
   UPKEEP_INTERVAL_MS,
@@ -78,8 +78,12 @@ export class Pool<C> implements LeaseHome<C> {
   #pacedAt: number;
   #timingMask = 0;
   #inUse = false;
-  /** Set while a smaller `max` has not been reached yet. */
-  #overfull = false;
+  /** As in the options, but infinite when it is off. */
+  readonly #checkAfterIdleMs: number;
+  /** As in the options, but never reached when it is off. */
+  readonly #maxUses: number;
+  /** The idle timeout where the upkeep does not come round often enough for it, else 0. */
+  readonly #shortIdleTimeoutMs: number;
   #timer: Timer | undefined = undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #lastOpenError: unknown = undefined;
@@ -91,6 +95,10 @@ export class Pool<C> implements LeaseHome<C> {
   /** @throws {PoolError} code `INVALID_OPTIONS`, naming every bad option. */
   constructor({ driver, options, observer, runtime = systemRuntime }: PoolParts<C>) {
     this.#options = resolveOptions(options);
+    const { checkAfterIdleMs, maxUses, idleTimeoutMs } = this.#options;
+    this.#checkAfterIdleMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
+    this.#maxUses = maxUses || -1;
+    this.#shortIdleTimeoutMs = idleTimeoutMs < UPKEEP_INTERVAL_MS ? idleTimeoutMs : 0;
     this.#driver = driver;
     this.#observer = observer === undefined ? undefined : guarded(observer);
     this.#runtime = runtime;
@@ -132,9 +140,7 @@ export class Pool<C> implements LeaseHome<C> {
       const lease = this.tryAcquire(hint);
       if (lease !== undefined) return Promise.resolve(lease);
     }
-    return new Promise((resolve, reject) => {
-      this.request(resolve, reject, hint);
-    });
+    return this.#queueUp(hint);
   }
 
   /**
@@ -176,9 +182,11 @@ export class Pool<C> implements LeaseHome<C> {
     this.#waiters.enqueue(waiter);
     if (hint?.signal !== undefined) this.#listenForAbort(waiter, hint.signal);
     this.#observer?.onQueued?.(waiter);
-    this.#serve(now);
-    if (waiter.queued) this.#grow(now, waiter);
-    this.#wake();
+    if (this.#slots.count(SlotState.leased) < this.#options.max || this.#slots.count(SlotState.idle) > 0) {
+      this.#serve(now);
+      if (waiter.queued) this.#grow(now, waiter);
+    }
+    if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
     return waiter;
   }
@@ -199,16 +207,23 @@ export class Pool<C> implements LeaseHome<C> {
       this.#observer?.onStaleRelease?.(lease);
       return false;
     }
-    lease.released = true;
-    const { slot } = lease;
+    const { slot, timed } = lease;
+    lease.end();
     this.#counters.released += 1;
-    if (lease.timed) this.#recordUse(lease, slot, outcome);
+    if (timed) this.#recordUse(lease, slot, outcome);
     if (outcome === 'broken') slot.retiring ??= 'broken';
     slot.holders -= 1;
     if (slot.holders > 0 || slot.state !== SlotState.leased) return true;
     if (!this.#inUse) this.#wake();
     this.#afterUse(slot);
     return true;
+  }
+
+  /** Apart from `acquire`, which would otherwise pay for this closure on every call. */
+  #queueUp(hint: Hint | undefined): Promise<Lease<C>> {
+    const { promise, resolve, reject } = Promise.withResolvers<Lease<C>>();
+    this.request(resolve, reject, hint);
+    return promise;
   }
 
   #admit(hint: Hint | undefined): PoolError | undefined {
@@ -233,8 +248,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #needsCheck(slot: Slot<C>): boolean {
     if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
-    const { checkAfterIdleMs } = this.#options;
-    return checkAfterIdleMs > 0 && this.#now - slot.idleSince >= checkAfterIdleMs;
+    return this.#now - slot.idleSince >= this.#checkAfterIdleMs;
   }
 
   #lease(slot: Slot<C>, timed: boolean): Lease<C> {
@@ -242,10 +256,11 @@ export class Pool<C> implements LeaseHome<C> {
     this.#slots.move(slot, SlotState.leased);
     slot.holders += 1;
     slot.uses += 1;
+    if (slot.uses === this.#maxUses) slot.retiring = 'uses';
     slot.leasedAt = this.#now;
     slot.leakReported = false;
     if (!this.#inUse) this.#wake();
-    return new Lease(slot.connection!, slot, timed);
+    return new Lease(slot, timed);
   }
 
   /** Serves waiters from idle slots, the suspect ones once they are checked. */
@@ -291,7 +306,12 @@ export class Pool<C> implements LeaseHome<C> {
   #fail(waiter: Waiter<C>, error: unknown, now: number): void {
     waiter.stopListening?.();
     this.#observer?.onFailed?.(error, now - waiter.queuedAt, waiter);
-    waiter.reject(error);
+    try {
+      waiter.reject(error);
+    } catch (thrown) {
+      // One caller's fault must not cost the others their answer.
+      throwUncaught(thrown);
+    }
   }
 
   // ── A connection's life ───────────────────────────────────────────────────────────────────────────────────────
@@ -316,10 +336,12 @@ export class Pool<C> implements LeaseHome<C> {
     if (waiter !== undefined) waiter.openedFor = true;
     this.#observer?.onOpening?.(slot, waiter);
     const { signal } = slot.abort;
-    attempt(() => this.#driver.open(signal)).then(
-      (connection) => this.#opened(slot, connection),
-      (error: unknown) => this.#openEnded(slot, error),
-    );
+    attempt(() => this.#driver.open(signal))
+      .then(
+        (connection) => this.#opened(slot, connection),
+        (error: unknown) => this.#openEnded(slot, error),
+      )
+      .catch(throwUncaught);
   }
 
   #opened(slot: Slot<C>, connection: C): void {
@@ -339,13 +361,13 @@ export class Pool<C> implements LeaseHome<C> {
     const tookMs = now - slot.openStartedAt;
     this.#createTimes.record(tookMs);
     this.#observer?.onOpened?.(slot, tookMs);
-    this.#offer(slot);
+    this.#offerUnlessSurplus(slot);
   }
 
   /** Its waiter is gone, the server's side is not: it counted against `max` until now. */
   #closeLateArrival(slot: Slot<C>, connection: C): void {
     this.#counters.lateArrivals += 1;
-    this.#closeConnection(slot, connection);
+    this.#closeConnection(slot, connection, 'evicted');
   }
 
   #openEnded(slot: Slot<C>, error: unknown): void {
@@ -353,7 +375,10 @@ export class Pool<C> implements LeaseHome<C> {
     if (slot.state !== SlotState.gone) this.#gone(slot);
   }
 
-  /** Fails one waiter, unless those still opening are enough for all who wait. */
+  /**
+   * Fails the first waiter, if it was there when the opening began: whoever came later is owed a try of its own. Nobody
+   * fails while those still opening are enough for all who wait.
+   */
   #openFailed(slot: Slot<C>, error: unknown): void {
     const now = this.#readClock();
     this.#counters.openFailed += 1;
@@ -371,16 +396,17 @@ export class Pool<C> implements LeaseHome<C> {
       this.#nextOpenAt = now + openRetryMs;
       this.#arm(this.#nextOpenAt);
     } else if (this.#waiters.length > this.#slots.count(SlotState.opening)) {
-      this.#counters.openErrors += 1;
-      this.#fail(this.#waiters.dequeue()!, error, now);
+      if (this.#waiters.head!.queuedAt <= slot.openStartedAt) {
+        this.#counters.openErrors += 1;
+        this.#fail(this.#waiters.dequeue()!, error, now);
+      }
     }
     this.#wake();
   }
 
   /** A lease ended: the slot is retired, cleaned, or offered to the next. */
   #afterUse(slot: Slot<C>): void {
-    const reason = slot.retiring ?? this.#retirement(slot);
-    if (reason !== undefined) this.#close(slot, reason);
+    if (slot.retiring !== undefined) this.#close(slot, slot.retiring);
     else if (this.#driver.isDirty?.(slot.connection!) === true) this.#clean(slot, this.#readClock());
     else this.#offer(slot);
   }
@@ -395,15 +421,14 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#drain !== undefined) return this.#close(slot, 'drain');
     slot.idleSince = this.#now;
     this.#slots.move(slot, SlotState.idle);
+    if (this.#shortIdleTimeoutMs > 0) this.#arm(this.#readClock() + this.#shortIdleTimeoutMs);
   }
 
-  #retirement(slot: Slot<C>): CloseReason | undefined {
-    const { maxUses, max } = this.#options;
-    if (maxUses > 0 && slot.uses >= maxUses) return 'uses';
-    if (this.#now >= slot.expiresAt) return 'lifetime';
-    if (!this.#overfull) return undefined;
-    this.#overfull = this.#slots.open > max;
-    return this.#overfull ? 'shrink' : undefined;
+  /** While a slot was being opened or proven the pool may have shrunk. */
+  #offerUnlessSurplus(slot: Slot<C>, proven = false): void {
+    if (this.#slots.open <= this.#options.max) return this.#offer(slot, proven);
+    this.#close(slot, 'shrink');
+    this.#replace();
   }
 
   #check(slot: Slot<C>, now: number): void {
@@ -429,12 +454,14 @@ export class Pool<C> implements LeaseHome<C> {
       this.#observer?.onChecked?.(slot, tookMs, error);
       if (error !== undefined) return this.#proofFailed(slot);
       slot.retiring = undefined;
-      this.#offer(slot, reason === 'check');
+      this.#offerUnlessSurplus(slot, reason === 'check');
     };
-    attempt(proof).then(
-      () => settle(undefined),
-      (error: unknown) => settle(error ?? new Error('the check failed without saying why')),
-    );
+    attempt(proof)
+      .then(
+        () => settle(undefined),
+        (error: unknown) => settle(error ?? new Error('the check failed without saying why')),
+      )
+      .catch(throwUncaught);
   }
 
   #proofFailed(slot: Slot<C>): void {
@@ -471,14 +498,14 @@ export class Pool<C> implements LeaseHome<C> {
     this.#counters.closed[reason] += 1;
     this.#setDeadline(slot, this.#now, this.#options.closeTimeoutMs);
     this.#observer?.onClosed?.(slot, reason);
-    this.#closeConnection(slot, slot.connection!);
+    this.#closeConnection(slot, slot.connection!, reason);
   }
 
-  #closeConnection(slot: Slot<C>, connection: C): void {
+  #closeConnection(slot: Slot<C>, connection: C, reason: CloseReason): void {
     const gone = () => {
       if (slot.state !== SlotState.gone) this.#gone(slot);
     };
-    attempt(() => this.#driver.close(connection)).then(gone, gone);
+    attempt(() => this.#driver.close(connection, reason)).then(gone, gone);
   }
 
   /** A slot's place is free again. */
@@ -500,10 +527,21 @@ export class Pool<C> implements LeaseHome<C> {
     this.#options = resolveOptions({ ...this.#options, ...bounds });
     const now = this.#readClock();
     for (const slot of idleBeyond(this.#slots, this.#options.max)) this.#close(slot, 'shrink');
-    this.#overfull = this.#slots.open > this.#options.max;
+    this.#retireLeased(this.#slots.open - this.#options.max);
     if (this.#options.max !== from) this.#observer?.onResized?.(from, this.#options.max);
     this.#grow(now);
     this.#wake();
+  }
+
+  /** Of the leased connections, `surplus` close when they are released, and those of an earlier `resize` no longer do. */
+  #retireLeased(surplus: number): void {
+    let left = surplus;
+    for (const slot of this.#slots) {
+      if (slot.state !== SlotState.leased) continue;
+      if (slot.retiring === 'shrink') slot.retiring = undefined;
+      if (slot.retiring === undefined && left > 0) slot.retiring = 'shrink';
+      if (slot.retiring !== undefined) left -= 1;
+    }
   }
 
   /**
@@ -621,7 +659,9 @@ export class Pool<C> implements LeaseHome<C> {
   pastLifetime(): number {
     let count = 0;
     const now = this.#readClock();
-    for (const slot of this.#slots) if (now >= slot.expiresAt) count += 1;
+    for (const slot of this.#slots) {
+      if (slot.state === SlotState.leased && now >= slot.expiresAt) count += 1;
+    }
     return count;
   }
 
@@ -727,7 +767,10 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #reap(now: number): void {
-    for (const slot of idlePastLifetime(this.#slots, now)) this.#close(slot, 'lifetime');
+    for (const slot of pastLifetime(this.#slots, now)) {
+      if (slot.state === SlotState.idle) this.#close(slot, 'lifetime');
+      else slot.retiring ??= 'lifetime';
+    }
     for (const slot of idleTooLong(this.#slots, this.#options, now)) this.#close(slot, 'idle');
   }
 
@@ -805,6 +848,13 @@ export function createPool<C>(parts: PoolParts<C>): Pool<C> {
 /** The promise of `call`, also when it throws or returns none. */
 function attempt<T>(call: () => Promise<T> | T): Promise<T> {
   return new Promise((resolve) => resolve(call()));
+}
+
+/** What a caller's callback throws is an uncaught exception of the program, not a rejection that nobody handles. */
+function throwUncaught(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 function messageOf(error: unknown): string {

@@ -18,9 +18,9 @@ export function idleBeyond<C>(slots: Slots<C>, limit: number): Slot<C>[] {
   return oldestIdle(slots, slots.open - limit, () => true);
 }
 
-/** Idle slots whose lifetime is over. */
-export function idlePastLifetime<C>(slots: Slots<C>, now: number): Slot<C>[] {
-  return slots.idle().filter((slot) => now >= slot.expiresAt);
+/** Idle and leased slots whose lifetime is over. */
+export function pastLifetime<C>(slots: Slots<C>, now: number): Slot<C>[] {
+  return [...slots].filter((slot) => isInService(slot) && now >= slot.expiresAt);
 }
 
 /** Slots whose open, check or close has run past its deadline. */
@@ -46,8 +46,8 @@ export function nextSlotDueAt<C>(slots: Slots<C>, options: ResolvedOptions): num
   }
   for (const slot of slots) {
     dueAt = Math.min(dueAt, slot.deadlineAt);
-    if (slot.state === SlotState.idle) dueAt = Math.min(dueAt, slot.expiresAt);
-    else if (slot.state === SlotState.leased && options.leakThresholdMs > 0 && !slot.leakReported) {
+    if (isInService(slot) && slot.retiring === undefined) dueAt = Math.min(dueAt, slot.expiresAt);
+    if (slot.state === SlotState.leased && options.leakThresholdMs > 0 && !slot.leakReported) {
       dueAt = Math.min(dueAt, slot.leasedAt + options.leakThresholdMs);
     }
   }
@@ -62,6 +62,10 @@ export function timingMask(leases: number, elapsedMs: number): number {
   const surplus = (leases * 1_000) / (Math.max(elapsedMs, 0.001) * TIMED_LEASES_PER_SECOND);
   if (surplus <= 1) return 0;
   return Math.min(2 ** Math.ceil(Math.log2(surplus)) - 1, LONGEST_TIMING_MASK);
+}
+
+function isInService<C>({ state }: Slot<C>): boolean {
+  return state === SlotState.idle || state === SlotState.leased;
 }
 
 function oldestIdle<C>(slots: Slots<C>, most: number, due: (slot: Slot<C>) => boolean): Slot<C>[] {

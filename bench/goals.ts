@@ -1,0 +1,50 @@
+import { intervalOfMedian, median } from './statistics.js';
+import { figure, range, type Table } from './table.js';
+
+/** What is promised, and what was measured: one value a round. */
+export interface Goal {
+  readonly claim: string;
+  readonly unit: string;
+  readonly atMost?: number;
+  readonly atLeast?: number;
+  readonly values: readonly number[];
+}
+
+/** A goal with its verdict, which the median alone decides. */
+export interface JudgedGoal extends Goal {
+  readonly median: number;
+  /** 95 % bootstrap interval of the median. */
+  readonly interval: readonly [number, number];
+  readonly met: boolean;
+}
+
+export function judge(goal: Goal): JudgedGoal {
+  const { values, atMost = Number.POSITIVE_INFINITY, atLeast = Number.NEGATIVE_INFINITY } = goal;
+  const middle = median(values);
+  return {
+    ...goal,
+    median: middle,
+    interval: intervalOfMedian(values),
+    met: middle <= atMost && middle >= atLeast,
+  };
+}
+
+export function goalTable(goals: readonly JudgedGoal[]): Table {
+  return {
+    title: 'Goals',
+    columns: ['claim', 'goal', 'measured', '95 % interval', ''],
+    rows: goals.map((goal) => [
+      goal.claim,
+      `${bound(goal)} ${goal.unit}`,
+      figure(goal.median),
+      range(goal.interval),
+      goal.met ? 'met' : 'NOT MET',
+    ]),
+    note: 'measured: median over the rounds, of paired figures where two peers are compared',
+  };
+}
+
+function bound({ atMost, atLeast }: Goal): string {
+  if (atMost !== undefined && atLeast !== undefined) return `${atLeast} … ${atMost}`;
+  return atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`;
+}

@@ -1,0 +1,31 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { seeded } from './statistics.js';
+
+/** Turns of the event loop between two windows: what one peer has left to timers and sockets is not the next one's. */
+const TURNS_BETWEEN = 5;
+
+/**
+ * Measures every peer once a round, in an order shuffled anew for each round: whatever the machine does to one round,
+ * it does to all peers. Gives each peer's windows, the n-th of which is from the n-th round.
+ */
+export async function interleave<Peer extends { readonly name: string }, Window>(
+  peers: readonly Peer[],
+  rounds: number,
+  measure: (peer: Peer) => Promise<Window>,
+): Promise<Record<string, Window[]>> {
+  const windows: Record<string, Window[]> = Object.fromEntries(peers.map(({ name }) => [name, []]));
+  const random = seeded(rounds);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const peer of shuffled(peers, random)) {
+      for (let turn = 0; turn < TURNS_BETWEEN; turn += 1) await nextTurn();
+      globalThis.gc?.({ type: 'minor' });
+      windows[peer.name]?.push(await measure(peer));
+    }
+  }
+  return windows;
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const left = [...items];
+  return items.map(() => left.splice(Math.floor(random() * left.length), 1)[0] as T);
+}

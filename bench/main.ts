@@ -1,0 +1,107 @@
+// npm run bench -- [suite…] [--quick] [--json path]
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { acquire } from './acquire/suite.js';
+import { classifySuite } from './classify-suite.js';
+import { goalTable, judge } from './goals.js';
+import { describeMachine, printMachine } from './machine.js';
+import { sayNothing } from './progress.js';
+import { query } from './query/suite.js';
+import { keep } from './results.js';
+import type { Suite } from './suite.js';
+import { printTable } from './table.js';
+
+const SUITES: readonly Suite[] = [acquire, query, classifySuite];
+
+/** Suites of later steps. */
+const TO_COME = [
+  'burst',
+  'mixed',
+  'sizing',
+  'statements',
+  'pgbench',
+  'overload',
+  'faults',
+  'telemetry',
+  'memory',
+  'scale',
+];
+
+const LATEST = 'bench/results/latest.json';
+
+const HELP = `Measures stock and enhanced pools side by side in one run.
+
+  npm run bench -- [suite…] [--quick] [--json path]
+
+${SUITES.map(({ name, question }) => `  ${name.padEnd(10)} ${question}`).join('\n')}
+
+Without a suite, all of them. --quick gives a first impression in less than a minute a suite; do not quote it.
+Every sample goes to ${LATEST}, or to the path given by --json; other suites' last runs stay in it.
+Still to be built: ${TO_COME.join(', ')}.`;
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      help: { type: 'boolean', short: 'h', default: false },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string', default: LATEST },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
+  const suites = positionals.length === 0 ? SUITES : positionals.map(suiteNamed);
+  const machine = describeMachine();
+  printMachine(machine);
+  for (const suite of suites) await runSuite(suite, values.quick, resolve(values.json), machine);
+}
+
+async function runSuite(
+  suite: Suite,
+  quick: boolean,
+  file: string,
+  machine: ReturnType<typeof describeMachine>,
+): Promise<void> {
+  console.log(`\n━━ ${suite.name}: ${suite.question}${quick ? ' (quick: do not quote)' : ''}`);
+  const ranAt = new Date();
+  const { tables, goals, samples, against } = await suite.run({ quick });
+  sayNothing();
+  const judged = goals.map(judge);
+  for (const table of tables) printTable(table);
+  printTable(goalTable(judged));
+  const tookSeconds = Math.round((Date.now() - ranAt.getTime()) / 1_000);
+  keep(file, suite.name, {
+    ranAt: ranAt.toISOString(),
+    tookSeconds,
+    quick,
+    machine,
+    ...(against === undefined ? {} : { against }),
+    goals: judged,
+    samples,
+  });
+  const missed = judged.filter(({ met }) => !met).length;
+  console.log(`\n${judged.length - missed} of ${judged.length} goals met, in ${tookSeconds} s. → ${file}`);
+}
+
+function suiteNamed(name: string): Suite {
+  const suite = SUITES.find((known) => known.name === name);
+  if (suite !== undefined) return suite;
+  const known = SUITES.map((each) => each.name).join(', ');
+  throw new Error(
+    TO_COME.includes(name)
+      ? `The suite '${name}' is not built yet. There are: ${known}.`
+      : `There is no suite '${name}'. There are: ${known}. (--help tells more)`,
+  );
+}
+
+/** The timers of most pools let a process end that waits for nothing else. */
+const awake = setInterval(() => {}, 1_000);
+
+main()
+  .catch((error: unknown) => {
+    console.error(`bench: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  })
+  .finally(() => clearInterval(awake));

@@ -1,0 +1,236 @@
+import { build } from 'hdr-histogram-js';
+import mysql from 'mysql2/promise';
+import pg from 'pg';
+import { type Databases, startDatabases } from '../../test/servers/index.js';
+import type { Goal } from '../goals.js';
+import { interleave } from '../interleave.js';
+import { ownCopy } from '../own-copy.js';
+import { say } from '../progress.js';
+import { above, median, middleHalf, over, paired } from '../statistics.js';
+import type { Effort, Findings, Suite } from '../suite.js';
+import { type Cell, figure, range, type Table } from '../table.js';
+import type { Client, ClientModule } from './peer.js';
+
+/** What one window showed of one peer. */
+interface Window {
+  readonly perSecond: number;
+  /** Of this process, client side only. */
+  readonly cpuMicroseconds: number;
+  readonly p50Microseconds: number;
+  readonly p99Microseconds: number;
+}
+
+type Windows = Readonly<Record<string, readonly Window[]>>;
+
+interface Peer {
+  readonly name: string;
+  readonly server: 'postgres' | 'mysql';
+  /** In `peers/`, and what of it. */
+  readonly file: string;
+  readonly way: string;
+  readonly enhanced?: boolean;
+  /** Whom it is compared with. */
+  readonly against?: string;
+}
+
+const PG_FIXED = 'pg, no pool';
+const PG_STOCK = 'pg.Pool stock';
+const PG_STOCK_AGAIN = 'pg.Pool stock again';
+const PG = 'pg.Pool enhanced';
+const MYSQL2_FIXED = 'mysql2, no pool';
+
+const PEERS: readonly Peer[] = [
+  { name: PG_FIXED, server: 'postgres', file: 'pg', way: 'fixed' },
+  { name: PG_STOCK, server: 'postgres', file: 'pg', way: 'pool', against: PG_FIXED },
+  { name: PG_STOCK_AGAIN, server: 'postgres', file: 'pg', way: 'pool', against: PG_FIXED },
+  { name: PG, server: 'postgres', file: 'pg', way: 'pool', enhanced: true, against: PG_FIXED },
+  ...pair('knex-pg', { server: 'postgres', file: 'knex', way: 'pg', against: PG_FIXED }),
+  { name: MYSQL2_FIXED, server: 'mysql', file: 'mysql2', way: 'fixed' },
+  ...pair('mysql2 query', { server: 'mysql', file: 'mysql2', way: 'query', against: MYSQL2_FIXED }),
+  ...pair('mysql2 execute', { server: 'mysql', file: 'mysql2', way: 'execute', against: MYSQL2_FIXED }),
+  ...pair('knex-mysql2', { server: 'mysql', file: 'knex', way: 'mysql2', against: MYSQL2_FIXED }),
+];
+
+function pair(name: string, peer: Omit<Peer, 'name'>): Peer[] {
+  return [
+    { ...peer, name: `${name} stock` },
+    { ...peer, name: `${name} enhanced`, enhanced: true },
+  ];
+}
+
+const CONCURRENCIES = [1, 10, 64];
+const CONNECTIONS = 10;
+const ROWS = 10_000;
+const SLOWEST_MICROSECONDS = 60_000_000;
+
+interface Extent {
+  readonly rounds: number;
+  readonly windowMs: number;
+  readonly warmUpMs: number;
+}
+
+const FULL: Extent = { rounds: 15, windowMs: 300, warmUpMs: 1_500 };
+const QUICK: Extent = { rounds: 4, windowMs: 120, warmUpMs: 400 };
+
+export const query: Suite = {
+  name: 'query',
+  question: 'What does the pool cost a primary-key read on a real server, and what does ours save?',
+  async run({ quick }: Effort): Promise<Findings> {
+    say('(starting servers)');
+    const databases = await startDatabases({ postgres: true, mysql: true });
+    try {
+      const against = await prepare(databases);
+      const extent = quick ? QUICK : FULL;
+      const contestants = await openAll(databases, extent.warmUpMs);
+      const byConcurrency: Record<number, Windows> = {};
+      for (const concurrency of CONCURRENCIES) {
+        say(`${concurrency} callers`);
+        byConcurrency[concurrency] = await interleave(contestants, extent.rounds, ({ client }) =>
+          measureWindow(client, concurrency, extent.windowMs),
+        );
+      }
+      await Promise.all(contestants.map(({ client }) => client.close()));
+      return {
+        tables: Object.entries(byConcurrency).map(([callers, windows]) => tableOf(Number(callers), windows)),
+        goals: goalsOf(byConcurrency),
+        samples: byConcurrency,
+        against,
+      };
+    } finally {
+      await databases.stop();
+    }
+  },
+};
+
+/** A table to read from, the same on both servers; gives the servers' versions. */
+async function prepare({
+  postgres,
+  mysql: maria,
+}: Databases<'postgres' | 'mysql'>): Promise<Record<string, string>> {
+  const toPostgres = new pg.Client(postgres.url);
+  await toPostgres.connect();
+  const toMysql = await mysql.createConnection(maria.url);
+  const create = 'CREATE TABLE item (id int PRIMARY KEY, name varchar(100), price numeric(10, 2))';
+  const values = Array.from({ length: ROWS }, (_, id) => `(${id}, 'item number ${id}', ${id}.50)`).join();
+  for (const run of [
+    (sql: string): Promise<unknown> => toPostgres.query(sql),
+    (sql: string): Promise<unknown> => toMysql.query(sql),
+  ]) {
+    await run('DROP TABLE IF EXISTS item');
+    await run(create);
+    await run(`INSERT INTO item VALUES ${values}`);
+  }
+  const [[ofMysql]] = (await toMysql.query('SELECT version() AS version')) as unknown as [
+    [{ version: string }],
+  ];
+  const { rows } = await toPostgres.query<{ version: string }>('SHOW server_version');
+  await toPostgres.end();
+  await toMysql.end();
+  return { postgres: Object.values(rows[0] ?? {}).join(), mysql: ofMysql.version };
+}
+
+/** Every peer's client, warm: until the compiler is done with it, its work is most of what there is to measure. */
+async function openAll(
+  databases: Databases<'postgres' | 'mysql'>,
+  warmUpMs: number,
+): Promise<{ name: string; client: Client }[]> {
+  const contestants: { name: string; client: Client }[] = [];
+  for (const { name, server, file, way, enhanced = false } of PEERS) {
+    say(`nothing yet, warming up ${name}`);
+    const [ways] = ownCopy([require.resolve(`./peers/${file}.js`)]) as [ClientModule];
+    const client = await ways[way]!({ address: databases[server], size: CONNECTIONS, enhanced });
+    for (const concurrency of CONCURRENCIES) await measureWindow(client, concurrency, warmUpMs);
+    contestants.push({ name, client });
+  }
+  return contestants;
+}
+
+/** A closed loop of callers: its latencies are those under full load, not those of a given rate. */
+async function measureWindow(client: Client, concurrency: number, windowMs: number): Promise<Window> {
+  const latencies = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: SLOWEST_MICROSECONDS,
+    numberOfSignificantValueDigits: 3,
+  });
+  await Promise.all(Array.from({ length: concurrency }, (_, caller) => client.read(caller, caller)));
+  const cpuBefore = process.cpuUsage();
+  const begin = performance.now();
+  const end = begin + windowMs;
+  const call = async (caller: number) => {
+    let id = caller;
+    for (let now = performance.now(); now < end; ) {
+      id = (id + 7_919) % ROWS;
+      await client.read(id, caller);
+      const done = performance.now();
+      latencies.recordValue(Math.min(Math.round((done - now) * 1_000), SLOWEST_MICROSECONDS));
+      now = done;
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, (_, caller) => call(caller)));
+  const tookMs = performance.now() - begin;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const queries = latencies.totalCount;
+  return {
+    perSecond: (queries * 1_000) / tookMs,
+    cpuMicroseconds: (user + system) / queries,
+    p50Microseconds: latencies.getValueAtPercentile(50),
+    p99Microseconds: latencies.getValueAtPercentile(99),
+  };
+}
+
+function tableOf(callers: number, windows: Windows): Table {
+  return {
+    title: `${callers} callers, at most ${CONNECTIONS} connections`,
+    columns: ['', 'queries/s', 'middle half', 'CPU µs', 'over no pool', 'middle half', 'p50 µs', 'p99 µs'],
+    rows: PEERS.map(({ name, against }): Cell[] => {
+      const rates = figures(windows, name, 'perSecond');
+      const surplus = against === undefined ? [] : extraCpu(windows, name, against);
+      return [
+        name,
+        figure(median(rates)),
+        range(middleHalf(rates)),
+        figure(median(figures(windows, name, 'cpuMicroseconds'))),
+        against === undefined ? '' : figure(median(surplus)),
+        against === undefined ? '' : range(middleHalf(surplus)),
+        figure(median(figures(windows, name, 'p50Microseconds'))),
+        figure(median(figures(windows, name, 'p99Microseconds'))),
+      ];
+    }),
+    note: 'CPU: of the client process, per query; over no pool: µs more than fixed clients in the same round',
+  };
+}
+
+/** The figure that issue 2 asks for, at each concurrency, and what it can be compared with. */
+function goalsOf(byConcurrency: Readonly<Record<number, Windows>>): Goal[] {
+  return Object.entries(byConcurrency).flatMap(([callers, windows]): Goal[] => [
+    {
+      claim: `pg.Pool enhanced over no pool, ${callers} callers: CPU`,
+      unit: 'µs',
+      atMost: 1,
+      values: extraCpu(windows, PG, PG_FIXED),
+    },
+    {
+      claim: `A/A: pg.Pool stock over stock, ${callers} callers: CPU`,
+      unit: '×',
+      atLeast: 0.95,
+      atMost: 1.05,
+      values: paired(
+        figures(windows, PG_STOCK, 'cpuMicroseconds'),
+        figures(windows, PG_STOCK_AGAIN, 'cpuMicroseconds'),
+        over,
+      ),
+    },
+  ]);
+}
+
+function extraCpu(windows: Windows, name: string, against: string): number[] {
+  return paired(
+    figures(windows, name, 'cpuMicroseconds'),
+    figures(windows, against, 'cpuMicroseconds'),
+    above,
+  );
+}
+
+function figures(windows: Windows, name: string, what: keyof Window): number[] {
+  return (windows[name] ?? []).map((window) => window[what]);
+}

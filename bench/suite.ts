@@ -1,0 +1,25 @@
+import type { Goal } from './goals.js';
+import type { Table } from './table.js';
+
+/** How much trouble to take. */
+export interface Effort {
+  /** For a first impression; its figures are not to be quoted. */
+  readonly quick: boolean;
+}
+
+/** What a suite found: for people, to be judged, and everything it saw. */
+export interface Findings {
+  readonly tables: readonly Table[];
+  readonly goals: readonly Goal[];
+  /** Every sample, by what was measured and by peer. */
+  readonly samples: Readonly<Record<string, unknown>>;
+  /** What it ran against, such as a server's version. */
+  readonly against?: Readonly<Record<string, string>>;
+}
+
+export interface Suite {
+  readonly name: string;
+  /** What it answers, in one line. */
+  readonly question: string;
+  run(effort: Effort): Promise<Findings>;
+}
