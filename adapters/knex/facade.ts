@@ -36,6 +36,7 @@ export class KnexFacade implements DriverListener {
   /** In the order of the queue. */
   readonly #waiting = new Set<Acquisition>();
   readonly #min: number;
+  #awake: NodeJS.Timeout | undefined = undefined;
   #keepsMin = false;
   #reaping = false;
 
@@ -90,13 +91,13 @@ export class KnexFacade implements DriverListener {
       settle = resolve;
     });
     const acquisition = new Acquisition(promise, this.engine);
-    this.#waiting.add(acquisition);
+    this.#join(acquisition);
     const serve = (lease: ConnectionLease) => {
-      this.#waiting.delete(acquisition);
+      this.#leave(acquisition);
       settle(this.#hand(id, lease));
     };
     const fail = (error: unknown) => {
-      this.#waiting.delete(acquisition);
+      this.#leave(acquisition);
       settle(error instanceof ServedElsewhere ? error.connection : this.#rejection(id, acquisition, error));
     };
     // Only listeners run on the stack of whoever serves; the caller's own continuation hangs on the promise.
@@ -104,6 +105,19 @@ export class KnexFacade implements DriverListener {
     acquisition.waiter = this.engine.request(bind(serve), bind(fail), currentHint());
     if (!this.#keepsMin) this.#keepMin();
     return acquisition;
+  }
+
+  /** While creates are retried no socket need be open: a script that waits for its database must not end, as with tarn. */
+  #join(acquisition: Acquisition): void {
+    this.#waiting.add(acquisition);
+    if (!this.#pool.propagateCreateError) this.#awake ??= setInterval(() => {}, AWAKE_INTERVAL_MS);
+  }
+
+  #leave(acquisition: Acquisition): void {
+    this.#waiting.delete(acquisition);
+    if (this.#waiting.size > 0) return;
+    clearInterval(this.#awake);
+    this.#awake = undefined;
   }
 
   #hearsOutcome(): boolean {
@@ -255,6 +269,9 @@ export class KnexFacade implements DriverListener {
     if (wanted.max >= 1) this.engine.resize({ max: wanted.max, min: Math.min(wanted.min, wanted.max) });
   }
 }
+
+/** What is done then is nothing. */
+const AWAKE_INTERVAL_MS = 60_000;
 
 /** A destroy that takes too long is first tarn's to report. */
 const DESTROY_GRACE_MS = 100;

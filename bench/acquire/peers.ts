@@ -46,9 +46,10 @@ export interface LoadedPeer {
 }
 
 export function load({ file, enhanced = false }: Peer): LoadedPeer {
-  const [loops, peer] = ownCopy([require.resolve('./loops.js'), require.resolve(`./peers/${file}.js`)]);
+  const { modules, within } = ownCopy([require.resolve('./loops.js'), require.resolve(`./peers/${file}.js`)]);
+  const [loops, peer] = modules;
   return {
     loops: loops as typeof Loops,
-    open: (wish) => (peer as PeerModule).open({ ...wish, enhanced }),
+    open: (wish) => within(() => (peer as PeerModule).open({ ...wish, enhanced })),
   };
 }

@@ -137,8 +137,13 @@ async function openAll(
   const contestants: { name: string; client: Client }[] = [];
   for (const { name, server, file, way, enhanced = false } of PEERS) {
     say(`nothing yet, warming up ${name}`);
-    const [ways] = ownCopy([require.resolve(`./peers/${file}.js`)]) as [ClientModule];
-    const client = await ways[way]!({ address: databases[server], size: CONNECTIONS, enhanced });
+    const { modules, within } = ownCopy([require.resolve(`./peers/${file}.js`)]);
+    const open = (modules as [ClientModule])[0][way]!;
+    const client = await within(async () => {
+      const opened = await open({ address: databases[server], size: CONNECTIONS, enhanced });
+      await opened.read(1, 0);
+      return opened;
+    });
     for (const concurrency of CONCURRENCIES) await measureWindow(client, concurrency, warmUpMs);
     contestants.push({ name, client });
   }

@@ -189,7 +189,11 @@ class World {
     if (waiting > 0) {
       const served = idle === 0 || waiting <= checking;
       const numbers = JSON.stringify(this.#pool.stats());
-      must(served, true, `nobody waits while a connection idles, but for the outcome of a check (${numbers})`);
+      must(
+        served,
+        true,
+        `nobody waits while a connection idles, but for the outcome of a check (${numbers})`,
+      );
       const helpIsNear = opening + checking + leased + closing > 0 || this.#pool.options.openRetryMs > 0;
       must(helpIsNear, true, 'a waiter always has something to wait for');
       if (this.#pool.options.openRetryMs === 0) {

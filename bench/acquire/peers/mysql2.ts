@@ -30,6 +30,8 @@ export async function open({ size, enhanced }: PoolWish): Promise<PeerPool<PoolC
   const library = require.resolve('mysql2');
   if (enhanced) patchMysql2Pool(require(join(library, '../lib/base/pool.js')), host);
   const pool = createPool({ connectionLimit: size, stream: () => serverStream() });
+  // Now, while what it requires is this peer's own.
+  (await pool.getConnection()).release();
   return {
     acquire: () => pool.getConnection(),
     release: (connection) => connection.release(),

@@ -1,0 +1,62 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { checkoutDirectory } from './checkout.js';
+
+const NAME = 'opentelemetry-instrumentation-enhanced-pool';
+
+/** What each entry gives, by design; others may be added, none taken away. */
+const ENTRIES: Readonly<Record<string, readonly string[]>> = {
+  '': ['EnhancedPoolInstrumentation', 'withQueryHint'],
+  '/engine': ['createPool', 'classify', 'fingerprint', 'PoolError'],
+  '/patches': ['patchPgPool', 'patchMysql2Pool', 'patchKnex'],
+  '/pg': ['enhancePool'],
+  '/mysql2': ['enhancePool'],
+  '/knex': ['enhanceKnex'],
+};
+
+const root = checkoutDirectory();
+
+interface Packed {
+  readonly files: readonly { readonly path: string }[];
+}
+
+describe('the package', () => {
+  for (const [entry, names] of Object.entries(ENTRIES)) {
+    it(`gives ${names.join(', ')} from ${NAME}${entry}, to require and to import alike`, () => {
+      const tell = `console.log(JSON.stringify(${JSON.stringify(names)}.map((name) => typeof given[name])))`;
+      const run = (kind: string, code: string) =>
+        execFileSync(process.execPath, [`--input-type=${kind}`, '-e', `${code}; ${tell}`], {
+          cwd: root,
+          encoding: 'utf8',
+        });
+      const wanted = names.map(() => 'function');
+      expect(JSON.parse(run('commonjs', `const given = require('${NAME}${entry}')`))).deep.equal(wanted);
+      expect(JSON.parse(run('module', `import * as given from '${NAME}${entry}'`))).deep.equal(wanted);
+    });
+  }
+
+  it('has the declared types and files, and nothing that only the checkout needs', () => {
+    const [packed] = JSON.parse(
+      execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+        cwd: root,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }),
+    ) as [Packed];
+    const files = packed.files.map(({ path }) => path);
+    const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      exports: Record<string, string | Record<string, string>>;
+    };
+    const promised = Object.values(exports).flatMap((target) =>
+      typeof target === 'string' ? [target] : Object.values(target),
+    );
+    for (const target of promised) expect(files).contain(target.replace('./', ''));
+    expect(files).contain('LICENSE').and.contain('README.md');
+    const strays = files.filter((path) =>
+      /(^|\/)(test|bench|scripts|examples|node_modules|\.cache)\//.test(path),
+    );
+    expect(strays).deep.equal([]);
+  });
+});
