@@ -5,7 +5,6 @@ import { type PostgresOptions, startPostgres } from './postgres.js';
 export type { Database } from './database.js';
 export type { MysqlOptions } from './mariadb.js';
 export type { PostgresOptions } from './postgres.js';
-export type { StopMode } from './private-server.js';
 
 export interface WantedDatabases {
   readonly postgres?: boolean | PostgresOptions;
