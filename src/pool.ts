@@ -310,8 +310,15 @@ export class Pool<C> implements LeaseHome<C> {
       waiter.reject(error);
     } catch (thrown) {
       // One caller's fault must not cost the others their answer.
-      throwUncaught(thrown);
+      this.#throwUncaught(thrown);
     }
+  }
+
+  /** What a caller's callback throws is an uncaught exception of the program, not a rejection that nobody handles. */
+  #throwUncaught(error: unknown): void {
+    this.#runtime.afterPoll(() => {
+      throw error;
+    });
   }
 
   // ── A connection's life ───────────────────────────────────────────────────────────────────────────────────────
@@ -341,7 +348,7 @@ export class Pool<C> implements LeaseHome<C> {
         (connection) => this.#opened(slot, connection),
         (error: unknown) => this.#openEnded(slot, error),
       )
-      .catch(throwUncaught);
+      .catch((error: unknown) => this.#throwUncaught(error));
   }
 
   #opened(slot: Slot<C>, connection: C): void {
@@ -461,7 +468,7 @@ export class Pool<C> implements LeaseHome<C> {
         () => settle(undefined),
         (error: unknown) => settle(error ?? new Error('the check failed without saying why')),
       )
-      .catch(throwUncaught);
+      .catch((error: unknown) => this.#throwUncaught(error));
   }
 
   #proofFailed(slot: Slot<C>): void {
@@ -706,10 +713,12 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #onTimer(): void {
-    const lateMs = this.#readClock() - this.#timerAt;
+    const dueAt = this.#timerAt;
+    const lateMs = this.#readClock() - dueAt;
     this.#timerAt = Number.POSITIVE_INFINITY;
     if (lateMs > STALL_MS) this.#runtime.afterPoll(() => this.#tick(this.#readClock(), lateMs));
-    else this.#tick(this.#now, 0);
+    // Timers count whole milliseconds and may come a fraction early; what was due then is due now.
+    else this.#tick(Math.max(this.#now, dueAt), 0);
   }
 
   #tick(now: number, stalledMs: number): void {
@@ -848,13 +857,6 @@ export function createPool<C>(parts: PoolParts<C>): Pool<C> {
 /** The promise of `call`, also when it throws or returns none. */
 function attempt<T>(call: () => Promise<T> | T): Promise<T> {
   return new Promise((resolve) => resolve(call()));
-}
-
-/** What a caller's callback throws is an uncaught exception of the program, not a rejection that nobody handles. */
-function throwUncaught(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }
 
 function messageOf(error: unknown): string {

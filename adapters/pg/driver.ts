@@ -1,4 +1,4 @@
-import type { Driver, Lease } from '../../src/index.js';
+import type { CloseReason, Driver, Lease } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
 
@@ -7,115 +7,127 @@ export class PooledClient {
   readonly client: PgClient;
   /** The one `error` listener it has while nobody but the pool holds it. */
   readonly onError: (error: Error) => void;
-  /** Its holder's lease. */
-  lease: Lease<PooledClient> | undefined = undefined;
   /** Whether it was handed out before. */
   seen = false;
-  /** Set while `pool.query` runs on it: who is told when the connection dies. */
-  onQueryDied: ((error: unknown) => void) | undefined = undefined;
+  /** Whether `connect` handed it out: a transaction that `pool.query` began is for the next `pool.query` to end. */
+  lent = false;
+  /** What `pool.query` runs on it, and whom to tell; undefined when nothing. */
+  query: PoolQuery | undefined = undefined;
   /** Its last statement failed and the server has not yet said that it is ready for the next. */
   settling = false;
   /** The pool closed it; its last errors concern nobody. */
   closed = false;
 
-  constructor(client: PgClient, tellIdleError: (pooled: PooledClient, error: Error) => void) {
+  constructor(client: PgClient, failed: (pooled: PooledClient, error: Error) => void) {
     this.client = client;
-    this.onError = (error) => {
-      if (this.onQueryDied !== undefined) this.onQueryDied(error);
-      else if (!this.closed) tellIdleError(this, error);
-    };
+    this.onError = (error) => failed(this, error);
   }
+}
+
+/** One `pool.query` on a client of its own. */
+export interface PoolQuery {
+  readonly lease: Lease<PooledClient>;
+  readonly done: QueryCallback;
 }
 
 /** SQLSTATEs after which the server closes the session (PostgreSQL, appendix A): classes 08 and 57P, and idle-session kills. */
 const SESSION_ENDED = /^(08|57P|25P03)/;
 
+/** pg-pool's words for why it closes a client, for `options.log`. */
+const FAREWELL: Readonly<Partial<Record<CloseReason, string>>> = {
+  uses: 'remove expended client',
+  lifetime: 'remove expired client',
+  idle: 'remove idle client',
+};
+
 /** How the engine opens, checks and closes the clients of one `pg.Pool`. */
 export class PgDriver implements Driver<PooledClient> {
+  /** Every client that the pool has, connecting ones included, in the order of their birth. */
+  readonly clients = new Set<PgClient>();
   readonly #pool: PgPool;
   readonly #differences: Readonly<Differences>;
-  readonly #tellIdleError: (pooled: PooledClient, error: Error) => void;
-  readonly #pooled = new WeakMap<PgClient, PooledClient>();
-  /** Clients that are connecting: part of the pool's count, not yet the engine's. */
-  readonly connecting = new Set<PgClient>();
+  readonly #clientFailed: (pooled: PooledClient, error: Error) => void;
 
   constructor(
     pool: PgPool,
     differences: Readonly<Differences>,
-    tellIdleError: (pooled: PooledClient, error: Error) => void,
+    clientFailed: (pooled: PooledClient, error: Error) => void,
   ) {
     this.#pool = pool;
     this.#differences = differences;
-    this.#tellIdleError = tellIdleError;
+    this.#clientFailed = clientFailed;
   }
 
   open(signal: AbortSignal): Promise<PooledClient> {
     const pool = this.#pool;
     const client = new pool.Client(pool.options);
-    const pooled = new PooledClient(client, this.#tellIdleError);
-    this.#pooled.set(client, pooled);
-    this.connecting.add(client);
+    const pooled = new PooledClient(client, this.#clientFailed);
+    this.clients.add(client);
     return new Promise((resolve, reject) => {
+      const fail = (error: unknown) => {
+        this.clients.delete(client);
+        reject(error);
+      };
       const giveUp = () => {
         pool.log('ending client due to timeout');
-        this.connecting.delete(client);
+        pooled.closed = true;
+        this.clients.delete(client);
         terminate(client);
+      };
+      const welcomed = () => {
+        if (signal.aborted) return client.end(() => fail(signal.reason));
+        // Nobody may want it by now; whoever does takes the reference again.
+        if (pool.options.allowExitOnIdle === true) client.unref?.();
+        resolve(pooled);
+        // Queries that a listener issues go before the first holder's.
+        pool.emit('connect', client);
       };
       signal.addEventListener('abort', giveUp, { once: true });
       pool.log('connecting new client');
       client.connect((error) => {
-        signal.removeEventListener('abort', giveUp);
         client.on('error', pooled.onError);
         if (error) {
           pool.log('client failed to connect', error);
-          this.connecting.delete(client);
-          reject(error);
+          fail(connectError(error));
         } else {
           pool.log('new client connected');
-          this.#welcome(pooled, resolve, reject);
+          this.#runHook(pooled, welcomed, fail);
         }
       });
     });
   }
 
-  /** `onConnect`, then the event: queries that a listener issues go before the first holder's. */
-  #welcome(
-    pooled: PooledClient,
-    resolve: (pooled: PooledClient) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  #runHook(pooled: PooledClient, welcomed: () => void, fail: (error: unknown) => void): void {
     const { client } = pooled;
     const { onConnect } = this.#pool.options;
-    const ready = () => {
-      this.connecting.delete(client);
-      try {
-        this.#pool.emit('connect', client);
-      } finally {
-        resolve(pooled);
-      }
-    };
-    if (onConnect === undefined) return ready();
-    settled(() => onConnect(client)).then(ready, (error: unknown) => {
-      this.connecting.delete(client);
-      client.end(() => reject(error));
+    if (onConnect === undefined) return welcomed();
+    settled(() => onConnect(client)).then(welcomed, (error: unknown) => {
+      pooled.closed = true;
+      client.end(() => fail(error));
     });
   }
 
-  of(client: PgClient): PooledClient | undefined {
-    return this.#pooled.get(client);
+  /** Keeps the process alive meanwhile, for a caller waits. */
+  async check({ client }: PooledClient): Promise<void> {
+    const { allowExitOnIdle } = this.#pool.options;
+    if (allowExitOnIdle === true) client.ref?.();
+    try {
+      await run(client, '');
+    } finally {
+      if (allowExitOnIdle === true) client.unref?.();
+    }
   }
 
-  check({ client }: PooledClient): Promise<void> {
-    return run(client, '');
-  }
-
-  close(pooled: PooledClient): Promise<void> {
+  close(pooled: PooledClient, reason: CloseReason): Promise<void> {
     const { client } = pooled;
+    const farewell = FAREWELL[reason];
+    if (farewell !== undefined) this.#pool.log(farewell);
     pooled.closed = true;
+    this.clients.delete(client);
     return new Promise((resolve) => {
       client.end(() => {
-        this.#pool.emit('remove', client);
         resolve();
+        this.#pool.emit('remove', client);
       });
     });
   }
@@ -124,20 +136,20 @@ export class PgDriver implements Driver<PooledClient> {
     return client._queryable !== true || client._ending === true || endsSession(error);
   }
 
-  /** An answered client in a transaction; while a holder's statement is unanswered nobody can tell. */
-  isDirty({ client, settling }: PooledClient): boolean {
-    return settling || (this.#rollsBack(client) && client.readyForQuery === true);
+  isDirty(pooled: PooledClient): boolean {
+    return pooled.settling || this.#rollsBack(pooled);
   }
 
+  /** An unanswered statement may be the very `COMMIT`: it is awaited before anything is rolled back. */
   async reset(pooled: PooledClient): Promise<void> {
     const { client } = pooled;
-    if (pooled.settling) await answered(client);
+    await answered(client);
     pooled.settling = false;
-    if (this.#rollsBack(client)) await run(client, 'ROLLBACK');
+    if (this.#rollsBack(pooled)) await run(client, 'ROLLBACK');
   }
 
-  #rollsBack(client: PgClient): boolean {
-    return this.#differences.openTransactionsRolledBack && inTransaction(client);
+  #rollsBack({ client, lent }: PooledClient): boolean {
+    return lent && this.#differences.openTransactionsRolledBack && inTransaction(client);
   }
 }
 
@@ -171,6 +183,16 @@ function answered(client: PgClient): Promise<void> {
 
 function settled(call: () => unknown): Promise<unknown> {
   return new Promise((resolve) => resolve(call()));
+}
+
+/** The client has the pool's time limit too; whichever strikes first, it is pg-pool's message that callers know. */
+function connectError(error: Error): Error {
+  return error.message === 'timeout expired' ? connectionTimeout(error) : error;
+}
+
+/** pg-pool's own error for a client that did not connect in time. */
+export function connectionTimeout(cause: unknown): Error {
+  return new Error('Connection terminated due to connection timeout', { cause });
 }
 
 /** Ends a client that is still connecting, as pg-pool does: only killing its socket makes `connect` call back. */

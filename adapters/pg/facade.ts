@@ -6,17 +6,22 @@ import {
   type PoolOptions,
   SlotState,
 } from '../../src/index.js';
+import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
 import type { Host, PoolInfo, PoolSetup } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
-import { endsSession, PgDriver, type PooledClient } from './driver.js';
+import { connectionTimeout, endsSession, PgDriver, type PooledClient } from './driver.js';
 import type { ConnectCallback, PgClient, PgPool, QueryCallback, Release } from './shapes.js';
 
 type ClientLease = Lease<PooledClient>;
+type Settle = (error: unknown, lease?: ClientLease) => void;
 
 const nothing = () => {};
+
+/** The reason of callers who are left unsettled, as stock leaves them. */
+const ABANDONED = new Error('bug: an abandoned caller was told');
 
 /** What the application sees of a `pg.Pool` that runs on the engine: its calls, events, counts and messages. */
 export class PgFacade {
@@ -25,18 +30,25 @@ export class PgFacade {
   readonly #driver: PgDriver;
   readonly #differences: Readonly<Differences>;
   readonly #onEnded: () => void;
+  #heededMax: unknown;
   #ended = false;
+  /** Callers left in the queue for ever by `end`. */
+  #abandoned = 0;
+  /** While `pool.query` itself releases what `connect` gave it, and the error if that did its client no harm. */
+  #releasesOwn = false;
+  #harmless: unknown = undefined;
   /** While a wrapped stock `connect` runs, the pool looks as if it had room and nobody idle: that way leads to `newClient`. */
   passing = false;
 
   constructor(pool: PgPool, info: PoolInfo, setup: PoolSetup, host: Host) {
     this.#pool = pool;
     this.#differences = setup.differences;
+    this.#heededMax = pool.options.max;
     this.#driver = new PgDriver(pool, setup.differences, (pooled, error) =>
-      this.#idleClientFailed(pooled, error),
+      this.#clientFailed(pooled, error),
     );
     this.engine = createPool<PooledClient>({
-      driver: this.#driver,
+      driver: inBackground(this.#driver, setup.background),
       options: { ...engineOptions(pool, setup.differences), ...setup.options },
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
     });
@@ -48,12 +60,11 @@ export class PgFacade {
   /** `pool.connect`: by callback, or by a promise of the pool's own class. */
   connect(done?: ConnectCallback): unknown {
     const pool = this.#pool;
-    if (pool.ending) return refuse(pool, new Error('Cannot use a pool after calling end on the pool'), done);
-    this.#heedMax();
-    const hint = currentHint();
-    const lease = this.engine.tryAcquire(hint);
+    if (pool.ending) return refuse(pool, done);
+    if (pool.options.max !== this.#heededMax) this.#heedMax();
+    const lease = this.engine.tryAcquire(currentHint());
     if (done === undefined) return this.#promiseClient(lease);
-    if (lease === undefined) this.#queue(done);
+    if (lease === undefined) this.#request(this.#inContext(this.#handing(done)));
     else process.nextTick(() => this.#hand(lease, done));
     return undefined;
   }
@@ -62,41 +73,69 @@ export class PgFacade {
   query(text: unknown, values: unknown, done: QueryCallback): void {
     const pool = this.#pool;
     if (pool.ending) {
-      done(new Error('Cannot use a pool after calling end on the pool'));
+      refuse(pool, done);
       return;
     }
-    this.#heedMax();
+    if (pool.options.max !== this.#heededMax) this.#heedMax();
     const lease = this.engine.tryAcquire(currentHint());
     if (lease !== undefined) return this.#start(lease, text, values, done);
-    this.#request((waited) => this.#start(waited, text, values, done), done);
+    const settle: Settle = (error, waited) => {
+      if (waited === undefined) done(error);
+      else this.#start(waited, text, values, done);
+    };
+    this.#request(this.#inContext(settle));
   }
 
-  /** Runs `text` on a client that came through somebody else's `connect`: a wrapper's or a subclass's. */
-  queryOn(client: PgClient, release: Release, text: unknown, values: unknown, done: QueryCallback): void {
-    const lease = this.#driver.of(client)?.lease;
-    if (lease !== undefined && !lease.released) {
-      client.on('error', lease.connection.onError);
-      return this.#dispatch(lease, text, values, done);
-    }
-    client.query(text, values, (error: unknown, result: unknown) => {
-      release(error);
-      done(error, result);
+  /** `pool.query` where somebody else's `connect` stands before ours, a subclass's or a wrapper's: through it, as stock does. */
+  queryThroughConnect(text: unknown, values: unknown, done: QueryCallback): void {
+    this.#pool.connect((error, client) => {
+      if (error || client === undefined) return done(error);
+      let told = false;
+      const finish = (failure: unknown, result?: unknown) => {
+        if (told) return;
+        told = true;
+        client.removeListener('error', finish);
+        this.#releasesOwn = true;
+        this.#harmless = this.#keepsClient(failure) ? failure : undefined;
+        client.release!(failure);
+        this.#harmless = undefined;
+        this.#releasesOwn = false;
+        if (failure) done(failure);
+        else done(undefined, result);
+      };
+      client.once('error', finish);
+      this.#pool.log('dispatching query');
+      try {
+        client.query(text, values, (failure: unknown, result: unknown) => {
+          this.#pool.log('query dispatched');
+          finish(failure, result);
+        });
+      } catch (failure) {
+        finish(failure);
+      }
     });
+  }
+
+  /** A callback as it is stored: tied to its caller's context. */
+  bound(done: QueryCallback): QueryCallback {
+    return this.#inContext(done);
   }
 
   /** The stock `end` was called: serve whom it left waiting, wait for leases, close everything, then say so. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.engine.drain({ waiting: this.#differences.waitersSettleOnEnd ? 'serve' : 'reject' }).then(() => {
+    if (!this.#differences.waitersSettleOnEnd) this.#abandonWaiters();
+    this.engine.drain().then(() => {
       this.#pool.ended = true;
       this.#onEnded();
-      this.#pool._endCallback?.();
+      // Out of the promise: what the callback throws is an uncaught exception.
+      queueMicrotask(() => this.#pool._endCallback?.());
     });
   }
 
   get totalCount(): number {
-    return this.engine.open;
+    return this.#driver.clients.size;
   }
 
   get idleCount(): number {
@@ -105,7 +144,7 @@ export class PgFacade {
 
   /** A caller for whom a connection is being opened does not count, as in pg-pool. */
   get waitingCount(): number {
-    return Math.max(0, this.engine.waiting - this.engine.opening);
+    return Math.max(0, this.engine.waiting - this.engine.opening) + this.#abandoned;
   }
 
   get expiredCount(): number {
@@ -113,51 +152,48 @@ export class PgFacade {
   }
 
   #promiseClient(lease: ClientLease | undefined): Promise<unknown> {
-    const { Promise: PromiseClass } = this.#pool;
-    if (lease === undefined) {
-      const client = new PromiseClass((resolve, reject) => {
-        this.#queue((error, given) => (error ? reject(error) : resolve(given)));
-      });
-      return client.catch(rethrowWithCallersStack);
-    }
-    const { client } = lease.connection;
-    if (this.#pool.options.verify === undefined || lease.connection.seen) {
+    const { Promise: PromiseClass, options } = this.#pool;
+    const mustVerify = options.verify !== undefined && lease?.connection.seen !== true;
+    if (lease !== undefined && !mustVerify) {
       this.#checkOut(lease);
-      return PromiseClass.resolve(client);
+      return PromiseClass.resolve(lease.connection.client);
     }
     return new PromiseClass((resolve, reject) => {
-      this.#hand(lease, (error, given) => (error ? reject(error) : resolve(given)));
-    });
+      const done: ConnectCallback = (error, client) => (error ? reject(error) : resolve(client));
+      if (lease !== undefined) return this.#hand(lease, done);
+      // What only settles a promise needs no context: the promise has its own.
+      const handing = this.#handing(done);
+      this.#request(mustVerify ? this.#inContext(handing) : handing);
+    }).catch(rethrowWithCallersStack);
   }
 
-  #queue(done: ConnectCallback): void {
-    this.#request(
-      (lease) => this.#hand(lease, done),
-      (error) => done(error, undefined, nothing),
-    );
-  }
-
-  #request(serve: (lease: ClientLease) => void, fail: (error: unknown) => void): void {
-    const bind = this.#differences.callbacksKeepContext ? inCallersContext : <F>(callback: F) => callback;
+  #request(settle: Settle): void {
     this.engine.request(
-      bind(serve),
-      bind((error: unknown) => {
-        // Stock never settles those who still wait at end().
-        const unsettled = isPoolError(error, 'POOL_CLOSED') && !this.#differences.waitersSettleOnEnd;
-        if (!unsettled) fail(nativeError(error));
-      }),
+      (lease) => settle(undefined, lease),
+      (error) => {
+        if (error !== ABANDONED) settle(nativeError(error));
+      },
       currentHint(),
     );
   }
 
+  #handing(done: ConnectCallback): Settle {
+    return (error, lease) => {
+      if (lease === undefined) done(error, undefined, nothing);
+      else this.#hand(lease, done);
+    };
+  }
+
+  #inContext<Given extends unknown[]>(callback: (...given: Given) => void): (...given: Given) => void {
+    return this.#differences.callbacksKeepContext ? inCallersContext(callback) : callback;
+  }
+
   /** Gives a leased client to its holder, verified if it is new and the application asked for that. */
   #hand(lease: ClientLease, done: ConnectCallback): void {
-    const pooled = lease.connection;
-    const { client } = pooled;
+    const { client, seen } = lease.connection;
     const { verify } = this.#pool.options;
-    const isNew = !pooled.seen;
     const release = this.#checkOut(lease);
-    if (verify === undefined || !isNew) {
+    if (verify === undefined || seen) {
       done(undefined, client, release);
       return;
     }
@@ -177,7 +213,6 @@ export class PgFacade {
     this.#tellAcquired(lease);
     const release = (error?: unknown) => this.#release(lease, error);
     client.release = release;
-    lease.connection.lease = lease;
     client.removeListener('error', onError);
     return release;
   }
@@ -194,51 +229,68 @@ export class PgFacade {
       throw new Error('Release called on client which has already been released to the pool.');
     }
     const { client, onError } = lease.connection;
+    lease.connection.lent = !this.#releasesOwn;
     client.on('error', onError);
-    this.#giveBack(lease, error, Boolean(error) || this.#driver.isBroken(lease.connection));
+    this.#giveBack(lease, error, Boolean(error) && error !== this.#harmless);
   }
 
-  #giveBack(lease: ClientLease, error: unknown, broken: boolean): void {
-    const { client } = lease.connection;
+  #giveBack(lease: ClientLease, error: unknown, lost: boolean): void {
+    const pooled = lease.connection;
+    const { client } = pooled;
     client._poolUseCount = (client._poolUseCount ?? 0) + 1;
     this.#pool.emit('release', error, client);
+    const broken = lost || this.#driver.isBroken(pooled);
+    if (error) pooled.settling = client.readyForQuery === false;
     if (!broken && this.#pool.options.allowExitOnIdle === true) client.unref?.();
     lease.release(broken ? 'broken' : error ? 'failed' : 'ok');
   }
 
+  /** Runs a query, on a client that is verified first if it is new and the application asked for that. */
   #start(lease: ClientLease, text: unknown, values: unknown, done: QueryCallback): void {
+    const pooled = lease.connection;
+    const { client, seen } = pooled;
+    pooled.lent = false;
     this.#tellAcquired(lease);
-    this.#dispatch(lease, text, values, done);
+    const { verify } = this.#pool.options;
+    if (verify === undefined || seen) return this.#dispatch(lease, text, values, done);
+    pooled.query = { lease, done };
+    verify(client, (error) => {
+      if (error) this.#finish(lease, done, error, true);
+      else if (!lease.released) this.#dispatch(lease, text, values, done);
+    });
   }
 
   #dispatch(lease: ClientLease, text: unknown, values: unknown, done: QueryCallback): void {
     const pooled = lease.connection;
-    const { client } = pooled;
-    const finish = (error: unknown, broken: boolean, result?: unknown) => {
-      if (pooled.onQueryDied !== died) return;
-      pooled.onQueryDied = undefined;
-      this.#giveBack(lease, error, broken);
-      if (error) done(error);
-      else done(undefined, result);
-    };
-    const died = (error: unknown) => finish(error, true);
-    pooled.onQueryDied = died;
+    pooled.query = { lease, done };
     this.#pool.log('dispatching query');
     try {
-      client.query(text, values, (error: unknown, result: unknown) => {
+      pooled.client.query(text, values, (error: unknown, result: unknown) => {
         this.#pool.log('query dispatched');
-        finish(error, Boolean(error) && this.#losesClient(pooled, error), result);
+        this.#finish(lease, done, error, Boolean(error) && !this.#keepsClient(error), result);
       });
     } catch (error) {
-      process.nextTick(() => finish(error, true));
+      process.nextTick(() => this.#finish(lease, done, error, true));
     }
   }
 
-  /** Whether a failed statement costs the client; one that does not may still await the server's word that it is ready. */
-  #losesClient(pooled: PooledClient, error: unknown): boolean {
-    if (!this.#differences.sqlErrorsKeepConnection || endsSession(error)) return true;
-    pooled.settling = pooled.client.readyForQuery === false;
-    return false;
+  /** The answer, or the client's death, whichever comes first. */
+  #finish(lease: ClientLease, done: QueryCallback, error: unknown, lost: boolean, result?: unknown): void {
+    if (lease.released) return;
+    lease.connection.query = undefined;
+    this.#giveBack(lease, error, lost);
+    if (error) done(error);
+    else done(undefined, result);
+  }
+
+  #keepsClient(error: unknown): boolean {
+    return this.#differences.sqlErrorsKeepConnection && !endsSession(error);
+  }
+
+  /** A client failed while the pool listens to it. */
+  #clientFailed(pooled: PooledClient, error: Error): void {
+    if (pooled.query !== undefined) this.#finish(pooled.query.lease, pooled.query.done, error, true);
+    else if (!pooled.closed) this.#idleClientFailed(pooled, error);
   }
 
   #idleClientFailed(pooled: PooledClient, error: Error): void {
@@ -254,20 +306,24 @@ export class PgFacade {
     if (wasIdle) this.#pool.emit('error', error, client);
   }
 
+  /** Stock serves those for whom a connection is being opened and never settles the others. */
+  #abandonWaiters(): void {
+    const waiters = [...this.engine.waiters()].slice(this.engine.opening);
+    this.#abandoned = waiters.length;
+    for (const waiter of waiters) this.engine.cancel(waiter, ABANDONED);
+  }
+
   /** `pool.options.max` may be changed at any time. */
   #heedMax(): void {
-    const max = wholeOr(this.#pool.options.max, this.engine.options.max);
-    if (max !== this.engine.options.max && max >= 1) {
-      this.engine.resize({ max, min: Math.min(this.engine.options.min, max) });
-    }
+    this.#heededMax = this.#pool.options.max;
+    const { max, min } = this.engine.options;
+    const wanted = wholeOr(this.#heededMax, max);
+    if (wanted >= 1 && wanted !== max) this.engine.resize({ max: wanted, min: Math.min(min, wanted) });
   }
 
   /** The arrays that other software reads, computed when it reads them. */
   #showTruth(): void {
-    show(this.#pool, '_clients', () => [
-      ...[...this.engine.connections()].map(({ connection }) => connection.client),
-      ...this.#driver.connecting,
-    ]);
+    show(this.#pool, '_clients', () => [...this.#driver.clients]);
     show(this.#pool, '_idle', () =>
       (this.passing ? [] : [...this.engine.idleConnections()]).map(({ client, onError }) => ({
         client,
@@ -305,7 +361,7 @@ function nativeError(error: unknown): unknown {
     return new Error('timeout exceeded when trying to connect', { cause: error });
   }
   if (isPoolError(error, 'OPEN_TIMEOUT')) {
-    return new Error('Connection terminated due to connection timeout', { cause: error });
+    return connectionTimeout(error);
   }
   return error;
 }
@@ -314,7 +370,8 @@ function isPoolError(error: unknown, code: PoolError['code']): boolean {
   return error instanceof PoolError && error.code === code;
 }
 
-function refuse(pool: PgPool, error: Error, done: ((error: unknown) => void) | undefined): unknown {
+function refuse(pool: PgPool, done: ((error: unknown) => void) | undefined): unknown {
+  const error = new Error('Cannot use a pool after calling end on the pool');
   return done === undefined ? pool.Promise.reject(error) : done(error);
 }
 

@@ -57,9 +57,9 @@ export function patchPgPool(PoolClass: PgPoolClass, host: Host = plainHost): voi
     if (typeof values === 'function') return query.call(this, text, undefined, values as QueryCallback);
     const run = (done: QueryCallback) => {
       if (this.connect === enhancedConnect && !wrapped) facade.query(text, values, done);
-      else queryThroughConnect(this, facade, text, values, done);
+      else facade.queryThroughConnect(text, values, done);
     };
-    if (cb !== undefined) return run(cb);
+    if (cb !== undefined) return run(facade.bound(cb));
     return new this.Promise((resolve, reject) => {
       run((error, result) => (error ? reject(error) : resolve(result)));
     }).catch(rethrowWithCallersStack);
@@ -95,28 +95,13 @@ function adopt(pool: PgPool, host: Host): PgFacade | undefined {
   const inUse = pool.ending || pool._clients.length > 0 || pool._pendingQueue.length > 0;
   if (inUse || !host.enabled()) return undefined;
   const info = describe(pool);
-  const setup = host.setUp(info);
-  if (setup === undefined) return undefined;
   try {
-    return new PgFacade(pool, info, setup, host);
+    const setup = host.setUp(info);
+    return setup === undefined ? undefined : new PgFacade(pool, info, setup, host);
   } catch (error) {
     host.declined?.(info, error);
     return undefined;
   }
-}
-
-/** A subclass or another instrumentation stands in `connect`: go through it, as stock does. */
-function queryThroughConnect(
-  pool: PgPool,
-  facade: PgFacade,
-  text: unknown,
-  values: unknown,
-  done: QueryCallback,
-): void {
-  pool.connect((error, client, release) => {
-    if (error || client === undefined) done(error);
-    else facade.queryOn(client, client.release ?? release!, text, values, done);
-  });
 }
 
 /** The counts, straight from the engine: other instrumentations read them at every event. */
