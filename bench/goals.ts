@@ -7,10 +7,12 @@ export interface Goal {
   readonly unit: string;
   readonly atMost?: number;
   readonly atLeast?: number;
+  /** For a comparison of a peer with itself: what the interval must contain, else the run shows nothing. */
+  readonly straddles?: number;
   readonly values: readonly number[];
 }
 
-/** A goal with its verdict, which the median alone decides. */
+/** A goal with its verdict, which the median decides, and for a comparison of a peer with itself the interval. */
 export interface JudgedGoal extends Goal {
   readonly median: number;
   /** 95 % bootstrap interval of the median. */
@@ -19,14 +21,14 @@ export interface JudgedGoal extends Goal {
 }
 
 export function judge(goal: Goal): JudgedGoal {
-  const { values, atMost = Number.POSITIVE_INFINITY, atLeast = Number.NEGATIVE_INFINITY } = goal;
+  const { values, atMost = Number.POSITIVE_INFINITY, atLeast = Number.NEGATIVE_INFINITY, straddles } = goal;
   const middle = median(values);
-  return {
-    ...goal,
-    median: middle,
-    interval: intervalOfMedian(values),
-    met: middle <= atMost && middle >= atLeast,
-  };
+  const interval = intervalOfMedian(values);
+  const met =
+    straddles === undefined
+      ? middle <= atMost && middle >= atLeast
+      : interval[0] <= straddles && straddles <= interval[1];
+  return { ...goal, median: middle, interval, met };
 }
 
 export function goalTable(goals: readonly JudgedGoal[]): Table {
@@ -44,7 +46,7 @@ export function goalTable(goals: readonly JudgedGoal[]): Table {
   };
 }
 
-function bound({ atMost, atLeast }: Goal): string {
-  if (atMost !== undefined && atLeast !== undefined) return `${atLeast} … ${atMost}`;
+function bound({ atMost, atLeast, straddles }: Goal): string {
+  if (straddles !== undefined) return `straddles ${straddles}`;
   return atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`;
 }

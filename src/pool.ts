@@ -11,9 +11,9 @@ import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from 
 import {
   idleBeyond,
   idleTooLong,
-  LONGEST_TIMING_MASK,
   nextSlotDueAt,
   overdue,
+  PACING_MASK,
   pastLifetime,
   suspectedLeaks,
   timingMask,
@@ -691,7 +691,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** A fast loop may never let a timer run, so the pace of timing is set here as well as in the upkeep. */
   #readLeaseClock(): void {
     const now = this.#readClock();
-    if ((this.#leaseCount & LONGEST_TIMING_MASK) === 0) this.#paceTiming(now);
+    if ((this.#leaseCount & (this.#timingMask | PACING_MASK)) === 0) this.#paceTiming(now);
   }
 
   #readClock(): number {

@@ -57,6 +57,9 @@ export function nextSlotDueAt<C>(slots: Slots<C>, options: ResolvedOptions): num
 /** The sparsest timing: one lease in 1,024. */
 export const LONGEST_TIMING_MASK = 1_023;
 
+/** The pace is set anew every 256 leases at the most often: from rest, a sudden crowd is timed no longer than that. */
+export const PACING_MASK = 255;
+
 /** The mask `m` for which every lease whose number `n` has `(n & m) === 0` is timed, at the pace of the last `elapsedMs`. */
 export function timingMask(leases: number, elapsedMs: number): number {
   const surplus = (leases * 1_000) / (Math.max(elapsedMs, 0.001) * TIMED_LEASES_PER_SECOND);

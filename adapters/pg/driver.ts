@@ -1,4 +1,4 @@
-import type { CloseReason, Driver, Lease } from '../../src/index.js';
+import type { CloseReason, Driver } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
 
@@ -11,8 +11,8 @@ export class PooledClient {
   seen = false;
   /** Whether `connect` handed it out: a transaction that `pool.query` began is for the next `pool.query` to end. */
   lent = false;
-  /** What `pool.query` runs on it, and whom to tell; undefined when nothing. */
-  query: PoolQuery | undefined = undefined;
+  /** Set while `pool.query` runs on it: who is told when it dies. */
+  answered: QueryCallback | undefined = undefined;
   /** Its last statement failed and the server has not yet said that it is ready for the next. */
   settling = false;
   /** The pool closed it; its last errors concern nobody. */
@@ -22,12 +22,6 @@ export class PooledClient {
     this.client = client;
     this.onError = (error) => failed(this, error);
   }
-}
-
-/** One `pool.query` on a client of its own. */
-export interface PoolQuery {
-  readonly lease: Lease<PooledClient>;
-  readonly done: QueryCallback;
 }
 
 /** SQLSTATEs after which the server closes the session (PostgreSQL, appendix A): classes 08 and 57P, and idle-session kills. */
@@ -83,6 +77,7 @@ export class PgDriver implements Driver<PooledClient> {
         pool.emit('connect', client);
       };
       signal.addEventListener('abort', giveUp, { once: true });
+      pool.log('checking client timeout');
       pool.log('connecting new client');
       client.connect((error) => {
         client.on('error', pooled.onError);
@@ -107,15 +102,8 @@ export class PgDriver implements Driver<PooledClient> {
     });
   }
 
-  /** Keeps the process alive meanwhile, for a caller waits. */
-  async check({ client }: PooledClient): Promise<void> {
-    const { allowExitOnIdle } = this.#pool.options;
-    if (allowExitOnIdle === true) client.ref?.();
-    try {
-      await run(client, '');
-    } finally {
-      if (allowExitOnIdle === true) client.unref?.();
-    }
+  check(pooled: PooledClient): Promise<void> {
+    return this.#awake(pooled, () => run(pooled.client, ''));
   }
 
   close(pooled: PooledClient, reason: CloseReason): Promise<void> {
@@ -141,11 +129,20 @@ export class PgDriver implements Driver<PooledClient> {
   }
 
   /** An unanswered statement may be the very `COMMIT`: it is awaited before anything is rolled back. */
-  async reset(pooled: PooledClient): Promise<void> {
-    const { client } = pooled;
-    await answered(client);
-    pooled.settling = false;
-    if (this.#rollsBack(pooled)) await run(client, 'ROLLBACK');
+  reset(pooled: PooledClient): Promise<void> {
+    return this.#awake(pooled, async () => {
+      await answered(pooled.client);
+      pooled.settling = false;
+      if (this.#rollsBack(pooled)) await run(pooled.client, 'ROLLBACK');
+    });
+  }
+
+  /** Keeps the process alive meanwhile, for a caller may wait; if it fails, until the client is closed. */
+  async #awake({ client }: PooledClient, work: () => Promise<void>): Promise<void> {
+    if (this.#pool.options.allowExitOnIdle !== true) return work();
+    client.ref?.();
+    await work();
+    client.unref?.();
   }
 
   #rollsBack({ client, lent }: PooledClient): boolean {
@@ -158,7 +155,7 @@ export function endsSession(error: unknown): boolean {
   if (error === undefined || error === null) return false;
   const { code, severity } = error as { code?: unknown; severity?: unknown };
   const fromServer = typeof severity === 'string' && typeof code === 'string' && code.length === 5;
-  return !fromServer || SESSION_ENDED.test(code);
+  return !fromServer || SESSION_ENDED.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }
 
 function inTransaction(client: PgClient): boolean {

@@ -13,7 +13,7 @@ import type { Host, PoolInfo, PoolSetup } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { connectionTimeout, endsSession, PgDriver, type PooledClient } from './driver.js';
-import type { ConnectCallback, PgClient, PgPool, QueryCallback, Release } from './shapes.js';
+import type { ConnectCallback, PgClient, PgPool, QueryCallback, Release, Verify } from './shapes.js';
 
 type ClientLease = Lease<PooledClient>;
 type Settle = (error: unknown, lease?: ClientLease) => void;
@@ -78,12 +78,8 @@ export class PgFacade {
     }
     if (pool.options.max !== this.#heededMax) this.#heedMax();
     const lease = this.engine.tryAcquire(currentHint());
-    if (lease !== undefined) return this.#start(lease, text, values, done);
-    const settle: Settle = (error, waited) => {
-      if (waited === undefined) done(error);
-      else this.#start(waited, text, values, done);
-    };
-    this.#request(this.#inContext(settle));
+    if (lease !== undefined) this.#start(lease, text, values, done);
+    else this.#request(this.#inContext(this.#starting(text, values, done)));
   }
 
   /** `pool.query` where somebody else's `connect` stands before ours, a subclass's or a wrapper's: through it, as stock does. */
@@ -128,9 +124,9 @@ export class PgFacade {
     if (!this.#differences.waitersSettleOnEnd) this.#abandonWaiters();
     this.engine.drain().then(() => {
       this.#pool.ended = true;
-      this.#onEnded();
       // Out of the promise: what the callback throws is an uncaught exception.
       queueMicrotask(() => this.#pool._endCallback?.());
+      this.#onEnded();
     });
   }
 
@@ -158,7 +154,12 @@ export class PgFacade {
       this.#checkOut(lease);
       return PromiseClass.resolve(lease.connection.client);
     }
-    return new PromiseClass((resolve, reject) => {
+    return this.#promiseLater(lease, mustVerify);
+  }
+
+  /** Apart from the idle path, which would otherwise pay for these closures. */
+  #promiseLater(lease: ClientLease | undefined, mustVerify: boolean): Promise<unknown> {
+    return new this.#pool.Promise((resolve, reject) => {
       const done: ConnectCallback = (error, client) => (error ? reject(error) : resolve(client));
       if (lease !== undefined) return this.#hand(lease, done);
       // What only settles a promise needs no context: the promise has its own.
@@ -184,19 +185,32 @@ export class PgFacade {
     };
   }
 
+  #starting(text: unknown, values: unknown, done: QueryCallback): Settle {
+    return (error, lease) => {
+      if (lease === undefined) done(error);
+      else this.#start(lease, text, values, done);
+    };
+  }
+
   #inContext<Given extends unknown[]>(callback: (...given: Given) => void): (...given: Given) => void {
     return this.#differences.callbacksKeepContext ? inCallersContext(callback) : callback;
   }
 
   /** Gives a leased client to its holder, verified if it is new and the application asked for that. */
   #hand(lease: ClientLease, done: ConnectCallback): void {
-    const { client, seen } = lease.connection;
-    const { verify } = this.#pool.options;
+    const { client } = lease.connection;
+    const verify = this.#verifierOf(lease);
     const release = this.#checkOut(lease);
-    if (verify === undefined || seen) {
-      done(undefined, client, release);
-      return;
-    }
+    if (verify === undefined) done(undefined, client, release);
+    else this.#verify(verify, client, release, done);
+  }
+
+  /** What a client must pass before its first holder has it. */
+  #verifierOf({ connection }: ClientLease): Verify | undefined {
+    return connection.seen ? undefined : this.#pool.options.verify;
+  }
+
+  #verify(verify: Verify, client: PgClient, release: Release, done: ConnectCallback): void {
     verify(client, (error) => {
       if (error) {
         release(error);
@@ -241,43 +255,57 @@ export class PgFacade {
     this.#pool.emit('release', error, client);
     const broken = lost || this.#driver.isBroken(pooled);
     if (error) pooled.settling = client.readyForQuery === false;
-    if (!broken && this.#pool.options.allowExitOnIdle === true) client.unref?.();
     lease.release(broken ? 'broken' : error ? 'failed' : 'ok');
+    // One that is closed or cleaned first may be what a caller in the queue waits for.
+    const idles =
+      this.#pool.options.allowExitOnIdle === true && this.engine.stateOf(pooled) === SlotState.idle;
+    if (idles) client.unref?.();
   }
 
   /** Runs a query, on a client that is verified first if it is new and the application asked for that. */
   #start(lease: ClientLease, text: unknown, values: unknown, done: QueryCallback): void {
-    const pooled = lease.connection;
-    const { client, seen } = pooled;
-    pooled.lent = false;
+    const verify = this.#verifierOf(lease);
+    lease.connection.lent = false;
     this.#tellAcquired(lease);
-    const { verify } = this.#pool.options;
-    if (verify === undefined || seen) return this.#dispatch(lease, text, values, done);
-    pooled.query = { lease, done };
-    verify(client, (error) => {
-      if (error) this.#finish(lease, done, error, true);
+    if (verify === undefined) this.#dispatch(lease, text, values, done);
+    else this.#verifyAndDispatch(verify, lease, text, values, done);
+  }
+
+  #verifyAndDispatch(
+    verify: Verify,
+    lease: ClientLease,
+    text: unknown,
+    values: unknown,
+    done: QueryCallback,
+  ): void {
+    const pooled = lease.connection;
+    pooled.answered = (error) => this.#finish(lease, done, error, true);
+    verify(pooled.client, (error) => {
+      if (error) pooled.answered?.(error);
       else if (!lease.released) this.#dispatch(lease, text, values, done);
     });
   }
 
+  /** The client calls back with its answer; the pool does when the client dies first, or refuses the query. */
   #dispatch(lease: ClientLease, text: unknown, values: unknown, done: QueryCallback): void {
     const pooled = lease.connection;
-    pooled.query = { lease, done };
+    const answered: QueryCallback = (error, result) => {
+      this.#pool.log('query dispatched');
+      this.#finish(lease, done, error, Boolean(error) && !this.#keepsClient(error), result);
+    };
+    pooled.answered = answered;
     this.#pool.log('dispatching query');
     try {
-      pooled.client.query(text, values, (error: unknown, result: unknown) => {
-        this.#pool.log('query dispatched');
-        this.#finish(lease, done, error, Boolean(error) && !this.#keepsClient(error), result);
-      });
+      pooled.client.query(text, values, answered);
     } catch (error) {
-      process.nextTick(() => this.#finish(lease, done, error, true));
+      process.nextTick(answered, error);
     }
   }
 
-  /** The answer, or the client's death, whichever comes first. */
+  /** Whichever comes first. */
   #finish(lease: ClientLease, done: QueryCallback, error: unknown, lost: boolean, result?: unknown): void {
     if (lease.released) return;
-    lease.connection.query = undefined;
+    lease.connection.answered = undefined;
     this.#giveBack(lease, error, lost);
     if (error) done(error);
     else done(undefined, result);
@@ -289,7 +317,7 @@ export class PgFacade {
 
   /** A client failed while the pool listens to it. */
   #clientFailed(pooled: PooledClient, error: Error): void {
-    if (pooled.query !== undefined) this.#finish(pooled.query.lease, pooled.query.done, error, true);
+    if (pooled.answered !== undefined) pooled.answered(error);
     else if (!pooled.closed) this.#idleClientFailed(pooled, error);
   }
 

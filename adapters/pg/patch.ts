@@ -55,13 +55,10 @@ export function patchPgPool(PoolClass: PgPoolClass, host: Host = plainHost): voi
     const facade = facadeOf(this, host);
     if (facade === undefined || typeof text === 'function') return stock.query.call(this, text, values, cb);
     if (typeof values === 'function') return query.call(this, text, undefined, values as QueryCallback);
-    const run = (done: QueryCallback) => {
-      if (this.connect === enhancedConnect && !wrapped) facade.query(text, values, done);
-      else facade.queryThroughConnect(text, values, done);
-    };
-    if (cb !== undefined) return run(facade.bound(cb));
+    const ask = wrapped || this.connect !== enhancedConnect ? 'queryThroughConnect' : 'query';
+    if (cb !== undefined) return facade[ask](text, values, facade.bound(cb));
     return new this.Promise((resolve, reject) => {
-      run((error, result) => (error ? reject(error) : resolve(result)));
+      facade[ask](text, values, (error, result) => (error ? reject(error) : resolve(result)));
     }).catch(rethrowWithCallersStack);
   };
 

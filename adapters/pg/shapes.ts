@@ -21,6 +21,7 @@ export interface PgClient extends EventEmitter {
 
 export type QueryCallback = (error: unknown, result?: unknown) => void;
 export type Release = (error?: unknown) => void;
+export type Verify = (client: PgClient, done: (error?: unknown) => void) => void;
 export type ConnectCallback = (error: unknown, client?: PgClient, release?: Release) => void;
 
 /** pg-pool's options; every client option may stand beside them. */
@@ -33,7 +34,7 @@ export interface PgPoolOptions {
   maxLifetimeSeconds?: unknown;
   allowExitOnIdle?: boolean;
   onConnect?: (client: PgClient) => unknown;
-  verify?: (client: PgClient, done: (error?: unknown) => void) => void;
+  verify?: Verify;
   connectionString?: string;
   database?: string;
   host?: string;

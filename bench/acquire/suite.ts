@@ -46,11 +46,11 @@ const FULL: Extent = {
 const QUICK: Extent = {
   rounds: 5,
   sizeRounds: 3,
-  windowMs: 8,
-  warmUpMs: 120,
+  windowMs: 6,
+  warmUpMs: 60,
   operationsPerCaller: 6,
-  storms: 3,
-  footprintSamples: 3,
+  storms: 2,
+  footprintSamples: 2,
 };
 
 const SLOTS = 10;

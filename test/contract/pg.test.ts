@@ -367,6 +367,24 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect(ms).to.be.below(5_000);
       });
 
+      const lastCallers: [string, string][] = [
+        ['a client that used up its uses', `pool.query('SELECT 1', done);`],
+        [
+          'an open transaction',
+          `pool.connect((error, client, release) => client.query('BEGIN', () => { release(); done(); }));`,
+        ],
+        ['a failed query', `pool.query('SELECT nonsense', done);`],
+      ];
+      for (const [obstacle, source] of lastCallers) {
+        it(`16. allowExitOnIdle does not exit on a caller that waits behind ${obstacle}`, async () => {
+          const { lines } = await run(`const done = () => console.log('first');
+            const maxUses = ${obstacle.includes('uses') ? 1 : 0};
+            const pool = new Pool({ ...login, max: 1, maxUses, allowExitOnIdle: true });
+            ${source} pool.query('SELECT 1', () => console.log('second'));`);
+          expect(lines).to.deep.equal(['first', 'second']);
+        });
+      }
+
       it('17. by default the process exits within idleTimeoutMillis', async () => {
         const { lines, ms } = await run(`const pool = new Pool({ ...login, idleTimeoutMillis: 600 });
           pool.on('remove', () => console.log('removed'));
