@@ -9,7 +9,7 @@ export interface TelemetryConfig {
   /** The pool metrics. Default true. */
   metrics?: boolean;
   /**
-   * Which acquires have a span: those that waited or failed, all (of those the pool times: above 5,000 a second one
+   * Which acquires have a span: those that waited or failed, all (of those the pool times: above 1,000 a second one
    * served at once is a sample), or none. Default `'waited'`.
    */
   acquireSpans?: 'waited' | 'all' | 'none';

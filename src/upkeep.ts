@@ -4,8 +4,11 @@ import { type Slot, SlotState, type Slots } from './slots.js';
 /** While a pool is in use its upkeep looks around this often. */
 export const UPKEEP_INTERVAL_MS = 100;
 
-/** Above so many leases a second only one in 2^k is timed: two records in an OpenTelemetry histogram cost some 3.6 µs, which then stay below 2 % of a core. */
-const TIMED_LEASES_PER_SECOND = 5_000;
+/**
+ * Above so many leases a second only one in 2^k is timed. Two records in an OpenTelemetry histogram cost some 3.6 µs: at
+ * 5,000 a second they were most of what the pool cost a query (`npm run bench -- query`).
+ */
+const TIMED_LEASES_PER_SECOND = 1_000;
 
 /** Idle slots that outlived their idle timeout, oldest first, never so many that fewer than `min` are left. */
 export function idleTooLong<C>(slots: Slots<C>, options: ResolvedOptions, now: number): Slot<C>[] {

@@ -159,13 +159,33 @@ export class PgFacade {
 
   /** Apart from the idle path, which would otherwise pay for these closures. */
   #promiseLater(lease: ClientLease | undefined, mustVerify: boolean): Promise<unknown> {
+    const { Promise: PromiseClass } = this.#pool;
+    const client = mustVerify ? this.#promiseVerified(lease) : new PromiseClass(this.#promiseQueued());
+    return client.catch(rethrowWithCallersStack);
+  }
+
+  #promiseVerified(lease: ClientLease | undefined): Promise<unknown> {
     return new this.#pool.Promise((resolve, reject) => {
       const done: ConnectCallback = (error, client) => (error ? reject(error) : resolve(client));
-      if (lease !== undefined) return this.#hand(lease, done);
-      // What only settles a promise needs no context: the promise has its own.
-      const handing = this.#handing(done);
-      this.#request(mustVerify ? this.#inContext(handing) : handing);
-    }).catch(rethrowWithCallersStack);
+      if (lease !== undefined) this.#hand(lease, done);
+      else this.#request(this.#inContext(this.#handing(done)));
+    });
+  }
+
+  /** Nothing but a place in the queue: what only settles a promise needs no context, for the promise has its own. */
+  #promiseQueued(): (resolve: (client: PgClient) => void, reject: (error: unknown) => void) => void {
+    return (resolve, reject) => {
+      this.engine.request(
+        (lease) => {
+          this.#checkOut(lease);
+          resolve(lease.connection.client);
+        },
+        (error) => {
+          if (error !== ABANDONED) reject(nativeError(error));
+        },
+        currentHint(),
+      );
+    };
   }
 
   #request(settle: Settle): void {
