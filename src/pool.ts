@@ -558,7 +558,7 @@ export class Pool<C> implements LeaseHome<C> {
   drain({ deadlineMs, waiting = 'serve' }: DrainOptions = {}): Promise<void> {
     if (this.#drain !== undefined) return this.#drain.promise;
     const now = this.#readClock();
-    const { promise, resolve } = deferred();
+    const { promise, resolve } = Promise.withResolvers<void>();
     const deadlineAt = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
     this.#drain = { promise, resolve, deadlineAt };
     if (waiting === 'reject') this.#rejectAll(now);
@@ -861,12 +861,4 @@ function attempt<T>(call: () => Promise<T> | T): Promise<T> {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve!: () => void;
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

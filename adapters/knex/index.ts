@@ -1,3 +1,4 @@
+import { classDefining } from '../defining-class.js';
 import { plainHost } from '../host.js';
 import { adoptPool, patchKnex } from './patch.js';
 import type { KnexClass, KnexClient, KnexRunner } from './shapes.js';
@@ -9,21 +10,9 @@ import type { KnexClass, KnexClient, KnexRunner } from './shapes.js';
 export function enhanceKnex<K extends object>(knex: K): K {
   const { client } = knex as { readonly client?: KnexClient & { runner(builder: object): KnexRunner } };
   if (client === undefined) throw new TypeError('enhanceKnex expects a knex instance');
-  const Client = clientClassOf(client);
+  const Client = classDefining<KnexClass>(client, 'initializePool', 'enhanceKnex expects a knex instance');
   const ownSettings = client.getPoolSettings !== (Client.prototype as KnexClient).getPoolSettings;
   patchKnex({ Client, Runner: client.runner({}).constructor as unknown as KnexClass });
   adoptPool(client, client.config, ownSettings, plainHost);
   return knex;
-}
-
-/** knex's own base class of all dialects: the one on the prototype chain that defines `initializePool`. */
-function clientClassOf(client: object): KnexClass {
-  for (
-    let prototype = Object.getPrototypeOf(client);
-    prototype !== null;
-    prototype = Object.getPrototypeOf(prototype)
-  ) {
-    if (Object.hasOwn(prototype, 'initializePool')) return prototype.constructor as KnexClass;
-  }
-  throw new TypeError('enhanceKnex expects a knex instance');
 }

@@ -1,3 +1,4 @@
+import { classDefining } from '../defining-class.js';
 import { type Host, plainHost } from '../host.js';
 import { facadeOf, patchMysql2Pool } from './patch.js';
 import type { MysqlPool, MysqlPoolClass } from './shapes.js';
@@ -12,19 +13,10 @@ const onlyAsked: Host = { ...plainHost, enabled: () => false };
  */
 export function enhancePool<P extends object>(pool: P): P {
   const core = 'pool' in pool && typeof pool.pool === 'object' && pool.pool !== null ? pool.pool : pool;
-  patchMysql2Pool(poolClassOf(core), onlyAsked);
+  patchMysql2Pool(
+    classDefining<MysqlPoolClass>(core, 'releaseConnection', 'enhancePool expects a pool of mysql2'),
+    onlyAsked,
+  );
   facadeOf(core as MysqlPool, plainHost);
   return pool;
-}
-
-/** mysql2's own class: the one on the prototype chain that defines `releaseConnection`. */
-function poolClassOf(pool: object): MysqlPoolClass {
-  for (
-    let prototype = Object.getPrototypeOf(pool);
-    prototype !== null;
-    prototype = Object.getPrototypeOf(prototype)
-  ) {
-    if (Object.hasOwn(prototype, 'releaseConnection')) return prototype.constructor as MysqlPoolClass;
-  }
-  throw new TypeError('enhancePool expects a pool of mysql2');
 }

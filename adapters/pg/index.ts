@@ -1,3 +1,4 @@
+import { classDefining } from '../defining-class.js';
 import { plainHost } from '../host.js';
 import { facadeOf, patchPgPool } from './patch.js';
 import type { PgPool, PgPoolClass } from './shapes.js';
@@ -7,19 +8,7 @@ import type { PgPool, PgPoolClass } from './shapes.js';
  * first use; a pool that already has connections stays stock. Returns the same pool.
  */
 export function enhancePool<P extends object>(pool: P): P {
-  patchPgPool(poolClassOf(pool));
+  patchPgPool(classDefining<PgPoolClass>(pool, 'newClient', 'enhancePool expects a pg.Pool'));
   facadeOf(pool as unknown as PgPool, plainHost);
   return pool;
-}
-
-/** pg-pool's own class: the one on the prototype chain that defines `newClient`. */
-function poolClassOf(pool: object): PgPoolClass {
-  for (
-    let prototype = Object.getPrototypeOf(pool);
-    prototype !== null;
-    prototype = Object.getPrototypeOf(prototype)
-  ) {
-    if (Object.hasOwn(prototype, 'newClient')) return prototype.constructor as PgPoolClass;
-  }
-  throw new TypeError('enhancePool expects a pg.Pool');
 }
