@@ -783,8 +783,12 @@ export class Pool<C> implements LeaseHome<C> {
     for (const slot of idleTooLong(this.#slots, this.#options, now)) this.#close(slot, 'idle');
   }
 
+  /** A few leases within a moment, as after an early tick, say nothing about the pace. */
   #paceTiming(now: number): void {
-    this.#timingMask = timingMask(this.#leaseCount - this.#pacedLeaseCount, now - this.#pacedAt);
+    const leases = this.#leaseCount - this.#pacedLeaseCount;
+    const elapsedMs = now - this.#pacedAt;
+    if (leases <= PACING_MASK && elapsedMs < UPKEEP_INTERVAL_MS) return;
+    this.#timingMask = timingMask(leases, elapsedMs);
     this.#pacedLeaseCount = this.#leaseCount;
     this.#pacedAt = now;
   }

@@ -45,6 +45,19 @@ async function leaseOf(of: Pool<FakeConnection>): Promise<FakeLease> {
   return outcome.lease!;
 }
 
+describe('the timing of leases', () => {
+  it('is not thinned out by a few leases in the moment before an early upkeep', async () => {
+    const it = pool({ max: 4 });
+    const held: FakeLease[] = [];
+    for (let count = 0; count < 4; count += 1) held.push(await leaseOf(it));
+    follow(it.acquire({ deadlineMs: 1 }));
+    await runtime.advance(1);
+    for (const lease of held) lease.release();
+    for (let count = 0; count < 8; count += 1) it.tryAcquire()!.release();
+    expect(it.report().wait.count).equal(12);
+  });
+});
+
 describe('acquire', () => {
   it('opens a connection when none is idle, and keeps it when it comes back', async () => {
     const it = pool();
