@@ -1,4 +1,4 @@
-import type { Observer, Pool, PoolOptions } from '../src/index.js';
+import type { Observer, OptimizationFlags, Pool, PoolOptions } from '../src/index.js';
 import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
 
@@ -23,6 +23,8 @@ export interface PoolSetup {
   readonly options: PoolOptions;
   readonly observer: Observer<unknown> | undefined;
   readonly differences: Readonly<Differences>;
+  /** Settings of the optimisations that are not to have their defaults. */
+  readonly flags?: OptimizationFlags;
   /** Runs what the pool does on its own account, so that telemetry keeps it out of the trace of whoever caused it. */
   readonly background?: Background;
 }

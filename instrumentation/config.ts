@@ -2,7 +2,7 @@ import { type Differences, ENHANCED, STRICT } from '../adapters/differences.js';
 import type { Library } from '../adapters/host.js';
 import { invalidOptions, optionFaults, quote, unknownKey } from '../src/config.js';
 import type { PoolOptions } from '../src/index.js';
-import { FLAG_SETTINGS, OPTIMIZATION_NAMES, type OptimizationFlags } from './optimizations.js';
+import { FLAG_SETTINGS, OPTIMIZATION_NAMES, type OptimizationFlags } from '../src/rollout/flags.js';
 import type {
   Compatibility,
   EnhancedPoolInstrumentationConfig,

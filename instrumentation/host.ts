@@ -29,7 +29,7 @@ export class InstrumentationHost implements Host {
   }
 
   setUp(info: PoolInfo): PoolSetup | undefined {
-    const { libraries, options, compatibility, telemetry } = this.settings;
+    const { libraries, options, optimizations, compatibility, telemetry } = this.settings;
     if (!libraries.includes(info.library)) return undefined;
     const overrides = this.#overridesFor(info);
     if (overrides.enabled === false) return undefined;
@@ -40,6 +40,7 @@ export class InstrumentationHost implements Host {
     return {
       options: { ...options, ...overrides.options },
       observer: silent ? undefined : new PoolObserver(this.signals, series),
+      flags: { ...optimizations, ...overrides.optimizations },
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
     };

@@ -1,9 +1,8 @@
 export type { Differences } from '../adapters/differences.js';
 export type { Library, PoolInfo } from '../adapters/host.js';
 export { withQueryHint } from '../adapters/query-hint.js';
-export type { Hint, PoolOptions } from '../src/index.js';
+export type { FlagSetting, Hint, OptimizationFlags, OptimizationName, PoolOptions } from '../src/index.js';
 export { EnhancedPoolInstrumentation } from './instrumentation.js';
-export type { FlagSetting, OptimizationFlags, OptimizationName } from './optimizations.js';
 export type {
   Compatibility,
   EnhancedPoolInstrumentationConfig,

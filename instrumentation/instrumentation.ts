@@ -7,12 +7,12 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api';
 import { InstrumentationBase, type InstrumentationModuleDefinition } from '@opentelemetry/instrumentation';
+import { notBuilt } from '../src/rollout/flags.js';
 import { checkConfig, checkedOrThrow, merged, settle } from './config.js';
 import { isSwitchedOff, readEnvironment } from './environment.js';
 import { InstrumentationHost } from './host.js';
 import { dismiss, enlist, someoneIsEnlisted } from './hosts.js';
 import { moduleDefinitions, patchLoaded } from './modules.js';
-import { notBuilt } from './optimizations.js';
 import { PoolInstruments } from './telemetry/metrics.js';
 import type { EnhancedPoolInstrumentationConfig } from './types.js';
 import { VERSION } from './version.js';

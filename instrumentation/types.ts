@@ -1,8 +1,7 @@
 import type { InstrumentationConfig } from '@opentelemetry/instrumentation';
 import type { Differences } from '../adapters/differences.js';
 import type { Library, PoolInfo } from '../adapters/host.js';
-import type { PoolOptions } from '../src/index.js';
-import type { OptimizationFlags } from './optimizations.js';
+import type { OptimizationFlags, PoolOptions } from '../src/index.js';
 
 /** What is emitted. */
 export interface TelemetryConfig {

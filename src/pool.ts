@@ -5,6 +5,7 @@ import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome } from './lease.js';
 import { guarded, type Observer } from './observer.js';
+import { type Flags, type OptimizationFlags, resolveFlags } from './rollout/flags.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
@@ -27,6 +28,8 @@ export interface PoolParts<C> {
   options?: PoolOptions;
   observer?: Observer<C>;
   runtime?: Runtime;
+  /** Settings of the optimisations that are not to have their defaults. */
+  flags?: OptimizationFlags;
 }
 
 /** How a pool is closed. */
@@ -60,6 +63,8 @@ const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
  * A pool of connections of type `C`. Read from the top: a query's life, then the life of a connection, then upkeep.
  */
 export class Pool<C> implements LeaseHome<C> {
+  /** The setting of every optimisation. */
+  readonly flags: Flags;
   readonly #driver: Driver<C>;
   readonly #observer: Observer<C> | undefined;
   readonly #runtime: Runtime;
@@ -93,8 +98,9 @@ export class Pool<C> implements LeaseHome<C> {
   #drain: Drain | undefined = undefined;
 
   /** @throws {PoolError} code `INVALID_OPTIONS`, naming every bad option. */
-  constructor({ driver, options, observer, runtime = systemRuntime }: PoolParts<C>) {
+  constructor({ driver, options, observer, runtime = systemRuntime, flags }: PoolParts<C>) {
     this.#options = resolveOptions(options);
+    this.flags = resolveFlags(flags);
     const { checkAfterIdleMs, maxUses, idleTimeoutMs } = this.#options;
     this.#checkAfterIdleMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
     this.#maxUses = maxUses || -1;

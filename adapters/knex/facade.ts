@@ -54,6 +54,7 @@ export class KnexFacade implements DriverListener {
       // Many clients only build queries: nothing opens before the first acquire.
       options: options.keepMin === true ? { ...options, min: 0 } : options,
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
+      ...(setup.flags === undefined ? {} : { flags: setup.flags }),
     });
     this.#showTruth();
     host.adopted(info, this.engine as Pool<unknown>);

@@ -54,6 +54,7 @@ export class MysqlFacade {
       driver: this.#driver,
       options: { ...engineOptions(pool.config, setup.differences), ...setup.options },
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
+      ...(setup.flags === undefined ? {} : { flags: setup.flags }),
     });
     this.#showTruth();
     host.adopted(info, this.engine as Pool<unknown>);

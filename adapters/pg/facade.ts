@@ -51,6 +51,7 @@ export class PgFacade {
       driver: inBackground(this.#driver, setup.background),
       options: { ...engineOptions(pool, setup.differences), ...setup.options },
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
+      ...(setup.flags === undefined ? {} : { flags: setup.flags }),
     });
     this.#showTruth();
     host.adopted(info, this.engine as Pool<unknown>);

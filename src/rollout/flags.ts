@@ -1,0 +1,61 @@
+/**
+ * What a flag may be: `off` does nothing; `shadow` decides and compares but never acts; `on` acts; `auto` acts while its
+ * guardrails allow it.
+ */
+export const FLAG_SETTINGS = ['off', 'shadow', 'on', 'auto'] as const;
+export type FlagSetting = (typeof FLAG_SETTINGS)[number];
+
+interface Optimization {
+  readonly what: string;
+  /** The setting of a pool for which nobody chose another. */
+  readonly fallback: FlagSetting;
+  /** One that has not been built is accepted, so that a configuration survives the versions to come, and does nothing. */
+  readonly built: boolean;
+}
+
+const planned = (what: string): Optimization => ({ what, fallback: 'off', built: false });
+
+/** Every optimisation that has a flag. */
+export const OPTIMIZATIONS = {
+  lateBinding: planned('a waiter takes whichever comes first, a release or an opened connection'),
+  errorClassify: planned('errors tell a broken connection from a failed statement'),
+  forecaster: planned('connections are opened ahead of the demand that is forecast'),
+  seasonal: planned('the forecast knows what recurs'),
+  limitProbe: planned('the number of connections in use follows what the database can bear'),
+  lanes: planned('short queries never queue behind long ones'),
+  affinity: planned('a query gets a connection that has prepared it before'),
+  pipelining: planned('short read-only statements share a connection'),
+  autoPrepare: planned('statements that recur are prepared'),
+  learnedValidation: planned('how long an idle connection may be trusted is learned'),
+  failoverPurge: planned('after a failover all connections to the old server are closed at once'),
+  breaker: planned('a database that is down is left alone for a while'),
+  degradedShed: planned('a database in trouble gets the essential queries only'),
+  queueDeadline: planned('callers who cannot be served in time are told at once'),
+} as const satisfies Readonly<Record<string, Optimization>>;
+
+export type OptimizationName = keyof typeof OPTIMIZATIONS;
+export type OptimizationFlags = { [Name in OptimizationName]?: FlagSetting };
+/** The setting of every flag. */
+export type Flags = Readonly<Record<OptimizationName, FlagSetting>>;
+
+export const OPTIMIZATION_NAMES = Object.keys(OPTIMIZATIONS) as OptimizationName[];
+
+/** Fills in the defaults. */
+export function resolveFlags(flags: OptimizationFlags = {}): Flags {
+  return Object.fromEntries(
+    OPTIMIZATION_NAMES.map((name) => [name, flags[name] ?? OPTIMIZATIONS[name].fallback]),
+  ) as unknown as Flags;
+}
+
+/** Whether a flag lets its optimisation act. */
+export function acts(setting: FlagSetting): boolean {
+  return setting === 'on' || setting === 'auto';
+}
+
+/** Flags that ask for something which this version cannot do. */
+export function notBuilt(flags: OptimizationFlags): OptimizationName[] {
+  return OPTIMIZATION_NAMES.filter((name) => {
+    const setting = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    return setting !== undefined && setting !== 'off' && !OPTIMIZATIONS[name].built;
+  });
+}
