@@ -57,8 +57,8 @@ export function nextSlotDueAt<C>(slots: Slots<C>, options: ResolvedOptions): num
   return dueAt;
 }
 
-/** The sparsest timing: one lease in 1,024. */
-export const LONGEST_TIMING_MASK = 1_023;
+/** The sparsest timing: one lease in 16,384, which a loop that does nothing but acquire and release comes to. */
+export const LONGEST_TIMING_MASK = 16_383;
 
 /** The pace is set anew every 256 leases at the most often: from rest, a sudden crowd is timed no longer than that. */
 export const PACING_MASK = 255;

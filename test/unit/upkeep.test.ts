@@ -11,7 +11,7 @@ describe('the pace of timing', () => {
     expect(timingMask(5_000, 100)).equal(63);
   });
 
-  it('never times fewer than one in 1,024', () => {
+  it('never times fewer than one in 16,384', () => {
     expect(timingMask(1e9, 1)).equal(LONGEST_TIMING_MASK);
     expect(timingMask(10, 0)).equal(LONGEST_TIMING_MASK);
   });
