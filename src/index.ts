@@ -1,6 +1,15 @@
 export type { PoolOptions, ResolvedOptions } from './config.js';
 export type { Driver } from './driver.js';
 export { PoolError, type PoolErrorCode, type PoolErrorPhase } from './errors.js';
+export {
+  type ClassifyError,
+  classifyFailure,
+  FAILURES,
+  type FailurePattern,
+  type FailurePhase,
+  type FailureScope,
+  type Mitigation,
+} from './health/failure.js';
 export type { Hint, QueryCharacteristics } from './hint.js';
 export { Lease, type Outcome } from './lease.js';
 export type { Observer } from './observer.js';
