@@ -24,6 +24,7 @@ export {
 } from './query/classify.js';
 export { fingerprint } from './query/fingerprint.js';
 export type { FlagSetting, Flags, OptimizationFlags, OptimizationName } from './rollout/flags.js';
+export type { FlagChange, FlagReport, FlagStage, Rollout } from './rollout/rollout.js';
 export { type Runtime, systemRuntime, type Timer } from './runtime.js';
 export { type CloseReason, Slot, SlotState } from './slots.js';
 export type { DurationSummary, PoolCounters, PoolReport, PoolStats } from './stats.js';

@@ -1,4 +1,5 @@
 import type { Lease, Outcome } from './lease.js';
+import type { FlagChange } from './rollout/rollout.js';
 import type { CloseReason, Slot } from './slots.js';
 import type { Waiter } from './waiters.js';
 
@@ -23,6 +24,8 @@ export interface Observer<C> {
   onResized?(from: number, to: number): void;
   onLeakSuspected?(slot: Slot<C>, heldMs: number): void;
   onStaleRelease?(lease: Lease<C>): void;
+  /** An optimisation was accepted, taken back, tried again or set. */
+  onFlagChanged?(change: FlagChange): void;
 }
 
 const CALLBACKS = [
@@ -38,6 +41,7 @@ const CALLBACKS = [
   'onResized',
   'onLeakSuspected',
   'onStaleRelease',
+  'onFlagChanged',
 ] as const satisfies readonly (keyof Observer<unknown>)[];
 
 /** The same observer, unable to throw, and with nothing where it does not listen. */

@@ -5,7 +5,8 @@ import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome } from './lease.js';
 import { guarded, type Observer } from './observer.js';
-import { type Flags, type OptimizationFlags, resolveFlags } from './rollout/flags.js';
+import { type OptimizationFlags, resolveFlags } from './rollout/flags.js';
+import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
@@ -63,8 +64,8 @@ const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
  * A pool of connections of type `C`. Read from the top: a query's life, then the life of a connection, then upkeep.
  */
 export class Pool<C> implements LeaseHome<C> {
-  /** The setting of every optimisation. */
-  readonly flags: Flags;
+  /** The optimisations: which act, and how they prove themselves. */
+  readonly rollout: Rollout;
   readonly #driver: Driver<C>;
   readonly #observer: Observer<C> | undefined;
   readonly #runtime: Runtime;
@@ -100,7 +101,6 @@ export class Pool<C> implements LeaseHome<C> {
   /** @throws {PoolError} code `INVALID_OPTIONS`, naming every bad option. */
   constructor({ driver, options, observer, runtime = systemRuntime, flags }: PoolParts<C>) {
     this.#options = resolveOptions(options);
-    this.flags = resolveFlags(flags);
     const { checkAfterIdleMs, maxUses, idleTimeoutMs } = this.#options;
     this.#checkAfterIdleMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
     this.#maxUses = maxUses || -1;
@@ -110,6 +110,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#runtime = runtime;
     this.#now = runtime.now();
     this.#pacedAt = this.#now;
+    this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now);
     this.#grow(this.#now);
   }
 
@@ -293,7 +294,10 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #recordWait(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void {
-    if (lease.timed) this.#waitTimes.record(waitedMs);
+    if (lease.timed) {
+      this.#waitTimes.record(waitedMs);
+      this.rollout.recordWait(waitedMs);
+    }
     this.#observer?.onLeased?.(lease, waitedMs, waiter);
   }
 
@@ -643,6 +647,7 @@ export class Pool<C> implements LeaseHome<C> {
       wait: this.#waitTimes.summary(),
       use: this.#useTimes.summary(),
       create: this.#createTimes.summary(),
+      flags: this.rollout.report(),
     };
   }
 
@@ -731,6 +736,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#endOverdue(now);
     this.#timeOut(now, stalledMs);
     this.#reap(now);
+    this.#weighFlags(now, stalledMs);
     for (const slot of suspectedLeaks(this.#slots, this.#options, now)) {
       slot.leakReported = true;
       this.#counters.leaksSuspected += 1;
@@ -742,6 +748,17 @@ export class Pool<C> implements LeaseHome<C> {
     this.#leaseCountAtTick = this.#leaseCount;
     this.#paceTiming(now);
     this.#arm(this.#nextDueAt(now));
+  }
+
+  #weighFlags(now: number, stalledMs: number): void {
+    const { openErrors, timedOut, rejected, closed } = this.#counters;
+    const totals = {
+      leases: this.#leaseCount,
+      failed: openErrors + timedOut + rejected,
+      faults: closed.broken + closed.check,
+      opened: this.#counters.opened,
+    };
+    for (const change of this.rollout.tick(now, totals, stalledMs)) this.#observer?.onFlagChanged?.(change);
   }
 
   #endOverdue(now: number): void {

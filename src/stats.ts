@@ -1,3 +1,4 @@
+import type { FlagReport } from './rollout/rollout.js';
 import type { CloseReason } from './slots.js';
 
 /** A pool's numbers at one instant. */
@@ -87,4 +88,6 @@ export interface PoolReport {
   readonly use: DurationSummary;
   /** Time connections took to open. */
   readonly create: DurationSummary;
+  /** The optimisations: which act, and why one does not. */
+  readonly flags: readonly FlagReport[];
 }

@@ -1,5 +1,5 @@
 import { Block, type BlockMeasures, type Totals } from './block.js';
-import { acts, type Flags, OPTIMIZATION_NAMES, type OptimizationName } from './flags.js';
+import { acts, type FlagSetting, type Flags, OPTIMIZATION_NAMES, type OptimizationName } from './flags.js';
 import { Case } from './guardrails.js';
 
 /** A block lasts so long at least, and until so many leases were given, but not for ever. */
@@ -122,6 +122,20 @@ export class Rollout {
     state.smartCost += smartCost;
     state.plainCost += plainCost;
     state.decisions += 1;
+  }
+
+  /** The user's new word for a flag. `auto` begins with a trial, and forgets earlier reverts. */
+  set(name: OptimizationName, setting: FlagSetting, now: number): void {
+    const state = this.#state(name);
+    const to = setting === 'auto' ? 'trial' : setting;
+    if (state.stage === to) return;
+    state.reverts = 0;
+    state.reason = undefined;
+    state.against = new Case();
+    state.watchedAt = now;
+    state.smartFirst = undefined;
+    this.acting[name] = acts(setting);
+    this.#move(state, to, 'it was set');
   }
 
   /** An exception in an optimisation, or a broken promise of the pool: it is taken back at once. */
