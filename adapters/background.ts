@@ -9,13 +9,14 @@ export type Background = <T>(what: BackgroundWork, work: () => T) => T;
 /** The same driver, doing through `background` all that takes time. */
 export function inBackground<C>(driver: Driver<C>, background: Background | undefined): Driver<C> {
   if (background === undefined) return driver;
-  const { isBroken, mustCheck, isDirty, reset } = driver;
+  const { isBroken, mustCheck, canShare, isDirty, reset } = driver;
   return {
     open: (signal) => background('open', () => driver.open(signal)),
     check: (connection) => background('check', () => driver.check(connection)),
     close: (connection, reason) => background('close', () => driver.close(connection, reason)),
     ...(isBroken && { isBroken: (connection, error) => isBroken.call(driver, connection, error) }),
     ...(mustCheck && { mustCheck: (connection) => mustCheck.call(driver, connection) }),
+    ...(canShare && { canShare: (connection) => canShare.call(driver, connection) }),
     ...(isDirty && { isDirty: (connection) => isDirty.call(driver, connection) }),
     ...(reset && { reset: (connection) => background('reset', () => reset.call(driver, connection)) }),
   };

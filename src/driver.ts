@@ -17,6 +17,8 @@ export interface Driver<C> {
   isBroken?(connection: C, error?: unknown): boolean;
   /** Whether the connection must be checked by `check` before every lease, however short it was idle. */
   mustCheck?(connection: C): boolean;
+  /** Whether several statements may now be in flight at once on a connection that nobody holds. Without it none are. */
+  canShare?(connection: C): boolean;
   /** Whether a released connection still carries its last holder's open transaction or state. */
   isDirty?(connection: C): boolean;
   /** Makes a dirty connection clean; without it dirty connections are closed. */

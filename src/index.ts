@@ -11,7 +11,7 @@ export {
   type Mitigation,
 } from './health/failure.js';
 export type { Hint, QueryCharacteristics } from './hint.js';
-export { Lease, type Outcome } from './lease.js';
+export { Lease, type Outcome, SharedLease } from './lease.js';
 export type { Observer } from './observer.js';
 export { createPool, type DrainOptions, Pool, type PoolParts } from './pool.js';
 export {

@@ -41,6 +41,11 @@ export class Lease<C> {
     return this.#state === RELEASED;
   }
 
+  /** @internal When it was given, by the pool's clock. */
+  get since(): number {
+    return this.slot.leasedAt;
+  }
+
   /**
    * Gives the connection back. Only the first call does: a later one returns false, is counted, and never
    * touches the connection's next holder.
@@ -52,5 +57,28 @@ export class Lease<C> {
   /** @internal From here on a release is a stale one. */
   end(): void {
     this.#state = RELEASED;
+  }
+}
+
+/** The right to put one short statement on a connection that others use at the same time. */
+export class SharedLease<C> extends Lease<C> {
+  readonly #since: number;
+  /** @internal What the statement is expected to add to the wait of those behind it, in milliseconds. */
+  readonly costMs: number;
+  /**
+   * How long the connection was busy with this statement, in milliseconds: since it was sent, or since the answer before
+   * it. Known once the lease is released.
+   */
+  servedMs = 0;
+
+  /** @internal */
+  constructor(slot: Slot<C>, timed: boolean, since: number, costMs: number) {
+    super(slot, timed);
+    this.#since = since;
+    this.costMs = costMs;
+  }
+
+  override get since(): number {
+    return this.#since;
   }
 }

@@ -3,11 +3,12 @@ import type { Driver } from './driver.js';
 import { describeStats, PoolError, type PoolErrorCode, type PoolErrorPhase, withoutStack } from './errors.js';
 import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
-import { Lease, type LeaseHome, type Outcome } from './lease.js';
+import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
 import { guarded, type Observer } from './observer.js';
 import { type OptimizationFlags, resolveFlags } from './rollout/flags.js';
 import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
+import { MOST_IN_FLIGHT, MOST_SHARED, pack, spread } from './selection/packing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
 import {
@@ -168,6 +169,29 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   /**
+   * Leases a connection together with others, for one statement of a kind that may share (`src/selection/sharing.ts`) and
+   * is expected to take `costMs` of the server. Undefined when it is to acquire a connection of its own instead, as
+   * always while others wait: shared connections then take nobody in until they have come free.
+   * @throws {PoolError} code `POOL_CLOSED`.
+   */
+  tryShare(costMs: number): SharedLease<C> | undefined {
+    if (this.#drain !== undefined) throw this.#refusal('POOL_CLOSED', undefined);
+    if (this.#waiters.length > 0) return undefined;
+    const now = this.#readClock();
+    const slot = this.#selectShared(costMs, now);
+    if (slot === undefined) return undefined;
+    const timed = (this.#leaseCount & this.#timingMask) === 0;
+    if (timed) this.#readLeaseClock();
+    slot.loadMs += costMs;
+    this.#hold(slot);
+    this.#counters.shared += 1;
+    if (slot.holders > this.#counters.sharedDepthMost) this.#counters.sharedDepthMost = slot.holders;
+    const lease = new SharedLease(slot, timed, now, costMs);
+    if (timed) this.#recordWait(lease, 0, undefined);
+    return lease;
+  }
+
+  /**
    * Joins the queue: `resolve` or `reject` is called exactly once, from whichever stack settles it, so callers who
    * store a callback bind it to their asynchronous context first. Undefined when it was rejected at once.
    */
@@ -217,9 +241,10 @@ export class Pool<C> implements LeaseHome<C> {
     const { slot, timed } = lease;
     lease.end();
     this.#counters.released += 1;
-    if (timed) this.#recordUse(lease, slot, outcome);
+    if (timed) this.#recordUse(lease, outcome);
     if (outcome === 'broken') slot.retiring ??= 'broken';
     slot.holders -= 1;
+    if (slot.depth > 1) this.#answered(slot, lease as SharedLease<C>);
     if (slot.holders > 0 || slot.state !== SlotState.leased) return true;
     if (!this.#inUse) this.#wake();
     this.#afterUse(slot);
@@ -258,16 +283,52 @@ export class Pool<C> implements LeaseHome<C> {
     return this.#now - slot.idleSince >= this.#checkAfterIdleMs;
   }
 
-  #lease(slot: Slot<C>, timed: boolean): Lease<C> {
-    this.#leaseCount += 1;
+  /** Packed where one in use has room, else spread: to an idle one, or where there is none to the least loaded. */
+  #selectShared(costMs: number, now: number): Slot<C> | undefined {
+    const shared = this.#slots.shared();
+    const packed = pack(shared, costMs, now);
+    if (packed !== undefined) return this.#join(packed);
+    const idle = shared.length < MOST_SHARED ? this.#select() : undefined;
+    if (idle === undefined) return this.#join(spread(shared, costMs, now));
+    if (this.#needsCheck(idle) || this.#driver.canShare?.(idle.connection!) !== true) return undefined;
+    this.#counters.spread += 1;
+    this.#slots.share(idle, MOST_IN_FLIGHT);
+    idle.leasedAt = now;
+    return idle;
+  }
+
+  #join(slot: Slot<C> | undefined): Slot<C> | undefined {
+    if (slot === undefined) return undefined;
+    if (this.#driver.isBroken?.(slot.connection!) === true) {
+      slot.retiring = 'broken';
+      return undefined;
+    }
     this.#slots.move(slot, SlotState.leased);
+    return slot;
+  }
+
+  #lease(slot: Slot<C>, timed: boolean): Lease<C> {
+    this.#slots.move(slot, SlotState.leased);
+    slot.leasedAt = this.#now;
+    this.#hold(slot);
+    return new Lease(slot, timed);
+  }
+
+  #hold(slot: Slot<C>): void {
+    this.#leaseCount += 1;
     slot.holders += 1;
     slot.uses += 1;
     if (slot.uses === this.#maxUses) slot.retiring = 'uses';
-    slot.leasedAt = this.#now;
     slot.leakReported = false;
     if (!this.#inUse) this.#wake();
-    return new Lease(slot, timed);
+  }
+
+  /** One of several in flight was answered: the connection worked on it since the answer before. */
+  #answered(slot: Slot<C>, lease: SharedLease<C>): void {
+    const now = this.#readClock();
+    lease.servedMs = now - Math.max(slot.leasedAt, lease.since);
+    slot.leasedAt = now;
+    slot.loadMs -= lease.costMs;
   }
 
   /** Serves waiters from idle slots, the suspect ones once they are checked. */
@@ -301,8 +362,8 @@ export class Pool<C> implements LeaseHome<C> {
     this.#observer?.onLeased?.(lease, waitedMs, waiter);
   }
 
-  #recordUse(lease: Lease<C>, slot: Slot<C>, outcome: Outcome): void {
-    const heldMs = this.#readClock() - slot.leasedAt;
+  #recordUse(lease: Lease<C>, outcome: Outcome): void {
+    const heldMs = this.#readClock() - lease.since;
     this.#useTimes.record(heldMs);
     this.#observer?.onReleased?.(lease, heldMs, outcome);
   }

@@ -40,15 +40,18 @@ export class Slot<C> {
   readonly home: LeaseHome<C>;
   state: SlotState = SlotState.opening;
   connection: C | undefined = undefined;
-  /** How many leases it may carry at once; above 1 only where the driver can pipeline. */
+  /** How many leases it may carry at once: 1 but while it is shared, which only a driver that can pipeline allows. */
   depth = 1;
   /** How many leases it carries. */
   holders = 0;
+  /** While shared: the expected time of all that is in flight, in milliseconds. */
+  loadMs = 0;
   uses = 0;
   /** Set while leased: it closes when its last holder lets go. */
   retiring: CloseReason | undefined = undefined;
   openStartedAt: number;
   openedAt = 0;
+  /** When it was leased; while shared, when the last answer came. */
   leasedAt = 0;
   idleSince = 0;
   /** When an open, a check or a close must be over. */
@@ -72,6 +75,7 @@ export class Slots<C> {
   readonly #counts = [0, 0, 0, 0, 0, 0];
   /** A stack; the bottom was idle longest. An array: pushing and popping one is cheaper than linking. */
   readonly #idle: Slot<C>[] = [];
+  readonly #shared: Slot<C>[] = [];
   #lastId = 0;
 
   add(home: LeaseHome<C>, now: number): Slot<C> {
@@ -94,13 +98,15 @@ export class Slots<C> {
 
   move(slot: Slot<C>, to: SlotState): void {
     const from = slot.state;
-    if ((LEGAL_MOVES[from]! & (1 << to)) === 0) {
+    const full = from === SlotState.leased && to === SlotState.leased && slot.holders >= slot.depth;
+    if (full || (LEGAL_MOVES[from]! & (1 << to)) === 0) {
       throw new Error(`bug: slot ${slot.id} cannot move from ${STATE_NAMES[from]} to ${STATE_NAMES[to]}`);
     }
     this.#counts[from]! -= 1;
     this.#counts[to]! += 1;
     slot.state = to;
-    if (from === SlotState.idle) this.#takeOut(slot);
+    if (from === SlotState.idle) takeOut(this.#idle, slot);
+    else if (slot.depth > 1 && (to !== SlotState.leased || slot.holders === 0)) this.#unshare(slot);
     if (to === SlotState.idle) this.#idle.push(slot);
     else if (to === SlotState.gone) this.#forget(slot);
   }
@@ -131,15 +137,27 @@ export class Slots<C> {
     return this.#idle;
   }
 
+  /** Leases an idle slot to the first of up to `depth` who are to share it. */
+  share(slot: Slot<C>, depth: number): void {
+    this.move(slot, SlotState.leased);
+    slot.depth = depth;
+    this.#shared.push(slot);
+  }
+
+  /** Shared slots, the longest shared first. */
+  shared(): readonly Slot<C>[] {
+    return this.#shared;
+  }
+
   /** In the order of their birth. */
   [Symbol.iterator](): IterableIterator<Slot<C>> {
     return this.#all.values();
   }
 
-  #takeOut(slot: Slot<C>): void {
-    const idle = this.#idle;
-    if (idle[idle.length - 1] === slot) idle.pop();
-    else idle.splice(idle.indexOf(slot), 1);
+  #unshare(slot: Slot<C>): void {
+    slot.depth = 1;
+    slot.loadMs = 0;
+    takeOut(this.#shared, slot);
   }
 
   #forget(slot: Slot<C>): void {
@@ -150,4 +168,9 @@ export class Slots<C> {
 
 function bits(...states: SlotState[]): number {
   return states.reduce<number>((mask, state) => mask | (1 << state), 0);
+}
+
+function takeOut<C>(slots: Slot<C>[], slot: Slot<C>): void {
+  if (slots[slots.length - 1] === slot) slots.pop();
+  else slots.splice(slots.indexOf(slot), 1);
 }

@@ -27,6 +27,12 @@ export interface PoolStats {
 export interface PoolCounters {
   /** Acquires served at once from an idle connection. */
   immediate: number;
+  /** Statements that were given a connection together with others. */
+  shared: number;
+  /** Of those, the ones for which one more connection was put to use; the others were packed. */
+  spread: number;
+  /** Most statements ever in flight on one connection. */
+  sharedDepthMost: number;
   /** Acquires served after a wait in the queue. */
   waited: number;
   timedOut: number;
@@ -51,6 +57,9 @@ export interface PoolCounters {
 export function newCounters(): PoolCounters {
   return {
     immediate: 0,
+    shared: 0,
+    spread: 0,
+    sharedDepthMost: 0,
     waited: 0,
     timedOut: 0,
     aborted: 0,

@@ -63,6 +63,10 @@ export class FakeDriver implements Driver<FakeConnection> {
     return connection.broken;
   }
 
+  canShare(connection: FakeConnection): boolean {
+    return !connection.dirty;
+  }
+
   isDirty(connection: FakeConnection): boolean {
     return connection.dirty;
   }

@@ -1,4 +1,5 @@
-import { createPool, type Lease, type Pool } from '../../src/index.js';
+import { createPool, type Lease, type Pool, SharedLease } from '../../src/index.js';
+import { MOST_IN_FLIGHT } from '../../src/selection/packing.js';
 import { type FakeConnection, FakeDriver, type Reply } from './fake-driver.js';
 import { settle, VirtualRuntime } from './virtual-runtime.js';
 
@@ -30,7 +31,10 @@ class World {
   readonly #pool: Pool<FakeConnection>;
   readonly #held: Lease<FakeConnection>[] = [];
   readonly #stale: Lease<FakeConnection>[] = [];
-  readonly #owners = new Map<FakeConnection, Lease<FakeConnection>>();
+  /** Who holds each connection: one alone, or several who share it. */
+  readonly #owners = new Map<FakeConnection, Set<Lease<FakeConnection>>>();
+  /** Connections in use that are to close when their last holder lets go. */
+  readonly #doomed = new Set<FakeConnection>();
   readonly #aborts: AbortController[] = [];
   #unsettled = 0;
   #lastMax = 8;
@@ -95,8 +99,9 @@ class World {
   }
 
   async #act(chance: number): Promise<void> {
-    if (chance < 0.34) this.#acquire();
-    else if (chance < 0.4) this.#tryAcquire();
+    if (chance < 0.28) this.#acquire();
+    else if (chance < 0.33) this.#tryAcquire();
+    else if (chance < 0.4) this.#tryShare();
     else if (chance < 0.68) this.#releaseOne();
     else if (chance < 0.71) this.#releaseAgain();
     else if (chance < 0.75) this.#aborts.pop()?.abort(new Error('enough'));
@@ -131,12 +136,36 @@ class World {
     if (lease !== undefined) this.#take(lease);
   }
 
+  #tryShare(): void {
+    const { waiting } = this.#pool.stats();
+    for (let more = Math.floor(6 * this.#runtime.random()); more >= 0; more -= 1) {
+      const lease = this.#pool.tryShare(2 * this.#runtime.random());
+      if (lease === undefined) continue;
+      must(waiting, 0, 'nobody shares while others wait for a connection of their own');
+      this.#take(lease);
+    }
+  }
+
   #take(lease: Lease<FakeConnection>): void {
     const { connection } = lease;
-    const owner = this.#owners.get(connection);
-    must(owner === undefined || owner.released, true, `connection ${connection.id} has one owner`);
+    const owners = this.#owners.get(connection) ?? new Set();
+    const shares = lease instanceof SharedLease;
+    for (const owner of owners) {
+      must(
+        shares && owner instanceof SharedLease,
+        true,
+        `connection ${connection.id} has one owner, or sharers`,
+      );
+    }
     must(connection.closed, false, `connection ${connection.id} is open when leased`);
-    this.#owners.set(connection, lease);
+    must(
+      shares && owners.size > 0 && this.#doomed.has(connection),
+      false,
+      'a connection to be closed takes nobody in',
+    );
+    owners.add(lease);
+    must(owners.size <= MOST_IN_FLIGHT, true, 'no more share a connection than it can bear');
+    this.#owners.set(connection, owners);
     this.#held.push(lease);
   }
 
@@ -150,6 +179,11 @@ class World {
   }
 
   #release(lease: Lease<FakeConnection>, outcome: 'ok' | 'failed' | 'broken'): void {
+    const { connection } = lease;
+    const owners = this.#owners.get(connection)!;
+    owners.delete(lease);
+    if (outcome === 'broken' && owners.size > 0) this.#doomed.add(connection);
+    if (owners.size === 0) this.#doomed.delete(connection);
     must(lease.release(outcome), true, 'the first release counts');
     if (this.#stale.length < 50) this.#stale.push(lease);
     else this.#stale[this.operation % 50] = lease;
@@ -167,7 +201,9 @@ class World {
 
   #evictOne(): void {
     const [connection] = this.#driver.live;
-    if (connection !== undefined) this.#pool.evict(connection);
+    if (connection === undefined) return;
+    if ((this.#owners.get(connection)?.size ?? 0) > 0) this.#doomed.add(connection);
+    this.#pool.evict(connection);
   }
 
   #resize(): void {
@@ -200,7 +236,10 @@ class World {
         must(open + closing >= Math.min(max, waiting), true, 'waiters have connections made for them');
       }
     }
-    must(leased, this.#held.length, 'leases are known to their holders');
+    const holding = new Set(this.#held.map(({ slot }) => slot));
+    must(leased, holding.size, 'leases are known to their holders');
+    for (const slot of holding)
+      must(slot.holders, this.#owners.get(slot.connection!)!.size, 'holders are counted');
   }
 
   #reply(badly: number, never: number): Reply {

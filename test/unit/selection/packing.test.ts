@@ -1,0 +1,43 @@
+import { expect } from 'chai';
+import {
+  FULL_MS,
+  PACKED_MS,
+  pack,
+  type SharedConnection,
+  SILENT_MS,
+  spread,
+} from '../../../src/selection/packing.js';
+
+function connection(changes: Partial<SharedConnection> = {}): SharedConnection {
+  return { holders: 1, depth: 256, loadMs: 0.1, leasedAt: 1_000, retiring: undefined, ...changes };
+}
+
+describe('packing', () => {
+  it('fills the first connection before the next', () => {
+    const [first, second] = [connection({ loadMs: 0.5 }), connection({ loadMs: 0 })];
+    expect(pack([first, second], 0.5, 1_000)).equal(first);
+    expect(pack([first, second], 0.6, 1_000)).equal(second);
+  });
+
+  it('gives up where the work in flight is enough for every connection', () => {
+    expect(pack([connection({ loadMs: PACKED_MS })], 0.01, 1_000)).equal(undefined);
+  });
+
+  it('leaves alone what is full, retiring or silent', () => {
+    const closed = [
+      connection({ holders: 256 }),
+      connection({ retiring: 'lifetime' }),
+      connection({ leasedAt: 1_000 - SILENT_MS - 1 }),
+    ];
+    expect(pack(closed, 0.01, 1_000)).equal(undefined);
+    expect(spread(closed, 0.01, 1_000)).equal(undefined);
+  });
+});
+
+describe('spreading', () => {
+  it('takes the least loaded connection, up to the most that a statement may find before it', () => {
+    const [first, second] = [connection({ loadMs: 3 }), connection({ loadMs: 2 })];
+    expect(spread([first, second], 0.5, 1_000)).equal(second);
+    expect(spread([connection({ loadMs: FULL_MS })], 0.5, 1_000)).equal(undefined);
+  });
+});
