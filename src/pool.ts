@@ -242,7 +242,7 @@ export class Pool<C> implements LeaseHome<C> {
     lease.end();
     this.#counters.released += 1;
     if (timed) this.#recordUse(lease, outcome);
-    if (outcome === 'broken') slot.retiring ??= 'broken';
+    if (outcome === 'broken') slot.retiring = 'broken';
     slot.holders -= 1;
     if (slot.depth > 1) this.#answered(slot, lease as SharedLease<C>);
     if (slot.holders > 0 || slot.state !== SlotState.leased) return true;
