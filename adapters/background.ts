@@ -9,7 +9,7 @@ export type Background = <T>(what: BackgroundWork, work: () => T) => T;
 /** The same driver, doing through `background` all that takes time. */
 export function inBackground<C>(driver: Driver<C>, background: Background | undefined): Driver<C> {
   if (background === undefined) return driver;
-  const { isBroken, mustCheck, canShare, isDirty, reset } = driver;
+  const { isBroken, mustCheck, canShare, isDirty, unanswered, reset } = driver;
   return {
     open: (signal) => background('open', () => driver.open(signal)),
     check: (connection) => background('check', () => driver.check(connection)),
@@ -18,6 +18,7 @@ export function inBackground<C>(driver: Driver<C>, background: Background | unde
     ...(mustCheck && { mustCheck: (connection) => mustCheck.call(driver, connection) }),
     ...(canShare && { canShare: (connection) => canShare.call(driver, connection) }),
     ...(isDirty && { isDirty: (connection) => isDirty.call(driver, connection) }),
+    ...(unanswered && { unanswered: (connection) => unanswered.call(driver, connection) }),
     ...(reset && { reset: (connection) => background('reset', () => reset.call(driver, connection)) }),
   };
 }

@@ -17,6 +17,8 @@ export interface Differences {
   checkedOnBorrow: boolean;
   /** A transaction left open by its holder is rolled back on release; stock hands it to the next holder. */
   openTransactionsRolledBack: boolean;
+  /** Connections retire up to a tenth of their lifetime early, drawn for each; stock retires those opened together together. */
+  lifetimesSpread: boolean;
   /** A streamed knex query releases its connection once; stock does it twice and may free another's connection. */
   streamsReleaseOnce: boolean;
 }
@@ -29,6 +31,7 @@ export const ENHANCED: Readonly<Differences> = {
   idleTimeoutAlwaysWorks: true,
   checkedOnBorrow: true,
   openTransactionsRolledBack: true,
+  lifetimesSpread: true,
   streamsReleaseOnce: true,
 };
 

@@ -45,6 +45,48 @@ export interface Host {
   closed(info: PoolInfo, engine: Pool<unknown>): void;
 }
 
+/** What a patch leaves on the prototype that it changed, for whoever comes after it, another copy of this package included. */
+export interface Patched<P> {
+  /** Asked of pools that are yet to be used; undefined while nobody wants them. */
+  host: Host | undefined;
+  /** Runs one pool on the engine if it is unused, whoever the host is. */
+  enhance(pool: P): void;
+}
+
+/** The latest host decides on pools that are yet to be used; those who name none leave it to whoever is there. */
+export function appoint(patched: Patched<never>, host: Host | undefined): void {
+  patched.host = host ?? patched.host ?? plainHost;
+}
+
+/** What `build` makes of a pool as its host wants it; undefined, and the pool untouched, where it is to stay stock or that fails. */
+export function takeOver<Facade>(
+  info: PoolInfo,
+  host: Host,
+  build: (setup: PoolSetup) => Facade,
+): Facade | undefined {
+  try {
+    const setup = host.setUp(info);
+    return setup === undefined ? undefined : build(setup);
+  } catch (error) {
+    host.declined?.(info, error);
+    return undefined;
+  }
+}
+
+/**
+ * Tells the host of a pool's engine, before anything of the pool is changed: should the host fail, the engine is closed.
+ * Returns what is to be called when the pool has closed.
+ */
+export function announce(info: PoolInfo, engine: Pool<unknown>, host: Host): () => void {
+  try {
+    host.adopted(info, engine);
+  } catch (error) {
+    engine.drain({ waiting: 'reject' });
+    throw error;
+  }
+  return () => host.closed(info, engine);
+}
+
 /** Takes over every pool, with the default options and no telemetry. */
 export const plainHost: Host = {
   enabled: () => true,

@@ -216,16 +216,19 @@ function contradictions(
   const { options, compatibility: asked } = config;
   if (options === undefined || asked === undefined) return [];
   const prefix = path === '' ? '' : `${path}.`;
-  const { minKeptFilled, checkedOnBorrow } = differencesOf(asked);
+  const { minKeptFilled, checkedOnBorrow, lifetimesSpread } = differencesOf(asked);
   const faults: string[] = [];
   if (options.keepMin === true && !minKeptFilled) {
     faults.push(`${prefix}options.keepMin must not be true while compatibility forbids minKeptFilled`);
   }
-  if ((options.checkAfterIdleMs ?? 0) > 0 && !checkedOnBorrow) {
+  const mustBeZero = (name: 'checkAfterIdleMs' | 'lifetimeJitter', difference: string) => {
+    const value = options[name];
+    if ((value ?? 0) === 0) return;
     faults.push(
-      `${prefix}options.checkAfterIdleMs must be 0 while compatibility forbids checkedOnBorrow, ` +
-        `got ${quote(options.checkAfterIdleMs)}`,
+      `${prefix}options.${name} must be 0 while compatibility forbids ${difference}, got ${quote(value)}`,
     );
-  }
+  };
+  if (!checkedOnBorrow) mustBeZero('checkAfterIdleMs', 'checkedOnBorrow');
+  if (!lifetimesSpread) mustBeZero('lifetimeJitter', 'lifetimesSpread');
   return faults;
 }

@@ -18,8 +18,10 @@ export interface PoolOptions {
   checkAfterIdleMs?: number;
   /** Connections above `min` that were idle for longer are closed, oldest first. Default 30,000; 0 keeps them. */
   idleTimeoutMs?: number;
-  /** Connections are retired at this age, less up to 10 % drawn at birth so that they never retire together. Default 0, never. */
+  /** Connections are retired at this age, less what `lifetimeJitter` takes. Default 0, never. */
   maxLifetimeMs?: number;
+  /** Up to this share of its lifetime, drawn at birth, a connection retires early: never all together. Default 0.1; 0 is exact. */
+  lifetimeJitter?: number;
   /** Connections are retired after so many leases. Default 0, never. */
   maxUses?: number;
   /** A lease held for longer is reported to the observer, once. Default 0, never. */
@@ -36,12 +38,34 @@ export type ResolvedOptions = Required<PoolOptions>;
 
 interface NumberRule {
   readonly fallback: number;
+  /** What a message calls the value. */
+  readonly kind: string;
   readonly least: number;
+  readonly most: number;
   readonly whole: boolean;
 }
 
-const count = (fallback: number, least = 0): NumberRule => ({ fallback, least, whole: true });
-const timeMs = (fallback: number): NumberRule => ({ fallback, least: 0, whole: false });
+const boundless = { least: 0, most: Number.POSITIVE_INFINITY };
+const count = (fallback: number, least = 0): NumberRule => ({
+  ...boundless,
+  kind: 'a whole number',
+  fallback,
+  least,
+  whole: true,
+});
+const timeMs = (fallback: number): NumberRule => ({
+  ...boundless,
+  kind: 'a number of milliseconds',
+  fallback,
+  whole: false,
+});
+const share = (fallback: number): NumberRule => ({
+  kind: 'a share',
+  fallback,
+  least: 0,
+  most: 1,
+  whole: false,
+});
 
 const NUMBERS: Readonly<Record<Exclude<keyof PoolOptions, 'keepMin'>, NumberRule>> = {
   min: count(0),
@@ -53,6 +77,7 @@ const NUMBERS: Readonly<Record<Exclude<keyof PoolOptions, 'keepMin'>, NumberRule
   checkAfterIdleMs: timeMs(500),
   idleTimeoutMs: timeMs(30_000),
   maxLifetimeMs: timeMs(0),
+  lifetimeJitter: share(0.1),
   maxUses: count(0),
   leakThresholdMs: timeMs(0),
   maxWaiters: count(100_000),
@@ -125,9 +150,11 @@ export function quote(value: unknown): string {
 }
 
 function numberFault(value: unknown, rule: NumberRule): string | undefined {
-  const kind = rule.whole ? 'a whole number' : 'a number of milliseconds';
-  if (typeof value === 'number' && value >= rule.least && Number.isFinite(value)) {
-    if (!rule.whole || Number.isInteger(value)) return undefined;
+  const { kind, least, most, whole } = rule;
+  if (typeof value === 'number' && value >= least && value <= most && Number.isFinite(value)) {
+    if (!whole || Number.isInteger(value)) return undefined;
   }
-  return `${kind} of ${rule.least} or more`;
+  return most === Number.POSITIVE_INFINITY
+    ? `${kind} of ${least} or more`
+    : `${kind} from ${least} to ${most}`;
 }

@@ -21,6 +21,8 @@ export interface Driver<C> {
   canShare?(connection: C): boolean;
   /** Whether a released connection still carries its last holder's open transaction or state. */
   isDirty?(connection: C): boolean;
+  /** Settles once the statements that the last holder of a dirty connection did not await are answered; undefined when all are. */
+  unanswered?(connection: C): Promise<void> | undefined;
   /** Makes a dirty connection clean; without it dirty connections are closed. */
   reset?(connection: C): Promise<void>;
 }

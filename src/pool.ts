@@ -49,9 +49,6 @@ interface Drain {
   deadlineAt: number;
 }
 
-/** Lifetimes end up to this share early, drawn at birth, so that connections opened together do not retire together. */
-const LIFETIME_JITTER = 0.1;
-
 /** A timer so late means that the event loop stood still: replies may sit unread in their sockets. */
 const STALL_MS = 50;
 
@@ -429,10 +426,9 @@ export class Pool<C> implements LeaseHome<C> {
     slot.deadlineAt = Number.POSITIVE_INFINITY;
     slot.abort = undefined;
     slot.openedAt = now;
-    const { maxLifetimeMs } = this.#options;
-    if (maxLifetimeMs > 0) {
-      slot.expiresAt = now + maxLifetimeMs * (1 - LIFETIME_JITTER * this.#runtime.random());
-    }
+    const { maxLifetimeMs, lifetimeJitter } = this.#options;
+    if (maxLifetimeMs > 0)
+      slot.expiresAt = now + maxLifetimeMs * (1 - lifetimeJitter * this.#runtime.random());
     this.#counters.opened += 1;
     this.#lastOpenError = undefined;
     this.#fillBackoffMs = 0;
@@ -514,17 +510,36 @@ export class Pool<C> implements LeaseHome<C> {
     this.#prove(slot, now, 'check', () => this.#driver.check(slot.connection!));
   }
 
+  /** What the last holder asked and did not await may take as long as it takes: the deadline is the reset's own. */
   #clean(slot: Slot<C>, now: number): void {
-    if (this.#driver.reset === undefined) return this.#close(slot, 'dirty');
+    const driver = this.#driver;
+    const { checkTimeoutMs } = this.#options;
+    const connection = slot.connection!;
+    if (driver.reset === undefined) return this.#close(slot, 'dirty');
     this.#counters.resets += 1;
-    this.#prove(slot, now, 'dirty', () => this.#driver.reset!(slot.connection!));
+    const answered = driver.unanswered?.(connection);
+    const reset = () => driver.reset!(connection);
+    if (answered === undefined) return this.#prove(slot, now, 'dirty', reset);
+    const resetOnceAnswered = async () => {
+      await answered;
+      if (slot.state !== SlotState.checking) return;
+      this.#setDeadline(slot, this.#readClock(), checkTimeoutMs);
+      await reset();
+    };
+    this.#prove(slot, now, 'dirty', resetOnceAnswered, 0);
   }
 
   /** Holds a slot back until `proof` settles; late news of a slot that has moved on is ignored. */
-  #prove(slot: Slot<C>, now: number, reason: 'check' | 'dirty', proof: () => Promise<void>): void {
+  #prove(
+    slot: Slot<C>,
+    now: number,
+    reason: 'check' | 'dirty',
+    proof: () => Promise<void>,
+    timeoutMs = this.#options.checkTimeoutMs,
+  ): void {
     this.#slots.move(slot, SlotState.checking);
     slot.retiring = reason;
-    this.#setDeadline(slot, now, this.#options.checkTimeoutMs);
+    this.#setDeadline(slot, now, timeoutMs);
     const settle = (error: unknown) => {
       if (slot.state !== SlotState.checking) return;
       slot.deadlineAt = Number.POSITIVE_INFINITY;

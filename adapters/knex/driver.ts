@@ -8,12 +8,15 @@ import type {
   TimeoutErrorClass,
 } from './shapes.js';
 import { UNKNOWN_REASON } from './timeout-error.js';
+import { type Transactions, transactionsOf } from './transactions.js';
 
 /** A connection in the pool and what we remember of it. */
 export class PooledConnection {
   readonly connection: KnexConnection;
   /** Its holder's lease. */
   lease: Lease<PooledConnection> | undefined = undefined;
+  /** Whether it is leased for one statement of a builder: a transaction that one began is for the next to end. */
+  forStatement = false;
   /** It arrived after its deadline, when its creation had been reported as failed: it goes without a word. */
   readonly late: boolean;
 
@@ -44,6 +47,8 @@ export class KnexDriver implements Driver<PooledConnection> {
   readonly #timeoutErrorClass: () => Promise<TimeoutErrorClass>;
   readonly #pooled = new WeakMap<KnexConnection, PooledConnection>();
   readonly #stockValidate: TarnPool['validate'];
+  /** Undefined where open transactions are left to the next holder, or nobody can tell of them. */
+  readonly #transactions: Transactions | undefined;
   /** Whether only the pool's own, asynchronous `validate` can judge a connection. */
   #validatesAsync: boolean;
   readonly pendingCreates = new Set<PendingCreate>();
@@ -54,6 +59,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     pool: TarnPool,
     client: KnexClient,
     validatesAsync: boolean,
+    rollsBack: boolean,
     listener: DriverListener,
     timeoutErrorClass: () => Promise<TimeoutErrorClass>,
   ) {
@@ -61,6 +67,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     this.#client = client;
     this.#validatesAsync = validatesAsync;
     this.#stockValidate = pool.validate;
+    this.#transactions = rollsBack ? transactionsOf(client.driverName) : undefined;
     this.#listener = listener;
     this.#timeoutErrorClass = timeoutErrorClass;
   }
@@ -145,6 +152,19 @@ export class KnexDriver implements Driver<PooledConnection> {
       throw error;
     }
     if (!valid) throw new Error('validate returned false');
+  }
+
+  isDirty({ connection, forStatement }: PooledConnection): boolean {
+    if (this.#transactions === undefined || forStatement || connection.__knex__disposed) return false;
+    return this.#transactions.isOpen(connection);
+  }
+
+  unanswered({ connection }: PooledConnection): Promise<void> | undefined {
+    return this.#transactions?.unanswered(connection);
+  }
+
+  async reset({ connection }: PooledConnection): Promise<void> {
+    await this.#transactions?.rollBack(connection);
   }
 
   close({ connection, late }: PooledConnection): Promise<void> {

@@ -1,7 +1,7 @@
 import { createPool, type Lease, type Pool, PoolError, type PoolOptions } from '../../src/index.js';
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
-import type { Host, PoolInfo, PoolSetup } from '../host.js';
+import { announce, type Host, type PoolInfo, type PoolSetup } from '../host.js';
 import { wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { Acquisition, ServedElsewhere } from './acquisition.js';
@@ -28,6 +28,8 @@ type ConnectionLease = Lease<PooledConnection>;
 /** What knex and the application see of a tarn pool that runs on the engine: its calls, events, counts and errors. */
 export class KnexFacade implements DriverListener {
   readonly engine: Pool<PooledConnection>;
+  /** While a builder asks for the connection of its one statement. */
+  forStatement = false;
   readonly #pool: TarnPool;
   readonly #origin: KnexPoolOrigin;
   readonly #setup: PoolSetup;
@@ -44,8 +46,14 @@ export class KnexFacade implements DriverListener {
     this.#pool = pool;
     this.#origin = origin;
     this.#setup = setup;
-    this.#driver = new KnexDriver(pool, origin.client, origin.validatesAsync, this, () =>
-      timeoutErrorClassOf(origin.StockPool),
+    const { openTransactionsRolledBack } = setup.differences;
+    this.#driver = new KnexDriver(
+      pool,
+      origin.client,
+      origin.validatesAsync,
+      openTransactionsRolledBack,
+      this,
+      () => timeoutErrorClassOf(origin.StockPool),
     );
     const options = { ...engineOptions(pool, setup), ...setup.options };
     this.#min = options.min ?? 0;
@@ -56,9 +64,8 @@ export class KnexFacade implements DriverListener {
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
       ...(setup.flags === undefined ? {} : { flags: setup.flags }),
     });
+    this.#onClosed = announce(info, this.engine as Pool<unknown>, host);
     this.#showTruth();
-    host.adopted(info, this.engine as Pool<unknown>);
-    this.#onClosed = () => host.closed(info, this.engine as Pool<unknown>);
   }
 
   get streamsReleaseOnce(): boolean {
@@ -68,10 +75,11 @@ export class KnexFacade implements DriverListener {
   acquire(): PendingOperation {
     const id = this.#pool.eventId++;
     if (this.#hears('acquireRequest')) this.tell('acquireRequest', id);
+    const { forStatement } = this;
     const hint = currentHint();
     const lease = this.engine.tryAcquire(hint);
-    if (lease === undefined) return this.#queue(id);
-    return new Acquisition(Promise.resolve(this.#hand(id, lease)), this.engine);
+    if (lease === undefined) return this.#queue(id, forStatement);
+    return new Acquisition(Promise.resolve(this.#hand(id, lease, forStatement)), this.engine);
   }
 
   release(connection: KnexConnection): boolean {
@@ -86,7 +94,7 @@ export class KnexFacade implements DriverListener {
     return !lease.released && this.engine.waiting > 0 && this.#driver.isBroken(lease.connection);
   }
 
-  #queue(id: number): Acquisition {
+  #queue(id: number, forStatement: boolean): Acquisition {
     let settle!: (outcome: KnexConnection | Promise<KnexConnection>) => void;
     const promise = new Promise<KnexConnection>((resolve) => {
       settle = resolve;
@@ -95,7 +103,7 @@ export class KnexFacade implements DriverListener {
     this.#join(acquisition);
     const serve = (lease: ConnectionLease) => {
       this.#leave(acquisition);
-      settle(this.#hand(id, lease));
+      settle(this.#hand(id, lease, forStatement));
     };
     const fail = (error: unknown) => {
       this.#leave(acquisition);
@@ -133,9 +141,10 @@ export class KnexFacade implements DriverListener {
     if (this.engine.options.min !== this.#min) this.engine.resize({ min: this.#min });
   }
 
-  #hand(id: number, lease: ConnectionLease): KnexConnection | Promise<KnexConnection> {
+  #hand(id: number, lease: ConnectionLease, forStatement: boolean): KnexConnection | Promise<KnexConnection> {
     const pooled = lease.connection;
     pooled.lease = lease;
+    pooled.forStatement = forStatement;
     if (!this.#reaping) this.#startReaping();
     return this.#hears('acquireSuccess') ? this.#tellAcquired(id, pooled.connection) : pooled.connection;
   }

@@ -1,4 +1,4 @@
-import { type Host, type PoolInfo, plainHost } from '../host.js';
+import { appoint, type Host, type Patched, type PoolInfo, plainHost, takeOver } from '../host.js';
 import { KnexFacade } from './facade.js';
 import { attach, enhancedClassOf, facadeOf, optionsOf } from './pool-class.js';
 import type { KnexClasses, KnexClient, KnexConfig, KnexRunner, TarnPool, TarnPoolClass } from './shapes.js';
@@ -30,25 +30,58 @@ const DEFAULT_PORTS: Readonly<Record<string, number>> = {
   'microsoft.sql_server': 1433,
 };
 
+/** The clients on a patched prototype. */
+type Mark = Patched<KnexClient>;
+
 /**
  * Makes the pool of every knex client that is created from now on run on the engine. In place and idempotent: by plain
  * assignment on the prototypes, so that instances, dialects and other instrumentations keep working.
+ * @param host decides from now on; left out, whoever decides already, or else `plainHost`.
  */
-export function patchKnex({ Client, Runner }: KnexClasses, host: Host = plainHost): void {
-  patchOnce(Client.prototype as KnexClient, (client) => patchInitializePool(client, host));
-  if (Runner !== undefined) patchOnce(Runner.prototype as KnexRunner, patchEnsureConnection);
+export function patchKnex(classes: KnexClasses, host?: Host): void {
+  appoint(patchedPrototypes(classes), host);
 }
 
-function patchInitializePool(prototype: KnexClient, host: Host): void {
+/** Runs the pool of one client on the engine if it is unused, and those it makes later; other clients are left to their host. */
+export function enhance(client: KnexClient, classes: KnexClasses): void {
+  patchedPrototypes(classes).enhance(client);
+}
+
+function patchedPrototypes({ Client, Runner }: KnexClasses): Mark {
+  if (Runner !== undefined) {
+    const runner = Runner.prototype as KnexRunner;
+    if (!Object.hasOwn(runner, PATCHED)) {
+      Object.defineProperty(runner, PATCHED, { value: true });
+      patchEnsureConnection(runner);
+    }
+  }
+  const prototype = Client.prototype as KnexClient & { [PATCHED]?: Mark };
+  if (Object.hasOwn(prototype, PATCHED)) return prototype[PATCHED]!;
+  const mark = patchInitializePool(prototype);
+  Object.defineProperty(prototype, PATCHED, { value: mark });
+  return mark;
+}
+
+function patchInitializePool(prototype: KnexClient): Mark {
   const { getPoolSettings } = prototype;
   const stock = prototype.initializePool;
+  const asked = new WeakSet<KnexClient>();
+  const mark: Mark = {
+    host: undefined,
+    enhance(client) {
+      asked.add(client);
+      adoptPool(client, client.config, client.getPoolSettings !== getPoolSettings, plainHost);
+    },
+  };
   prototype.initializePool = function initializePool(this: KnexClient, config?: KnexConfig) {
     const before = this.pool;
     stock.call(this, config);
-    if (this.pool !== undefined && this.pool !== before) {
+    const host = asked.has(this) ? plainHost : mark.host;
+    if (host !== undefined && this.pool !== undefined && this.pool !== before) {
       adoptPool(this, config ?? this.config, this.getPoolSettings !== getPoolSettings, host);
     }
   };
+  return mark;
 }
 
 /**
@@ -58,11 +91,16 @@ function patchInitializePool(prototype: KnexClient, host: Host): void {
 function patchEnsureConnection(prototype: KnexRunner): void {
   const stock = prototype.ensureConnection;
   prototype.ensureConnection = function ensureConnection(this: KnexRunner, work, params) {
-    const streams = params?.stream !== undefined && this.builder._connection === undefined;
-    if (streams && facadeOf(this.client.pool)?.streamsReleaseOnce === true) {
-      this.client = releasingOnce(this.client);
+    const facade = this.builder._connection === undefined ? facadeOf(this.client.pool) : undefined;
+    if (facade === undefined) return stock.call(this, work, params);
+    if (params?.stream !== undefined && facade.streamsReleaseOnce) this.client = releasingOnce(this.client);
+    // The way from here to the pool is one synchronous stretch.
+    facade.forStatement = true;
+    try {
+      return stock.call(this, work, params);
+    } finally {
+      facade.forStatement = false;
     }
-    return stock.call(this, work, params);
   };
 }
 
@@ -77,7 +115,7 @@ function releasingOnce(client: KnexClient): KnexClient {
 }
 
 /** Replaces the unused pool of a client by an enhanced one, where that is wanted and possible. */
-export function adoptPool(client: KnexClient, config: KnexConfig, ownSettings: boolean, host: Host): void {
+function adoptPool(client: KnexClient, config: KnexConfig, ownSettings: boolean, host: Host): void {
   const stock = client.pool;
   const system = SYSTEMS[client.driverName ?? ''];
   const owned = client._ownsPool !== false && !config.connectionPool;
@@ -87,15 +125,11 @@ export function adoptPool(client: KnexClient, config: KnexConfig, ownSettings: b
   const pool = new (enhancedClassOf(StockPool))(optionsOf(stock));
   pool.emitter = stock.emitter;
   const info = describe(client, pool, system);
-  const setup = host.setUp(info);
-  if (setup === undefined) return;
-  try {
-    const origin = { client, StockPool, validatesAsync: ownSettings || validatesMore(client, config) };
-    attach(pool, new KnexFacade(pool, origin, info, setup, host));
-    client.pool = pool;
-  } catch (error) {
-    host.declined?.(info, error);
-  }
+  const origin = { client, StockPool, validatesAsync: ownSettings || validatesMore(client, config) };
+  const facade = takeOver(info, host, (setup) => new KnexFacade(pool, origin, info, setup, host));
+  if (facade === undefined) return;
+  attach(pool, facade);
+  client.pool = pool;
 }
 
 function isUnusedTarn(pool: TarnPool): boolean {
@@ -121,10 +155,4 @@ function describe({ connectionSettings = {} }: KnexClient, pool: TarnPool, syste
     serverAddress: host ?? server ?? target?.hostname,
     serverPort: Number.isInteger(serverPort) ? serverPort : undefined,
   };
-}
-
-function patchOnce<P extends object>(prototype: P, patch: (prototype: P) => void): void {
-  if (Object.hasOwn(prototype, PATCHED)) return;
-  Object.defineProperty(prototype, PATCHED, { value: true });
-  patch(prototype);
 }

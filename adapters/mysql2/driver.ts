@@ -1,6 +1,7 @@
 import type { Driver, Lease } from '../../src/index.js';
 import type { Differences } from '../differences.js';
-import type { Done, MysqlConnection, MysqlConnectionClass, MysqlPacket, MysqlPool } from './shapes.js';
+import type { MysqlConnection, MysqlConnectionClass, MysqlPool } from './shapes.js';
+import { answered, isBusy, mayBeInTransaction, rollBack } from './transaction.js';
 
 /** A connection in the pool and what we remember of it. */
 export class PooledConnection {
@@ -62,7 +63,9 @@ export class MysqlDriver implements Driver<PooledConnection> {
     });
   }
 
+  /** One that still answers a statement its last holder did not await is in use: nothing is to be asked behind it. */
   check({ connection }: PooledConnection): Promise<void> {
+    if (isBusy(connection)) return Promise.resolve();
     this.checking += 1;
     return answered((done) => connection.ping(done)).finally(() => {
       this.checking -= 1;
@@ -88,62 +91,15 @@ export class MysqlDriver implements Driver<PooledConnection> {
 
   reset(pooled: PooledConnection): Promise<void> {
     const { connection } = pooled;
-    pooled.cleaning = answered((done) => {
-      if (this.#resets(connection)) connection.reset!(done);
-      else connection.query('ROLLBACK', done);
-    });
+    pooled.cleaning = this.#resets(connection)
+      ? answered((done) => connection.reset!(done))
+      : rollBack(connection);
     return pooled.cleaning;
   }
 
   #resets(connection: MysqlConnection): boolean {
     return this.#pool.config.resetOnRelease === true && connection.reset !== undefined;
   }
-}
-
-/** First bytes of an answer's last packet, and where the server's status flags are in it (MySQL client/server protocol). */
-const OK = 0x00;
-const EOF = 0xfe;
-const ERROR = 0xff;
-const HEADER_BYTES = 4;
-const LONGEST_EOF_BYTES = HEADER_BYTES + 8;
-const SERVER_STATUS_IN_TRANS = 0x0001;
-
-/**
- * Reads the status flags that the server sent last. An error packet has none: a statement failed, and whether it stood
- * in a transaction nobody can tell. While a statement is unanswered, or on a version that does not keep the packet, false.
- */
-function mayBeInTransaction({ packetParser, _command, _commands }: MysqlConnection): boolean {
-  const packet = packetParser?._reusablePacket;
-  if (packet === undefined || packet.end - packet.start <= HEADER_BYTES) return false;
-  const marker = packet.buffer[packet.start + HEADER_BYTES];
-  if (marker === ERROR) return true;
-  if (_command?.next != null || (_commands !== undefined && _commands.length > 0)) return false;
-  const statusAt = marker === OK ? statusOfOk(packet) : marker === EOF ? statusOfEof(packet) : undefined;
-  if (statusAt === undefined || statusAt + 2 > packet.end) return false;
-  return (packet.buffer.readUInt16LE(statusAt) & SERVER_STATUS_IN_TRANS) !== 0;
-}
-
-function statusOfOk({ buffer, start }: MysqlPacket): number {
-  const affectedRowsAt = start + HEADER_BYTES + 1;
-  const insertIdAt = affectedRowsAt + encodedBytes(buffer[affectedRowsAt]);
-  return insertIdAt + encodedBytes(buffer[insertIdAt]);
-}
-
-function statusOfEof({ start, end }: MysqlPacket): number | undefined {
-  return end - start <= LONGEST_EOF_BYTES ? start + HEADER_BYTES + 3 : undefined;
-}
-
-/** Size of a length-encoded integer, by its first byte. */
-function encodedBytes(first: number | undefined): number {
-  if (first === 0xfc) return 3;
-  if (first === 0xfd) return 4;
-  return first === 0xfe ? 9 : 1;
-}
-
-function answered(ask: (done: Done) => unknown): Promise<void> {
-  return new Promise((resolve, reject) => {
-    ask((error) => (error ? reject(error) : resolve()));
-  });
 }
 
 function closed({ stream }: MysqlConnection): Promise<void> | undefined {

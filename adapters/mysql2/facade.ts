@@ -9,7 +9,7 @@ import {
 } from '../../src/index.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
-import type { Host, PoolInfo, PoolSetup } from '../host.js';
+import { announce, type Host, type PoolInfo, type PoolSetup } from '../host.js';
 import { numberOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { MysqlDriver, type PooledConnection } from './driver.js';
@@ -56,9 +56,8 @@ export class MysqlFacade {
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
       ...(setup.flags === undefined ? {} : { flags: setup.flags }),
     });
+    this.#onEnded = announce(info, this.engine as Pool<unknown>, host);
     this.#showTruth();
-    host.adopted(info, this.engine as Pool<unknown>);
-    this.#onEnded = () => host.closed(info, this.engine as Pool<unknown>);
   }
 
   /** `pool.getConnection`. A callback that only settles a promise needs no context: the promise has its own. */

@@ -1,6 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
-import { type Host, type PoolInfo, plainHost } from '../host.js';
+import { appoint, type Host, type Patched, type PoolInfo, plainHost, takeOver } from '../host.js';
 import { MysqlFacade } from './facade.js';
 import { shortenPromisePool } from './promise-pool.js';
 import type {
@@ -17,7 +17,7 @@ import type {
 const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.mysql2');
 
 /** What is found there. */
-interface Patch {
+interface Mark extends Patched<MysqlPool> {
   readonly PoolConnection: MysqlConnectionClass;
   /** The facade of a pool, if nobody is to notice that its `getConnection` is bypassed. */
   bypassed(core: MysqlPool): MysqlFacade | undefined;
@@ -35,12 +35,27 @@ const connects = tracingChannel('mysql2:pool:connect');
  * it. In place and idempotent: by plain assignment on the prototype, so that instances, subclasses and other
  * instrumentations keep working.
  * @param BasePool what `mysql2/lib/base/pool.js` exports, before mysql2 3.12 what `mysql2/lib/pool.js` does.
+ * @param host decides from now on; left out, whoever decides already, or else `plainHost`.
  */
-export function patchMysql2Pool(BasePool: MysqlPoolClass, host: Host = plainHost): void {
-  const prototype = BasePool.prototype as MysqlPoolPrototype;
-  if (Object.hasOwn(prototype, PATCHED)) return;
+export function patchMysql2Pool(BasePool: MysqlPoolClass, host?: Host): void {
+  const mark = patchedPrototype(BasePool);
+  if (mark !== undefined) appoint(mark, host);
+}
+
+/** Runs one unused pool on the engine; other pools of its class are left to the host of their class, if it has one. */
+export function enhance(pool: MysqlPool, BasePool: MysqlPoolClass): void {
+  patchedPrototype(BasePool)?.enhance(pool);
+}
+
+/** Undefined for a mysql2 that we do not know. */
+function patchedPrototype(BasePool: MysqlPoolClass): Mark | undefined {
+  const prototype = BasePool.prototype as MysqlPoolPrototype & { [PATCHED]?: Mark };
+  if (Object.hasOwn(prototype, PATCHED)) return prototype[PATCHED];
   const PoolConnection = connectionClassOf(prototype);
-  if (PoolConnection === undefined) return;
+  return PoolConnection === undefined ? undefined : patchMethods(prototype, PoolConnection);
+}
+
+function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnectionClass): Mark {
   const stock = pick(
     prototype,
     'getConnection',
@@ -56,20 +71,22 @@ export function patchMysql2Pool(BasePool: MysqlPoolClass, host: Host = plainHost
   const publishes = () => hasChannel && connects.hasSubscribers;
 
   prototype.getConnection = function getConnection(this: MysqlPoolPrototype, cb: ConnectionCallback) {
-    const facade = facadeOf(this, host);
+    const facade = facadeOf(this, mark.host);
     if (facade === undefined) return stock.getConnection.call(this, cb);
     if (publishes()) connects.traceCallback(facade.getConnection, 0, contextOf(this), facade, cb);
     else facade.getConnection(cb);
   };
   const enhancedGetConnection = prototype.getConnection;
-  const patch: Patch = {
+  const mark: Mark = {
+    host: undefined,
+    enhance: (pool) => void facadeOf(pool, plainHost),
     PoolConnection,
     bypassed: (core) =>
       (core as MysqlPoolPrototype).getConnection === enhancedGetConnection && !publishes()
         ? adopted(core)
         : undefined,
   };
-  Object.defineProperty(prototype, PATCHED, { value: patch });
+  Object.defineProperty(prototype, PATCHED, { value: mark });
 
   prototype.releaseConnection = function releaseConnection(
     this: MysqlPoolPrototype,
@@ -99,19 +116,20 @@ export function patchMysql2Pool(BasePool: MysqlPoolClass, host: Host = plainHost
     }
   };
 
-  prototype.query = knowingTheStatement('query', stock.query, host);
-  prototype.execute = knowingTheStatement('execute', stock.execute, host);
+  prototype.query = knowingTheStatement('query', stock.query, mark);
+  prototype.execute = knowingTheStatement('execute', stock.execute, mark);
 
-  if (stock._removeIdleTimeoutConnections === undefined) return;
+  if (stock._removeIdleTimeoutConnections === undefined) return mark;
   prototype._removeIdleTimeoutConnections = function _removeIdleTimeoutConnections(this: MysqlPoolPrototype) {
     const facade = adopted(this);
     if (facade === undefined) stock._removeIdleTimeoutConnections!.call(this);
     else facade.sweep();
   };
+  return mark;
 }
 
 /** The facade of a pool that runs on the engine; asked for the first time, decides whether it shall. */
-export function facadeOf(pool: MysqlPool, host: Host): MysqlFacade | undefined {
+export function facadeOf(pool: MysqlPool, host: Host | undefined): MysqlFacade | undefined {
   let facade = facades.get(pool);
   if (facade === undefined) {
     facade = adopt(pool, host) ?? STOCK;
@@ -125,21 +143,23 @@ function adopted(pool: MysqlPool): MysqlFacade | undefined {
   return facade === STOCK ? undefined : facade;
 }
 
-function adopt(pool: MysqlPool, host: Host): MysqlFacade | undefined {
-  if (pool._closed || pool._allConnections.length > 0 || !host.enabled()) return undefined;
+function adopt(pool: MysqlPool, host: Host | undefined): MysqlFacade | undefined {
+  const inUse = pool._closed || pool._allConnections.length > 0;
+  const { [PATCHED]: mark } = pool as MysqlPool & { [PATCHED]?: Mark };
+  if (inUse || mark === undefined || host === undefined || !host.enabled()) return undefined;
   const info = describe(pool);
-  const setup = host.setUp(info);
-  const { [PATCHED]: patch } = pool as MysqlPool & { [PATCHED]?: Patch };
-  if (setup === undefined || patch === undefined) return undefined;
-  shortenPromisePool(pool, patch.bypassed);
-  return new MysqlFacade(pool, patch.PoolConnection, info, setup, host);
+  return takeOver(info, host, (setup) => {
+    const facade = new MysqlFacade(pool, mark.PoolConnection, info, setup, host);
+    shortenPromisePool(pool, mark.bypassed);
+    return facade;
+  });
 }
 
 /** The stock method, which asks for a connection before it returns; we tell the facade what for. */
-function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototype['query'], host: Host) {
+function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototype['query'], mark: Mark) {
   return {
     [name](this: MysqlPoolPrototype, sql: unknown, values: unknown, cb: unknown): unknown {
-      const facade = facadeOf(this, host);
+      const facade = facadeOf(this, mark.host);
       if (facade === undefined) return stock.call(this, sql, values, cb);
       facade.statement = sql;
       try {

@@ -1,6 +1,7 @@
 import type { CloseReason, Driver } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
+import { inTransaction, rollBack, run, unanswered } from './transaction.js';
 
 /** A client in the pool and what we remember of it. */
 export class PooledClient {
@@ -102,7 +103,9 @@ export class PgDriver implements Driver<PooledClient> {
     });
   }
 
+  /** One that still answers a statement its last holder did not await is in use: nothing is to be asked behind it. */
   check(pooled: PooledClient): Promise<void> {
+    if (pooled.client.readyForQuery === false) return Promise.resolve();
     return this.#awake(pooled, () => run(pooled.client, ''));
   }
 
@@ -129,11 +132,15 @@ export class PgDriver implements Driver<PooledClient> {
   }
 
   /** An unanswered statement may be the very `COMMIT`: it is awaited before anything is rolled back. */
+  unanswered({ client, settling }: PooledClient): Promise<void> | undefined {
+    return settling ? undefined : unanswered(client);
+  }
+
   reset(pooled: PooledClient): Promise<void> {
     return this.#awake(pooled, async () => {
-      await answered(pooled.client);
+      await unanswered(pooled.client);
       pooled.settling = false;
-      if (this.#rollsBack(pooled)) await run(pooled.client, 'ROLLBACK');
+      if (this.#rollsBack(pooled)) await rollBack(pooled.client);
     });
   }
 
@@ -156,26 +163,6 @@ export function endsSession(error: unknown): boolean {
   const { code, severity } = error as { code?: unknown; severity?: unknown };
   const fromServer = typeof severity === 'string' && typeof code === 'string' && code.length === 5;
   return !fromServer || SESSION_ENDED.test(code) || severity === 'FATAL' || severity === 'PANIC';
-}
-
-function inTransaction(client: PgClient): boolean {
-  const status = client.getTransactionStatus?.();
-  return status === 'T' || status === 'E';
-}
-
-function run(client: PgClient, sql: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done: QueryCallback = (error) => (error ? reject(error) : resolve());
-    client.query(sql, undefined, done);
-  });
-}
-
-/** Until the server is ready for the next statement: a client without statements in hand then says `drain`. */
-function answered(client: PgClient): Promise<void> {
-  return new Promise((resolve) => {
-    if (client.readyForQuery !== false) resolve();
-    else client.once('drain', resolve);
-  });
 }
 
 function settled(call: () => unknown): Promise<unknown> {

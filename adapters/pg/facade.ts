@@ -9,7 +9,7 @@ import {
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
-import type { Host, PoolInfo, PoolSetup } from '../host.js';
+import { announce, type Host, type PoolInfo, type PoolSetup } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { connectionTimeout, endsSession, PgDriver, type PooledClient } from './driver.js';
@@ -53,9 +53,8 @@ export class PgFacade {
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
       ...(setup.flags === undefined ? {} : { flags: setup.flags }),
     });
+    this.#onEnded = announce(info, this.engine as Pool<unknown>, host);
     this.#showTruth();
-    host.adopted(info, this.engine as Pool<unknown>);
-    this.#onEnded = () => host.closed(info, this.engine as Pool<unknown>);
   }
 
   /** `pool.connect`: by callback, or by a promise of the pool's own class. */
@@ -396,6 +395,7 @@ function engineOptions({ options }: PgPool, differences: Readonly<Differences>):
     openTimeoutMs: timeoutMs,
     idleTimeoutMs: numberOr(options.idleTimeoutMillis, 0),
     maxLifetimeMs: numberOr(options.maxLifetimeSeconds, 0) * 1_000,
+    ...(differences.lifetimesSpread ? {} : { lifetimeJitter: 0 }),
     maxUses: wholeOr(options.maxUses, 0),
     checkAfterIdleMs: differences.checkedOnBorrow ? 500 : 0,
     keepMin: differences.minKeptFilled,

@@ -1,4 +1,4 @@
-import { type Host, type PoolInfo, plainHost } from '../host.js';
+import { appoint, type Host, type Patched, type PoolInfo, plainHost, takeOver } from '../host.js';
 import { PgFacade, rethrowWithCallersStack } from './facade.js';
 import type { ConnectCallback, PgPool, PgPoolClass, PgPoolPrototype, QueryCallback } from './shapes.js';
 
@@ -8,23 +8,41 @@ const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.pg-pool'
 /** Pools that were first used while nobody wanted them enhanced stay stock for ever. */
 const STOCK = 'stock';
 
+type Mark = Patched<PgPool>;
+
 const facades = new WeakMap<PgPool, PgFacade | typeof STOCK>();
 
 /**
  * Makes every pool of this `pg-pool` class run on the engine, from its first use on. In place and idempotent: by plain
  * assignment on the prototype, so that instances, subclasses and other instrumentations keep working.
  * @param PoolClass what `require('pg-pool')` gives.
+ * @param host decides from now on; left out, whoever decides already, or else `plainHost`.
  */
-export function patchPgPool(PoolClass: PgPoolClass, host: Host = plainHost): void {
-  const prototype = PoolClass.prototype as PgPoolPrototype;
-  if (Object.hasOwn(prototype, PATCHED)) return;
-  Object.defineProperty(prototype, PATCHED, { value: true });
+export function patchPgPool(PoolClass: PgPoolClass, host?: Host): void {
+  appoint(patchedPrototype(PoolClass), host);
+}
+
+/** Runs one unused pool on the engine; other pools of its class are left to the host of their class, if it has one. */
+export function enhance(pool: PgPool, PoolClass: PgPoolClass): void {
+  patchedPrototype(PoolClass).enhance(pool);
+}
+
+function patchedPrototype(PoolClass: PgPoolClass): Mark {
+  const prototype = PoolClass.prototype as PgPoolPrototype & { [PATCHED]?: Mark };
+  if (Object.hasOwn(prototype, PATCHED)) return prototype[PATCHED]!;
+  const mark: Mark = { host: undefined, enhance: (pool) => void facadeOf(pool, plainHost) };
+  Object.defineProperty(prototype, PATCHED, { value: mark });
+  patchMethods(prototype, mark);
+  return mark;
+}
+
+function patchMethods(prototype: PgPoolPrototype, mark: Mark): void {
   const stock = pick(prototype, 'connect', 'query', 'newClient', '_pulseQueue', '_isFull');
   /** Another instrumentation was here first: its wrapper runs, and the stock `connect` in it ends in our `newClient`. */
   const wrapped = !String(stock.connect).includes('.newClient(');
 
   prototype.connect = function connect(this: PgPool, cb?: ConnectCallback) {
-    const facade = facadeOf(this, host);
+    const facade = facadeOf(this, mark.host);
     if (facade === undefined) return stock.connect.call(this, cb);
     if (!wrapped) return facade.connect(cb);
     facade.passing = true;
@@ -40,7 +58,7 @@ export function patchPgPool(PoolClass: PgPoolClass, host: Host = plainHost): voi
     this: PgPoolPrototype,
     pendingItem: { callback: ConnectCallback },
   ) {
-    const facade = facadeOf(this, host);
+    const facade = facadeOf(this, mark.host);
     if (facade === undefined) return stock.newClient.call(this, pendingItem);
     facade.passing = false;
     return facade.connect(pendingItem.callback);
@@ -52,7 +70,7 @@ export function patchPgPool(PoolClass: PgPoolClass, host: Host = plainHost): voi
     values?: unknown,
     cb?: QueryCallback,
   ): unknown {
-    const facade = facadeOf(this, host);
+    const facade = facadeOf(this, mark.host);
     if (facade === undefined || typeof text === 'function') return stock.query.call(this, text, values, cb);
     if (typeof values === 'function') return query.call(this, text, undefined, values as QueryCallback);
     const ask = wrapped || this.connect !== enhancedConnect ? 'queryThroughConnect' : 'query';
@@ -79,7 +97,7 @@ export function patchPgPool(PoolClass: PgPoolClass, host: Host = plainHost): voi
 }
 
 /** The engine's view of a pool, for those who have the pool in hand; undefined while it is stock. */
-export function facadeOf(pool: PgPool, host: Host): PgFacade | undefined {
+export function facadeOf(pool: PgPool, host: Host | undefined): PgFacade | undefined {
   let facade = facades.get(pool);
   if (facade === undefined) {
     facade = adopt(pool, host) ?? STOCK;
@@ -88,17 +106,11 @@ export function facadeOf(pool: PgPool, host: Host): PgFacade | undefined {
   return facade === STOCK ? undefined : facade;
 }
 
-function adopt(pool: PgPool, host: Host): PgFacade | undefined {
+function adopt(pool: PgPool, host: Host | undefined): PgFacade | undefined {
   const inUse = pool.ending || pool._clients.length > 0 || pool._pendingQueue.length > 0;
-  if (inUse || !host.enabled()) return undefined;
+  if (inUse || host === undefined || !host.enabled()) return undefined;
   const info = describe(pool);
-  try {
-    const setup = host.setUp(info);
-    return setup === undefined ? undefined : new PgFacade(pool, info, setup, host);
-  } catch (error) {
-    host.declined?.(info, error);
-    return undefined;
-  }
+  return takeOver(info, host, (setup) => new PgFacade(pool, info, setup, host));
 }
 
 /** The counts, straight from the engine: other instrumentations read them at every event. */

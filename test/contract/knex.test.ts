@@ -362,8 +362,7 @@ describe('knex contract', () => {
       const knex = open({ pool: { max: 1, idleTimeoutMillis: 20, reapIntervalMillis: 10 } });
       const told = record(knex.client.pool);
       await knex.raw('select 1');
-      while (!knex.client.pool.isEmpty()) await sleep(5);
-      await sleep(30);
+      while (!told.includes('destroySuccess(3, r1)')) await sleep(5);
       await knex.destroy();
       expect(told).deep.equal([
         'acquireRequest(1)',
@@ -742,6 +741,43 @@ describe('knex contract', () => {
       ]);
     });
 
+    it(`a transaction that was begun by hand and left open is ${flavour === 'enhanced' ? 'rolled back' : 'inherited by the next holder'}`, async () => {
+      for (const knex of [open({ pool: { max: 1 } }), openMysql({ pool: { max: 1 } })]) {
+        const name = `left_open_${flavour}`;
+        const query = (on: TestedConnection, sql: string) =>
+          new Promise<void>((resolve, reject) =>
+            (on.query as (...given: unknown[]) => void)(sql, (error: unknown) =>
+              error ? reject(error) : resolve(),
+            ),
+          );
+        await knex.schema.dropTableIfExists(name);
+        await knex.schema.createTable(name, (table) => table.integer('n'));
+        const connection = await knex.client.acquireConnection();
+        await query(connection, 'BEGIN');
+        await query(connection, `INSERT INTO ${name} VALUES (1)`);
+        await knex.client.releaseConnection(connection);
+        const next = await knex.client.acquireConnection();
+        expect(next).equal(connection);
+        await query(next, 'COMMIT');
+        await knex.client.releaseConnection(next);
+        expect(await knex(name).select('n')).deep.equal(flavour === 'enhanced' ? [] : [{ n: 1 }]);
+        await knex.schema.dropTable(name);
+      }
+    });
+
+    it('a transaction over knex.raw on a pool of one goes on', async () => {
+      for (const knex of [open({ pool: { max: 1 } }), openMysql({ pool: { max: 1 } })]) {
+        const name = `pool_of_one_${flavour}`;
+        await knex.schema.dropTableIfExists(name);
+        await knex.schema.createTable(name, (table) => table.integer('n'));
+        await knex.raw('BEGIN');
+        await knex(name).insert({ n: 1 });
+        await knex.raw('COMMIT');
+        expect(await knex(name).select('n')).deep.equal([{ n: 1 }]);
+        await knex.schema.dropTable(name);
+      }
+    });
+
     it('46. a query beside a transaction on a pool of one times out, and the pool recovers', async () => {
       const knex = open({ pool: { max: 1 }, acquireConnectionTimeout: 1_000 });
       await knex.transaction(async () => {
@@ -951,7 +987,7 @@ describe('knex contract', () => {
       closed: (info) => infos.splice(infos.indexOf(info), 1),
     };
 
-    it('enhanceKnex: one instance runs on the engine, and the next ones too', async () => {
+    it('enhanceKnex: one instance runs on the engine, after initialize() too, and no other', async () => {
       const bundled = loadCopy('stock');
       const knex = bundled.knex({
         client: asClient(bundled.dialects.pg),
@@ -964,6 +1000,14 @@ describe('knex contract', () => {
       expect(facadeOf(poolOf(knex))).not.equal(undefined);
       expect((await knex.raw('select 1 as one')).rows).deep.equal([{ one: 1 }]);
       expect(told).lengthOf(1);
+      const other = bundled.knex({
+        client: asClient(bundled.dialects.pg),
+        connection: databases.postgres.url,
+      });
+      expect(facadeOf(poolOf(other))).equal(undefined);
+      await knex.destroy();
+      knex.initialize();
+      expect(facadeOf(poolOf(knex))).not.equal(undefined);
       await knex.destroy();
     });
 
@@ -979,9 +1023,10 @@ describe('knex contract', () => {
       await knex.destroy();
     });
 
-    it('is idempotent, and tells its host what it knows', async () => {
-      patchKnex({ Client }, host);
+    it('is idempotent, lets the last host decide, and tells it what it knows', async () => {
       patchKnex({ Client }, { ...host, enabled: () => false });
+      patchKnex({ Client }, host);
+      patchKnex({ Client });
       const knex = connect();
       const { port, database } = databases.postgres;
       const [info] = infos;

@@ -1166,6 +1166,41 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
           expect([isAccessor(pool.pool), isAccessor(other)]).to.deep.equal([true, false]);
         });
 
+        it('whoever patches last decides on the pools that are used first from then on', async () => {
+          const other = new Copy(undefined);
+          other.use();
+          const adopted: string[] = [];
+          const named = (name: string): Host => ({ ...plainHost, adopted: () => adopted.push(name) });
+          const unused = () => {
+            const pool = other.mysql2.createPool({ ...login(), connectionLimit: 1 }) as unknown as Pool;
+            toEnd.push(pool);
+            return pool;
+          };
+          (await connect(enhancePool(unused()))).release();
+          patchMysql2Pool(other.BasePool as never, named('first'));
+          (await connect(unused())).release();
+          patchMysql2Pool(other.BasePool as never, named('second'));
+          patchMysql2Pool(other.BasePool as never);
+          (await connect(unused())).release();
+          expect(adopted).to.deep.equal(['first', 'second']);
+        });
+
+        it('a host that fails when it is told of an engine leaves the pool stock', async () => {
+          const declined: unknown[] = [];
+          const other = new Copy({
+            ...plainHost,
+            adopted() {
+              throw new Error('cannot tell');
+            },
+            declined: (_info, error) => declined.push((error as Error).message),
+          });
+          other.use();
+          const pool = other.promise.createPool({ ...login(), connectionLimit: 1 });
+          toEnd.push(pool.pool as never);
+          expect((await pool.query('SELECT 1 AS one'))[0]).to.deep.equal([{ one: 1 }]);
+          expect(declined).to.deep.equal(['cannot tell']);
+        });
+
         it('a pool first used while nobody wants it enhanced stays stock', async () => {
           let wanted = false;
           const other = new Copy({ ...plainHost, enabled: () => wanted });

@@ -7,17 +7,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import type * as Pg from 'pg';
-import { STRICT } from '../../adapters/differences.js';
-import { type Host, plainHost } from '../../adapters/host.js';
+import { ENHANCED, STRICT } from '../../adapters/differences.js';
+import { type Host, type PoolSetup, plainHost } from '../../adapters/host.js';
+import { enhancePool } from '../../adapters/pg/index.js';
 import { facadeOf, patchPgPool } from '../../adapters/pg/patch.js';
 import { type Database, type Databases, startDatabases } from '../servers/index.js';
 
 type Flavour = 'stock' | 'enhanced' | 'strict';
 
+const hostOf = (setup: Partial<PoolSetup>): Host => ({
+  ...plainHost,
+  setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED, ...setup }),
+});
+
 const HOSTS: Readonly<Record<Flavour, Host | undefined>> = {
   stock: undefined,
   enhanced: plainHost,
-  strict: { ...plainHost, setUp: () => ({ options: {}, observer: undefined, differences: STRICT }) },
+  strict: hostOf({ differences: STRICT }),
 };
 
 type Done = (
@@ -100,6 +106,9 @@ async function until(reached: () => boolean, withinMs = 5_000): Promise<void> {
     await delay(5);
   }
 }
+
+/** Whether a pool's arrays are computed from an engine. */
+const isComputed = (pool: Pool) => Object.getOwnPropertyDescriptor(pool, '_clients')!.get !== undefined;
 
 /** Whether `promise` is settled once the event loop has had time for it. */
 async function isSettled(promise: Promise<unknown>, withinMs = 100): Promise<boolean> {
@@ -358,6 +367,10 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect([counts(pool), pool.expiredCount]).to.deep.equal(['1/0/0', 1]);
         leased.release();
         expect([counts(pool), pool.expiredCount]).to.deep.equal(['0/0/0', 0]);
+        if (isOurs) {
+          const { lifetimeJitter } = facadeOf(pool as never, undefined)!.engine.options;
+          expect(lifetimeJitter).to.equal(differs ? 0.1 : 0);
+        }
       });
 
       it('16. allowExitOnIdle lets the process exit at once', async () => {
@@ -835,6 +848,27 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect((await pool.query('SELECT n FROM kept_by_query')).rows).to.deep.equal([{ n: 1 }]);
       });
 
+      it('a COMMIT that nobody awaited is not rolled back, and may take longer than a check may', async () => {
+        const copy = new Copy(
+          isOurs
+            ? hostOf({ options: { checkTimeoutMs: 100 }, differences: differs ? ENHANCED : STRICT })
+            : undefined,
+        );
+        const pool = newPool({ max: 1 }, copy.pg.Pool);
+        const client = await pool.connect();
+        await client.query(`CREATE TEMP TABLE slowly (n int);
+          CREATE FUNCTION pg_temp.sleep() RETURNS trigger LANGUAGE plpgsql
+            AS 'BEGIN PERFORM pg_sleep(0.4); RETURN NULL; END';
+          CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON slowly DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION pg_temp.sleep()`);
+        await client.query('BEGIN');
+        await client.query('INSERT INTO slowly VALUES (1)');
+        void client.query('COMMIT');
+        client.release();
+        expect((await pool.query('SELECT n FROM slowly')).rows).to.deep.equal([{ n: 1 }]);
+        expect(pool._clients).to.deep.equal([client]);
+      });
+
       it('a COMMIT that nobody awaited is not rolled back', async () => {
         const pool = newPool({ max: 1 });
         const client = await pool.connect();
@@ -1244,6 +1278,48 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect(facadeOf(early as never, plainHost)).to.equal(undefined);
         expect(facadeOf(newPool() as never, HOSTS[flavour]!)).not.to.equal(undefined);
         await early.end();
+      });
+
+      it('enhancePool takes one pool over, and no other of its class', async () => {
+        const { pg: bundled } = new Copy(undefined);
+        const [pool, other] = [newPool({}, bundled.Pool), newPool({}, bundled.Pool)];
+        expect(enhancePool(enhancePool(pool))).to.equal(pool);
+        expect((await pool.query('SELECT 1 AS one')).rows).to.deep.equal([{ one: 1 }]);
+        await other.query('SELECT 1');
+        expect([pool, other].map(isComputed)).to.deep.equal([true, false]);
+      });
+
+      it('whoever patches last decides on the pools that are used first from then on', async () => {
+        const copy = new Copy(undefined);
+        const adopted: string[] = [];
+        const named = (name: string): Host => ({ ...plainHost, adopted: () => adopted.push(name) });
+        const use = () => newPool({}, copy.pg.Pool).query('SELECT 1');
+        await enhancePool(newPool({}, copy.pg.Pool)).query('SELECT 1');
+        await use();
+        patchPgPool(copy.PgPool as never, named('first'));
+        await use();
+        patchPgPool(copy.PgPool as never, named('second'));
+        patchPgPool(copy.PgPool as never);
+        await use();
+        expect(adopted).to.deep.equal(['first', 'second']);
+      });
+
+      it('a host that fails when it is told of an engine leaves the pool stock and no engine behind', async () => {
+        const copy = new Copy(undefined);
+        let engine: { stats(): { open: number; opening: number } } | undefined;
+        const declined: unknown[] = [];
+        patchPgPool(copy.PgPool as never, {
+          ...plainHost,
+          adopted(_info, made) {
+            engine = made;
+            throw new Error('cannot tell');
+          },
+          declined: (_info, error) => declined.push((error as Error).message),
+        });
+        const pool = newPool({ min: 1 }, copy.pg.Pool);
+        expect((await pool.query('SELECT 1 AS one')).rows).to.deep.equal([{ one: 1 }]);
+        expect([declined, isComputed(pool), pool.totalCount]).to.deep.equal([['cannot tell'], false, 1]);
+        await until(() => engine!.stats().opening + engine!.stats().open === 0);
       });
     }
   });

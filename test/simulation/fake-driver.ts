@@ -26,6 +26,8 @@ export class FakeDriver implements Driver<FakeConnection> {
   onOpen: () => Reply = () => AT_ONCE;
   onCheck: () => Reply = () => AT_ONCE;
   onReset: () => Reply = () => AT_ONCE;
+  /** What the last holder of a dirty connection did not await. */
+  onUnanswered: () => Reply | undefined = () => undefined;
   onClose: () => Reply = () => AT_ONCE;
 
   constructor(runtime: VirtualRuntime) {
@@ -45,6 +47,11 @@ export class FakeDriver implements Driver<FakeConnection> {
     this.checks += 1;
     await this.#reply(this.onCheck(), 'check failed');
     if (connection.broken) throw new Error('dead');
+  }
+
+  unanswered(): Promise<void> | undefined {
+    const reply = this.onUnanswered();
+    return reply === undefined ? undefined : this.#reply(reply, 'statement failed');
   }
 
   async reset(connection: FakeConnection): Promise<void> {

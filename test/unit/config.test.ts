@@ -27,6 +27,7 @@ describe('pool options', () => {
       min: 'two',
       idleTimeoutMs: -1,
       maxUses: 1.5,
+      lifetimeJitter: 1.5,
       keepMin: 'yes',
       maxx: 3,
     });
@@ -34,6 +35,7 @@ describe('pool options', () => {
     expect(message).contain('min must be a whole number of 0 or more, got "two"');
     expect(message).contain('idleTimeoutMs must be a number of milliseconds of 0 or more, got -1');
     expect(message).contain('maxUses must be a whole number of 0 or more, got 1.5');
+    expect(message).contain('lifetimeJitter must be a share from 0 to 1, got 1.5');
     expect(message).contain('keepMin must be true or false, got "yes"');
     expect(message).contain('maxx is not an option (value 3); known are min, max');
   });

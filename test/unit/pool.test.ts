@@ -267,6 +267,28 @@ describe('release', () => {
     expect(it.counters.closed.broken).equal(1);
   });
 
+  it('lets a statement that its holder did not await take its time, and only then counts the time of the reset', async () => {
+    driver.onUnanswered = () => ({ afterMs: 60_000, ends: 'well' });
+    driver.onReset = () => ({ afterMs: 900, ends: 'well' });
+    const it = pool({ max: 1, checkTimeoutMs: 1_000, acquireTimeoutMs: 0 });
+    const slow = await leaseOf(it);
+    slow.connection.dirty = true;
+    const waiting = follow(it.acquire());
+    slow.release();
+    await runtime.advance(60_890);
+    expect(waiting.lease).equal(undefined);
+    await runtime.advance(20);
+    expect(waiting.lease!.connection).equal(slow.connection);
+
+    driver.onReset = () => ({ afterMs: 0, ends: 'never' });
+    slow.connection.dirty = true;
+    waiting.lease!.release();
+    await runtime.advance(60_990);
+    expect(it.stats().checking).equal(1);
+    await runtime.advance(20);
+    expect(slow.connection.closed).equal(true);
+  });
+
   it('rolls a dirty connection back before anybody else has it, and closes it when that fails', async () => {
     const it = pool({ max: 1 });
     const dirty = await leaseOf(it);
@@ -399,6 +421,16 @@ describe('the life of a connection', () => {
     await runtime.advance(500);
     expect(it.stats().open).greaterThan(0).and.lessThan(10);
     await runtime.advance(520);
+    expect(it.counters.closed.lifetime).equal(10);
+  });
+
+  it('ends with its lifetime to the millisecond when lifetimeJitter is 0', async () => {
+    const it = pool({ maxLifetimeMs: 10_000, lifetimeJitter: 0, idleTimeoutMs: 0 });
+    const leases = await Promise.all(Array.from({ length: 10 }, () => leaseOf(it)));
+    for (const lease of leases) lease.release();
+    await runtime.advance(9_990);
+    expect(it.stats().open).equal(10);
+    await runtime.advance(20);
     expect(it.counters.closed.lifetime).equal(10);
   });
 
