@@ -5,6 +5,8 @@ export interface QueryCharacteristics {
   /** The SQL text; never exported. */
   sql?: string;
   dialect?: Dialect;
+  /** The name under which a connection keeps the statement once it has prepared it; for MySQL the text itself. */
+  statement?: string;
   /** A name for the kind of query, such as `'report'`. */
   queryType?: string;
   /** 0 (trivial) to 1 (as heavy as they come). */

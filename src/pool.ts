@@ -5,6 +5,7 @@ import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
 import { guarded, type Observer } from './observer.js';
+import { type QueryProfile, QueryProfiles } from './query/profiles.js';
 import { type OptimizationFlags, resolveFlags } from './rollout/flags.js';
 import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
@@ -64,6 +65,8 @@ const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
 export class Pool<C> implements LeaseHome<C> {
   /** The optimisations: which act, and how they prove themselves. */
   readonly rollout: Rollout;
+  /** What the queries of this pool have taught. Nothing is learned unless `readsQueries`. */
+  readonly profiles = new QueryProfiles();
   readonly #driver: Driver<C>;
   readonly #observer: Observer<C> | undefined;
   readonly #runtime: Runtime;
@@ -160,7 +163,7 @@ export class Pool<C> implements LeaseHome<C> {
     const slot = this.#select();
     if (slot === undefined || this.#needsCheck(slot)) return undefined;
     this.#counters.immediate += 1;
-    const lease = this.#lease(slot, timed);
+    const lease = this.#lease(slot, timed, this.#profileOf(hint));
     if (timed) this.#recordWait(lease, 0, undefined);
     return lease;
   }
@@ -207,6 +210,7 @@ export class Pool<C> implements LeaseHome<C> {
     const now = this.#readClock();
     const timeoutMs = hint?.deadlineMs ?? this.#options.acquireTimeoutMs;
     const waiter = new Waiter(hint, now, timeoutMs, resolve, reject);
+    waiter.profile = this.#profileOf(hint);
     this.#waiters.enqueue(waiter);
     if (hint?.signal !== undefined) this.#listenForAbort(waiter, hint.signal);
     this.#observer?.onQueued?.(waiter);
@@ -238,7 +242,7 @@ export class Pool<C> implements LeaseHome<C> {
     const { slot, timed } = lease;
     lease.end();
     this.#counters.released += 1;
-    if (timed) this.#recordUse(lease, outcome);
+    if (timed) this.#recordUse(lease, slot, outcome);
     if (outcome === 'broken') slot.retiring = 'broken';
     slot.holders -= 1;
     if (slot.depth > 1) this.#answered(slot, lease as SharedLease<C>);
@@ -304,9 +308,15 @@ export class Pool<C> implements LeaseHome<C> {
     return slot;
   }
 
-  #lease(slot: Slot<C>, timed: boolean): Lease<C> {
+  /** What a caller's query has taught so far, where an optimisation wants to know. */
+  #profileOf(hint: Hint | undefined): QueryProfile | undefined {
+    return this.readsQueries ? this.profiles.ofHint(hint) : undefined;
+  }
+
+  #lease(slot: Slot<C>, timed: boolean, profile: QueryProfile | undefined): Lease<C> {
     this.#slots.move(slot, SlotState.leased);
     slot.leasedAt = this.#now;
+    slot.profile = profile;
     this.#hold(slot);
     return new Lease(slot, timed);
   }
@@ -346,7 +356,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (timed) this.#readLeaseClock();
     else if (waiter.note !== undefined) this.#readClock();
     this.#counters.waited += 1;
-    const lease = this.#lease(slot, timed);
+    const lease = this.#lease(slot, timed, waiter.profile);
     if (timed || waiter.note !== undefined) this.#recordWait(lease, this.#now - waiter.queuedAt, waiter);
     waiter.resolve(lease);
   }
@@ -359,10 +369,16 @@ export class Pool<C> implements LeaseHome<C> {
     this.#observer?.onLeased?.(lease, waitedMs, waiter);
   }
 
-  #recordUse(lease: Lease<C>, outcome: Outcome): void {
+  #recordUse(lease: Lease<C>, slot: Slot<C>, outcome: Outcome): void {
     const heldMs = this.#readClock() - lease.since;
     this.#useTimes.record(heldMs);
+    if (slot.profile !== undefined && slot.depth === 1) this.#learn(slot.profile, heldMs, outcome);
     this.#observer?.onReleased?.(lease, heldMs, outcome);
+  }
+
+  #learn(profile: QueryProfile, heldMs: number, outcome: Outcome): void {
+    if (profile.runs > 0) this.rollout.recordHold(heldMs / profile.typicalMs);
+    profile.learn(heldMs, outcome);
   }
 
   #listenForAbort(waiter: Waiter<C>, signal: AbortSignal): void {
@@ -704,6 +720,11 @@ export class Pool<C> implements LeaseHome<C> {
       limit: max,
       circuit: 'closed',
     };
+  }
+
+  /** Whether an optimisation, acting or in shadow, needs to know what a connection is wanted for: else hints need no `sql`. */
+  get readsQueries(): boolean {
+    return this.rollout.readsQueries;
   }
 
   /** What the pool has done so far; the live object, for those who read it often. */

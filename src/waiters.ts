@@ -1,5 +1,6 @@
 import type { Hint } from './hint.js';
 import type { Lease } from './lease.js';
+import type { QueryProfile } from './query/profiles.js';
 
 /** One caller in the queue. It is settled exactly once. */
 export class Waiter<C> {
@@ -9,6 +10,8 @@ export class Waiter<C> {
   readonly timeoutMs: number;
   readonly resolve: (lease: Lease<C>) => void;
   readonly reject: (error: unknown) => void;
+  /** Of what it will run; undefined where nobody wants to know. */
+  profile: QueryProfile | undefined = undefined;
   /** Whether a connection had to be opened on its behalf. */
   openedFor = false;
   /** The observer's own: what it wants to remember of this caller. */

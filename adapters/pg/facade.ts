@@ -1,5 +1,6 @@
 import {
   createPool,
+  type Hint,
   type Lease,
   type Pool,
   PoolError,
@@ -77,9 +78,10 @@ export class PgFacade {
       return;
     }
     if (pool.options.max !== this.#heededMax) this.#heedMax();
-    const lease = this.engine.tryAcquire(currentHint());
+    const hint = this.engine.readsQueries ? hintOf(text) : currentHint();
+    const lease = this.engine.tryAcquire(hint);
     if (lease !== undefined) this.#start(lease, text, values, done);
-    else this.#request(this.#inContext(this.#starting(text, values, done)));
+    else this.#request(this.#inContext(this.#starting(text, values, done)), hint);
   }
 
   /** `pool.query` where somebody else's `connect` stands before ours, a subclass's or a wrapper's: through it, as stock does. */
@@ -188,13 +190,13 @@ export class PgFacade {
     };
   }
 
-  #request(settle: Settle): void {
+  #request(settle: Settle, hint = currentHint()): void {
     this.engine.request(
       (lease) => settle(undefined, lease),
       (error) => {
         if (error !== ABANDONED) settle(nativeError(error));
       },
-      currentHint(),
+      hint,
     );
   }
 
@@ -383,6 +385,17 @@ export class PgFacade {
       [...this.engine.waiters()].slice(this.engine.opening).map(({ resolve }) => ({ callback: resolve })),
     );
   }
+}
+
+/** What `pool.query` was given: a text, a configuration, or an object that submits itself. */
+function hintOf(query: unknown): Hint | undefined {
+  const hint = currentHint();
+  if (typeof query === 'string') return { sql: query, dialect: 'postgresql', ...hint };
+  const { text, name } = (query ?? {}) as { text?: unknown; name?: unknown };
+  if (typeof text !== 'string') return hint;
+  const known: Hint = { sql: text, dialect: 'postgresql' };
+  if (typeof name === 'string') known.statement = name;
+  return hint === undefined ? known : { ...known, ...hint };
 }
 
 function engineOptions({ options }: PgPool, differences: Readonly<Differences>): PoolOptions {

@@ -52,6 +52,9 @@ export function acts(setting: FlagSetting): boolean {
   return setting === 'on' || setting === 'auto';
 }
 
+/** The optimisations that go by what a connection is wanted for. */
+export const QUERY_READERS: readonly OptimizationName[] = ['lanes', 'affinity', 'pipelining', 'autoPrepare'];
+
 /** Flags that ask for something which this version cannot do. */
 export function notBuilt(flags: OptimizationFlags): OptimizationName[] {
   return OPTIMIZATION_NAMES.filter((name) => {

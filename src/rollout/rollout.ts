@@ -1,5 +1,12 @@
 import { Block, type BlockMeasures, type Totals } from './block.js';
-import { acts, type FlagSetting, type Flags, OPTIMIZATION_NAMES, type OptimizationName } from './flags.js';
+import {
+  acts,
+  type FlagSetting,
+  type Flags,
+  OPTIMIZATION_NAMES,
+  type OptimizationName,
+  QUERY_READERS,
+} from './flags.js';
 import { Case } from './guardrails.js';
 
 /** A block lasts so long at least, and until so many leases were given, but not for ever. */
@@ -74,6 +81,8 @@ interface FlagState {
 export class Rollout {
   /** Which optimisations act now; read at every decision. */
   readonly acting: Record<OptimizationName, boolean>;
+  /** Whether one that goes by the queries acts, or may come to act, or decides in shadow. */
+  readsQueries: boolean;
   readonly #states: readonly FlagState[];
   readonly #random: () => number;
   readonly #block = new Block();
@@ -96,6 +105,7 @@ export class Rollout {
       this.acting[name] = acts(setting);
       return newState(name, setting === 'auto' ? 'trial' : setting, now);
     });
+    this.readsQueries = this.#needsQueries();
     this.#startPair(now, { leases: 0, failed: 0, faults: 0, opened: 0 });
   }
 
@@ -276,6 +286,13 @@ export class Rollout {
   #move(state: FlagState, to: FlagStage, reason: string): void {
     this.#changes.push({ name: state.name, from: state.stage, to, reason });
     state.stage = to;
+    this.readsQueries = this.#needsQueries();
+  }
+
+  #needsQueries(): boolean {
+    return this.#states.some(
+      ({ name, stage }) => QUERY_READERS.includes(name) && stage !== 'off' && stage !== 'given_up',
+    );
   }
 }
 

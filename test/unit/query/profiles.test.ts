@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import { createPool } from '../../../src/index.js';
+import { QueryProfiles } from '../../../src/query/profiles.js';
+import { FakeDriver } from '../../simulation/fake-driver.js';
+import { VirtualRuntime } from '../../simulation/virtual-runtime.js';
+
+const byId = (id: number) => `SELECT name FROM item WHERE id = ${id}`;
+const ofTable = (table: number) => `SELECT name FROM item_${table}`;
+
+describe('query profiles', () => {
+  it('are shared by all texts of one fingerprint and by nothing else', () => {
+    const profiles = new QueryProfiles();
+    const profile = profiles.of(byId(1), 'postgresql');
+    expect(profiles.of(byId(2), 'postgresql')).equal(profile);
+    expect(profiles.of(byId(1), 'postgresql')).equal(profile);
+    expect(profiles.of(byId(1), 'mysql')).not.equal(profile);
+    expect(profiles.of(ofTable(1), 'postgresql')).not.equal(profile);
+    expect(profile.classification?.readOnly).equal('yes');
+  });
+
+  it('go by what the caller says where there is no text', () => {
+    const profiles = new QueryProfiles();
+    expect(profiles.ofHint(undefined)).equal(profiles.session);
+    expect(profiles.ofHint({ readOnly: true })).equal(profiles.session);
+    expect(profiles.ofHint({ sql: byId(1), requiresTransaction: true })).equal(profiles.session);
+    expect(profiles.ofHint({ queryType: 'report' })).equal(profiles.ofType('report'));
+    expect(profiles.ofHint({ sql: byId(1), queryType: 'report' })).equal(profiles.of(byId(2), 'postgresql'));
+  });
+
+  it('learn how long a query takes, and forget how long it took', () => {
+    const profiles = new QueryProfiles();
+    const profile = profiles.of(byId(1), 'postgresql');
+    for (const heldMs of [1, 2, 3]) profile.learn(heldMs, 'ok');
+    expect(profile.meanMs).closeTo(2, 1e-9);
+    expect(profile.typicalMs).closeTo(6 ** (1 / 3), 1e-9);
+    expect(profile.longestMs).equal(3);
+    profile.learn(1_000, 'ok');
+    expect(profile.longestMs).equal(1_000);
+    for (let run = 0; run < 400; run += 1) profile.learn(5, 'ok');
+    expect(profile.meanMs).closeTo(5, 0.1);
+    expect(profile.longestMs).closeTo(5, 1);
+  });
+
+  it('learn no duration from a run that failed early, but that it failed', () => {
+    const profile = new QueryProfiles().ofType('report');
+    profile.learn(100, 'ok');
+    profile.learn(1, 'failed');
+    expect(profile.meanMs).equal(100);
+    expect(profile).include({ runs: 2, failures: 1 });
+    expect(profile.failureRate).closeTo(0.5, 1e-9);
+    profile.learn(300, 'failed');
+    expect(profile.meanMs, 'it timed out').above(100);
+  });
+
+  it('stay within their bound, keep those that are asked for, and share the rest', () => {
+    const profiles = new QueryProfiles();
+    const wanted = profiles.of(ofTable(0), 'postgresql');
+    for (let table = 1; table < 5_000; table += 1) {
+      profiles.of(ofTable(table), 'postgresql');
+      profiles.of(ofTable(0), 'postgresql');
+    }
+    expect(profiles.size).at.most(512);
+    expect(profiles.of(ofTable(0), 'postgresql')).equal(wanted);
+    for (let table = 0; table < 512; table += 1) profiles.of(ofTable(table), 'postgresql');
+    for (const profile of profiles) profile.wanted = true;
+    expect(profiles.of(ofTable(100_000), 'postgresql')).equal(profiles.other);
+  });
+
+  it('give a forgotten query a new start, though its text is remembered', () => {
+    const profiles = new QueryProfiles();
+    const first = profiles.of(ofTable(0), 'postgresql');
+    for (let table = 1; table < 1_100; table += 1) profiles.ofType(String(table));
+    expect(first.forgotten).equal(true);
+    const second = profiles.of(ofTable(0), 'postgresql');
+    expect(second).not.equal(first);
+    expect(profiles.of(ofTable(0), 'postgresql')).equal(second);
+  });
+});
+
+describe('a pool that reads its queries', () => {
+  const open = (flags: Parameters<typeof createPool>[0]['flags']) => {
+    const runtime = new VirtualRuntime(1);
+    const pool = createPool({
+      driver: new FakeDriver(runtime),
+      runtime,
+      options: { min: 1 },
+      ...(flags && { flags }),
+    });
+    return { runtime, pool };
+  };
+
+  it('learns from what leases were taken for', async () => {
+    const { runtime, pool } = open({ lanes: 'shadow' });
+    await runtime.advance(10);
+    const lease = pool.tryAcquire({ sql: byId(1) })!;
+    await runtime.advance(7);
+    lease.release();
+    const queued = pool.acquire({ sql: byId(2) });
+    await runtime.advance(0);
+    const second = await queued;
+    await runtime.advance(9);
+    second.release();
+    expect(pool.profiles.of(byId(3), 'postgresql')).include({ runs: 2, meanMs: 8 });
+  });
+
+  it('reads none while no optimisation asks for it', async () => {
+    const { runtime, pool } = open({ lanes: 'off', affinity: 'off', pipelining: 'off', autoPrepare: 'off' });
+    expect(pool.readsQueries).equal(false);
+    await runtime.advance(10);
+    pool.tryAcquire({ sql: byId(1) })!.release();
+    expect(pool.profiles.size).equal(0);
+  });
+});
