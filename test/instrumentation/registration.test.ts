@@ -1,13 +1,28 @@
 import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { checkoutDirectory } from '../checkout.js';
 import { type Databases, startDatabases } from '../servers/index.js';
 import type { Report, Telemetry } from './apps/work.js';
+import { Collector } from './collector.js';
 
 const OURS = 'opentelemetry-instrumentation-enhanced-pool';
 const register = join(__dirname, '../../instrumentation/register.js');
 const app = (name: string) => join(__dirname, 'apps', name);
 const sdk = app('sdk.js');
+const sdkFromFile = app('sdk-from-file.js');
+
+/** Inside the checkout, so that what is copied here finds the packages that it needs. */
+const cache = join(checkoutDirectory(), '.cache');
+mkdirSync(cache, { recursive: true });
+const folder = mkdtempSync(join(cache, 'registration-'));
+const otherRegister = join(folder, `node_modules/${OURS}/dist/instrumentation/register.js`);
+const otherPg = join(folder, 'node_modules/pg/lib/index.js');
+const configFile = join(folder, 'sdk.yaml');
+
+/** What `module.register`, which that hook needs, is told off for since Node 26. */
+const withoutDeprecations = ['--disable-warning=DEP0205'];
 
 const applications = {
   'a CommonJS application': app('commonjs.js'),
@@ -27,41 +42,127 @@ const enhancing: Readonly<Record<string, Row>> = {
   '--import, the SDK first': { node: ['--import', sdk, '--import', register] },
   '--import, the SDK last': { node: ['--import', register, '--import', sdk] },
   '--require for ours and --import for the SDK': { node: ['--require', register, '--import', sdk] },
-  'NODE_OPTIONS alone': { env: { NODE_OPTIONS: `--require ${register} --require ${sdk}` } },
+  '--import for ours and --require for the SDK': { node: ['--import', register, '--require', sdk] },
+  'NODE_OPTIONS alone, the SDK first': { env: { NODE_OPTIONS: `--require ${sdk} --require ${register}` } },
+  'NODE_OPTIONS alone, the SDK last': { env: { NODE_OPTIONS: `--require ${register} --require ${sdk}` } },
   'the list of instrumentations of the SDK': {
     node: ['--require', sdk],
     env: { APP_INSTRUMENTATIONS: 'enhanced' },
   },
+  'the list of instrumentations of an SDK by OTEL_CONFIG_FILE': {
+    node: ['--require', sdkFromFile],
+    env: { OTEL_CONFIG_FILE: configFile, APP_INSTRUMENTATIONS: 'enhanced' },
+  },
+  '--require, an SDK by OTEL_CONFIG_FILE first': {
+    node: ['--require', sdkFromFile, '--require', register],
+    env: { OTEL_CONFIG_FILE: configFile },
+  },
+  '--require, an SDK by OTEL_CONFIG_FILE last': {
+    node: ['--require', register, '--require', sdkFromFile],
+    env: { OTEL_CONFIG_FILE: configFile },
+  },
   'ours after the libraries were loaded': {
     node: ['--require', app('loads-libraries.js'), '--require', register, '--require', sdk],
   },
+  'ours after the libraries were loaded, the stock instrumentations too': {
+    node: ['--require', app('loads-libraries.js'), '--require', sdk],
+    env: { APP_INSTRUMENTATIONS: 'stock,enhanced' },
+  },
   'ours beside the loader hook for ES modules': {
-    node: ['--import', app('loader-hook.mjs'), '--require', register, '--require', sdk],
+    node: [
+      ...withoutDeprecations,
+      '--import',
+      app('loader-hook.mjs'),
+      '--require',
+      register,
+      '--require',
+      sdk,
+    ],
+  },
+  'ours after the loader hook for ES modules': {
+    node: [...withoutDeprecations, '--import', app('loader-hook.mjs'), '--import', sdk, '--import', register],
+  },
+  'ours after the loader hook in the own thread': {
+    node: ['--import', app('loader-hook-in-thread.mjs'), '--import', sdk, '--import', register],
   },
   'ours several times': {
     node: ['--require', register, '--require', app('registers-twice.js'), '--require', sdk],
+  },
+  'two copies of ours': {
+    node: ['--require', register, '--require', otherRegister, '--require', sdk],
+  },
+  'a second copy of ours': {
+    node: ['--require', otherRegister, '--require', sdk],
+  },
+};
+
+/** Each registers ours and the stock instrumentations; what both tell is told once by each. */
+const besideStock: Readonly<Record<string, Row>> = {
+  'in one list, stock first': { node: ['--require', sdk], env: { APP_INSTRUMENTATIONS: 'stock,enhanced' } },
+  'in one list, ours first': { node: ['--require', sdk], env: { APP_INSTRUMENTATIONS: 'enhanced,stock' } },
+  'by two registers, stock first': {
+    node: ['--require', sdk, '--require', register],
+    env: { APP_INSTRUMENTATIONS: 'stock' },
+  },
+  'by two registers, ours first': {
+    node: ['--require', register, '--require', sdk],
+    env: { APP_INSTRUMENTATIONS: 'stock' },
+  },
+  'on two copies of @opentelemetry/instrumentation, stock first': {
+    node: ['--require', sdk, '--require', otherRegister],
+    env: { APP_INSTRUMENTATIONS: 'stock' },
+  },
+  'on two copies of @opentelemetry/instrumentation, ours first': {
+    node: ['--require', otherRegister, '--require', sdk],
+    env: { APP_INSTRUMENTATIONS: 'stock' },
+  },
+  'beside the loader hook for ES modules, stock first': {
+    node: [...withoutDeprecations, '--import', app('loader-hook.mjs'), '--import', sdk],
+    env: { APP_INSTRUMENTATIONS: 'stock,enhanced' },
+  },
+  'beside the loader hook for ES modules, ours first': {
+    node: [...withoutDeprecations, '--import', app('loader-hook.mjs'), '--import', sdk],
+    env: { APP_INSTRUMENTATIONS: 'enhanced,stock' },
+  },
+  'by OTEL_CONFIG_FILE, stock first': {
+    node: ['--require', sdkFromFile],
+    env: { OTEL_CONFIG_FILE: configFile, APP_INSTRUMENTATIONS: 'stock,enhanced' },
+  },
+  'by OTEL_CONFIG_FILE, ours first': {
+    node: ['--require', sdkFromFile],
+    env: { OTEL_CONFIG_FILE: configFile, APP_INSTRUMENTATIONS: 'enhanced,stock' },
   },
 };
 
 describe('registration', function () {
   this.timeout(120_000);
+  const collector = new Collector();
   let databases: Databases<'postgres' | 'mysql'>;
+  let collectorUrl: string;
 
   before(async () => {
+    copyPackages();
     databases = await startDatabases({ postgres: true, mysql: true });
+    collectorUrl = await collector.start();
+    writeFileSync(configFile, sdkConfiguration(collectorUrl));
   });
 
-  after(() => databases?.stop());
+  after(async () => {
+    rmSync(folder, { recursive: true });
+    await Promise.all([collector.stop(), databases?.stop()]);
+  });
 
   async function run(application: string, { node = [], env = {} }: Row): Promise<Report> {
     const output = await execute([...node, application], {
       PG_URL: databases.postgres.url,
       MYSQL_URL: databases.mysql.url,
+      APP_COLLECTOR: collectorUrl,
       OTEL_LOG_LEVEL: 'none',
       ...env,
     });
     const report: Report = JSON.parse(output.trim().split('\n').at(-1)!);
-    expect(report.answers).to.deep.equal([{ pg: 1 }, { mysql: 1 }, { knex: 1 }]);
+    const pgs = env.APP_OTHER_PG === undefined ? [{ pg: 1 }] : [{ pg: 1 }, { pg: 1 }];
+    expect(report.answers).to.deep.equal([...pgs, { mysql: 1 }, { knex: 1 }]);
     return report;
   }
 
@@ -74,20 +175,37 @@ describe('registration', function () {
         });
       }
 
-      for (const order of ['stock,enhanced', 'enhanced,stock']) {
-        it(`together with the stock instrumentations, ${order}, tells everything once`, async () => {
-          const { telemetry } = await run(application, {
-            node: ['--require', sdk],
-            env: { APP_INSTRUMENTATIONS: order },
-          });
+      for (const [name, row] of Object.entries(besideStock)) {
+        it(`together with the stock instrumentations, ${name}, tells everything once`, async () => {
+          const { telemetry } = await run(application, row);
           expectOurTelemetry(telemetry!);
           expectStockTelemetry(telemetry!);
+        });
+      }
+
+      for (const instrumentations of ['enhanced', 'stock,enhanced', 'enhanced,stock']) {
+        it(`by ${instrumentations} enhances both of two copies of pg`, async () => {
+          const { enhanced, telemetry } = await run(application, {
+            node: ['--require', sdk],
+            env: { APP_INSTRUMENTATIONS: instrumentations, APP_OTHER_PG: otherPg },
+          });
+          expect(enhanced).to.deep.equal([true, true, true, true]);
+          expectOurTelemetry(telemetry!, 3);
         });
       }
 
       it('without any SDK lets the application run as before', async () => {
         const { enhanced } = await run(application, { node: ['--require', register] });
         expect(enhanced).to.deep.equal([true, true, true]);
+      });
+
+      it('with an SDK that OTEL_SDK_DISABLED turns off enhances, and tells nothing', async () => {
+        const { enhanced, telemetry } = await run(application, {
+          node: ['--require', sdk],
+          env: { APP_INSTRUMENTATIONS: 'enhanced', OTEL_SDK_DISABLED: 'true' },
+        });
+        expect(enhanced).to.deep.equal([true, true, true]);
+        expect(telemetry).to.deep.equal({ numbers: {}, spans: {} });
       });
 
       it('while ENHANCED_POOL_ENABLED is false does nothing', async () => {
@@ -102,18 +220,18 @@ describe('registration', function () {
   }
 });
 
-/** Two pools of PostgreSQL, one of MySQL, each with two connections at rest and four acquires behind it. */
-function expectOurTelemetry({ numbers, spans }: Telemetry): void {
+/** So many pools of PostgreSQL, one of MySQL, each with two connections at rest and four acquires behind it. */
+function expectOurTelemetry({ numbers, spans }: Telemetry, postgres = 2): void {
   const count = (metric: string, rest: string) => numbers[`${OURS} ${metric} ${rest}`];
-  expect(count('db.client.connection.count', 'postgresql idle'), 'idle').to.equal(4);
+  expect(count('db.client.connection.count', 'postgresql idle'), 'idle').to.equal(2 * postgres);
   expect(count('db.client.connection.count', 'postgresql used'), 'used').to.equal(0);
   expect(count('db.client.connection.count', 'mysql idle'), 'idle').to.equal(2);
-  expect(count('db.client.connection.wait_time', 'postgresql'), 'waits').to.equal(8);
+  expect(count('db.client.connection.wait_time', 'postgresql'), 'waits').to.equal(4 * postgres);
   expect(count('db.client.connection.wait_time', 'mysql'), 'waits').to.equal(4);
   expect(count('db.client.connection.use_time', 'mysql'), 'uses').to.equal(4);
-  expect(count('enhanced_pool.connection.opened', 'postgresql'), 'opened').to.equal(4);
-  expect(spans[`${OURS} pool.acquire`], 'acquires that waited').to.equal(9);
-  expect(spans[`${OURS} pool.connect`], 'connections').to.equal(6);
+  expect(count('enhanced_pool.connection.opened', 'postgresql'), 'opened').to.equal(2 * postgres);
+  expect(spans[`${OURS} pool.acquire`], 'acquires that waited').to.equal(3 * (postgres + 1));
+  expect(spans[`${OURS} pool.connect`], 'connections').to.equal(2 * (postgres + 1));
 }
 
 function expectStockTelemetry({ spans }: Telemetry): void {
@@ -124,6 +242,35 @@ function expectStockTelemetry({ spans }: Telemetry): void {
   expect(of('pg', / pg\.query/), 'queries of pg, knex’s included').to.be.at.least(8);
   expect(of('knex', / select/), 'queries of knex').to.equal(4);
   expect(of('mysql2', / select/i), 'queries of mysql2').to.equal(4);
+}
+
+/** A second pg and pg-pool, and a second one of ours with an `@opentelemetry/instrumentation` of its own. */
+function copyPackages(): void {
+  const root = checkoutDirectory();
+  for (const name of ['pg', 'pg-pool']) copyPackage(join(root, 'node_modules', name), name);
+  const ours = join(folder, 'node_modules', OURS);
+  for (const room of ['src', 'adapters', 'instrumentation']) {
+    cpSync(join(root, 'dist', room), join(ours, 'dist', room), { recursive: true });
+  }
+  const instrumentation = '@opentelemetry/instrumentation';
+  copyPackage(join(root, 'node_modules', instrumentation), `${OURS}/node_modules/${instrumentation}`);
+}
+
+function copyPackage(from: string, name: string): void {
+  cpSync(from, join(folder, 'node_modules', name), { recursive: true });
+}
+
+function sdkConfiguration(collectorUrl: string): string {
+  const exporter = (signal: string) =>
+    `{ otlp_http: { endpoint: "${collectorUrl}/${signal}", encoding: json } }`;
+  return `
+file_format: "1.0"
+log_level: fatal
+tracer_provider:
+  processors: [{ batch: { schedule_delay: 600000, exporter: ${exporter('traces')} } }]
+meter_provider:
+  readers: [{ periodic: { interval: 600000, exporter: ${exporter('metrics')} } }]
+`;
 }
 
 function execute(words: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {

@@ -3,4 +3,6 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { work } from './work.js';
 
-work({ pg, mysql, knex });
+const { APP_OTHER_PG } = process.env;
+const otherPg = APP_OTHER_PG === undefined ? undefined : require(APP_OTHER_PG);
+work({ pg, otherPg, mysql, knex });

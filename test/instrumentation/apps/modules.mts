@@ -3,4 +3,6 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { work } from './work.js';
 
-await work({ pg, mysql, knex: knex as never });
+const { APP_OTHER_PG } = process.env;
+const otherPg = APP_OTHER_PG === undefined ? undefined : (await import(APP_OTHER_PG)).default;
+await work({ pg, otherPg, mysql, knex: knex as never });

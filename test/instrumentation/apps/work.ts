@@ -4,9 +4,18 @@ import { context, trace } from '@opentelemetry/api';
 import type { Knex } from 'knex';
 import type { PoolOptions } from 'mysql2';
 import type { PoolConfig } from 'pg';
+import type { Telemetry } from './telemetry.js';
+
+export type { Telemetry } from './telemetry.js';
+
+interface Pg {
+  Pool: new (config: PoolConfig) => import('pg').Pool;
+}
 
 export interface Libraries {
-  pg: { Pool: new (config: PoolConfig) => import('pg').Pool };
+  pg: Pg;
+  /** A second copy, as a dependency may bring one. */
+  otherPg?: Pg | undefined;
   mysql: { createPool(options: PoolOptions): import('mysql2/promise').Pool };
   knex: (config: Knex.Config) => Knex;
 }
@@ -20,40 +29,40 @@ export interface Report {
   readonly telemetry?: Telemetry;
 }
 
-export interface Telemetry {
-  /** `scope metric pool state` → value, of the numbers. */
-  readonly numbers: Readonly<Record<string, number>>;
-  /** `scope name` → how many. */
-  readonly spans: Readonly<Record<string, number>>;
-}
-
 declare global {
   /** Put there by a preloaded SDK. */
   var collectTelemetry: (() => Promise<Telemetry>) | undefined;
 }
 
 /** Three queries at once on pools of two, so that one has to wait, and one query more. */
-export async function work({ pg, mysql, knex }: Libraries): Promise<void> {
-  const pgPool = new pg.Pool({ connectionString: process.env.PG_URL, max: 2 });
+export async function work({ pg, otherPg, mysql, knex }: Libraries): Promise<void> {
+  const pgPools = (otherPg === undefined ? [pg] : [pg, otherPg]).map(
+    ({ Pool }) => new Pool({ connectionString: process.env.PG_URL!, max: 2 }),
+  );
   const mysqlPool = mysql.createPool({ uri: process.env.MYSQL_URL!, connectionLimit: 2 });
   const reports = knex({ client: 'pg', connection: process.env.PG_URL!, pool: { min: 0, max: 2 } });
   const twice = <T>(query: () => Promise<T>) => Promise.all([query(), query(), query()]).then(query);
 
   const answers = await inRequest(() =>
     Promise.all([
-      twice(async () => (await pgPool.query('select 1 as pg')).rows[0]),
+      ...pgPools.map((pool) => twice(async () => (await pool.query('select 1 as pg')).rows[0])),
       twice(async () => ((await mysqlPool.query('select 1 as mysql')) as unknown[][])[0]![0]),
       twice(async () => (await reports.select(reports.raw('1 as knex')))[0]),
     ]),
   );
-  await until(() => pgPool.idleCount === 2 && freeOf(mysqlPool) === 2 && reports.client.pool.numFree() === 2);
+  await until(
+    () =>
+      pgPools.every(({ idleCount }) => idleCount === 2) &&
+      freeOf(mysqlPool) === 2 &&
+      reports.client.pool.numFree() === 2,
+  );
   const enhanced = [
-    isComputed(pgPool, '_clients'),
+    ...pgPools.map((pool) => isComputed(pool, '_clients')),
     isComputed(mysqlPool.pool, '_allConnections'),
     isComputed(reports.client.pool, 'used'),
   ];
   const telemetry = await globalThis.collectTelemetry?.();
-  await Promise.all([pgPool.end(), mysqlPool.end(), reports.destroy()]);
+  await Promise.all([...pgPools.map((pool) => pool.end()), mysqlPool.end(), reports.destroy()]);
   console.log(JSON.stringify({ answers, enhanced, ...(telemetry && { telemetry }) } satisfies Report));
 }
 
