@@ -29,6 +29,15 @@ export interface PoolSetup {
   readonly background?: Background;
 }
 
+/** What can be done with a pool that runs on the engine. */
+export interface PoolControl {
+  /**
+   * Gives the pool back to the library's own code, for good: callers in the queue and all that come go there, connections
+   * that are leased count against its limit until they come back.
+   */
+  fallBack(reason: string): void;
+}
+
 /**
  * Who the patches ask. The instrumentation is one; `plainHost` serves those who apply the patches themselves.
  */
@@ -37,8 +46,8 @@ export interface Host {
   enabled(): boolean;
   /** How a pool is to run; undefined leaves it stock. */
   setUp(info: PoolInfo): PoolSetup | undefined;
-  /** A pool now runs on `engine`. */
-  adopted(info: PoolInfo, engine: Pool<unknown>): void;
+  /** A pool now runs on `engine`; `control` can take it off again. */
+  adopted(info: PoolInfo, engine: Pool<unknown>, control?: PoolControl): void;
   /** A pool stays stock because the engine refused its options. */
   declined?(info: PoolInfo, error: unknown): void;
   /** Its native pool was closed and all its connections are gone. */

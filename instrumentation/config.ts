@@ -6,7 +6,9 @@ import { FLAG_SETTINGS, OPTIMIZATION_NAMES, type OptimizationFlags } from '../sr
 import type {
   Compatibility,
   EnhancedPoolInstrumentationConfig,
+  FlagProvider,
   PoolOverrides,
+  RolloutConfig,
   TelemetryConfig,
 } from './types.js';
 
@@ -19,6 +21,9 @@ export interface Settings {
   readonly optimizations: OptimizationFlags;
   readonly pools: EnhancedPoolInstrumentationConfig['pools'];
   readonly telemetry: Required<TelemetryConfig>;
+  readonly mode: 'enhance' | 'observe';
+  readonly rollout: RolloutConfig;
+  readonly flagProvider: FlagProvider | undefined;
   readonly compatibility: Compatibility;
 }
 
@@ -62,6 +67,7 @@ export function merged(
     options: { ...below.options, ...above.options },
     optimizations: { ...below.optimizations, ...above.optimizations },
     telemetry: { ...below.telemetry, ...above.telemetry },
+    rollout: { ...below.rollout, ...above.rollout },
   };
 }
 
@@ -79,6 +85,9 @@ export function settle(config: EnhancedPoolInstrumentationConfig): Settings {
     pools: config.pools,
     telemetry: { metrics, acquireSpans, requireParentSpan, connectSpans },
     compatibility: config.compatibility ?? 'enhanced',
+    mode: config.mode ?? 'enhance',
+    rollout: config.rollout ?? {},
+    flagProvider: config.flagProvider,
   };
 }
 
@@ -102,6 +111,12 @@ const name: Check = (value, path, faults) => {
 const callable: Check = (value, path, faults) => {
   if (typeof value === 'function') return value;
   faults.push(`${path} must be a function, got ${quote(value)}`);
+  return undefined;
+};
+
+const percent: Check = (value, path, faults) => {
+  if (typeof value === 'number' && value >= 0 && value <= 100) return value;
+  faults.push(`${path} must be a number of percent, 0 to 100, got ${quote(value)}`);
   return undefined;
 };
 
@@ -192,6 +207,14 @@ const CONFIG = shape({
   options: poolOptions,
   optimizations: FLAGS,
   pools: callable,
+  flagProvider: callable,
+  mode: oneOf(['enhance', 'observe']),
+  rollout: shape({
+    engine: percent,
+    by: oneOf(['process', 'pool']),
+    optimizations: shape(Object.fromEntries(OPTIMIZATION_NAMES.map((flag) => [flag, percent]))),
+    instanceId: name,
+  }),
   telemetry: shape({
     metrics: bool,
     acquireSpans: oneOf(['waited', 'all', 'none']),

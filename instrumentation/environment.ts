@@ -10,11 +10,16 @@ export function isSwitchedOff(environment: Environment = process.env): boolean {
   return ['false', '0', 'off', 'no'].includes(environment.ENHANCED_POOL_ENABLED?.trim().toLowerCase() ?? '');
 }
 
+/** The file that `ENHANCED_POOL_CONFIG` names; undefined without one. */
+export function configFile(environment: Environment = process.env): string | undefined {
+  return environment.ENHANCED_POOL_CONFIG || undefined;
+}
+
 /** The configuration that the environment gives: never an error, only faults to be logged. */
 export function readEnvironment(
   environment: Environment = process.env,
 ): Checked<EnhancedPoolInstrumentationConfig> {
-  const file = readFile(environment.ENHANCED_POOL_CONFIG);
+  const file = readFile(configFile(environment));
   const flags = readFlags(environment.ENHANCED_POOL_OPTIMIZATIONS);
   return {
     good: merged(file.good, flags.good),
@@ -29,7 +34,7 @@ function switchFaults(given: string | undefined): string[] {
 }
 
 function readFile(path: string | undefined): Checked<EnhancedPoolInstrumentationConfig> {
-  if (path === undefined || path === '') return { good: {}, faults: [] };
+  if (path === undefined) return { good: {}, faults: [] };
   try {
     const { good, faults } = checkConfig(JSON.parse(readFileSync(path, 'utf8')));
     return { good, faults: faults.map((fault) => `ENHANCED_POOL_CONFIG: ${fault}`) };

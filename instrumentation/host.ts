@@ -1,11 +1,20 @@
 import type { DiagLogger } from '@opentelemetry/api';
-import type { Host, PoolInfo, PoolSetup } from '../adapters/host.js';
+import type { Host, PoolControl, PoolInfo, PoolSetup } from '../adapters/host.js';
 import type { Pool } from '../src/index.js';
+import { OPTIMIZATION_NAMES } from '../src/rollout/flags.js';
 import { checkOverrides, differencesOf, type Settings } from './config.js';
+import { flagsOf, isInEngineShare } from './flags.js';
 import { PoolRegistry, type PoolSeries } from './registry.js';
 import { PoolObserver, type Signals } from './telemetry/observer.js';
 import { inBackground } from './telemetry/spans.js';
 import type { PoolOverrides } from './types.js';
+
+/** What is remembered of a pool that runs on the engine. */
+interface Adopted {
+  readonly info: PoolInfo;
+  readonly overrides: PoolOverrides;
+  readonly control: PoolControl | undefined;
+}
 
 /** What one instrumentation answers the patches. */
 export class InstrumentationHost implements Host {
@@ -16,6 +25,9 @@ export class InstrumentationHost implements Host {
   readonly #log: DiagLogger;
   readonly #onNewPool: () => void;
   readonly #seriesOf = new WeakMap<PoolInfo, PoolSeries>();
+  readonly #overridesOf = new WeakMap<PoolInfo, PoolOverrides>();
+  readonly #adopted = new WeakMap<Pool<unknown>, Adopted>();
+  #switchedOff = false;
 
   constructor(settings: Settings, signals: Signals, log: DiagLogger, onNewPool: () => void) {
     this.settings = settings;
@@ -25,14 +37,16 @@ export class InstrumentationHost implements Host {
   }
 
   enabled(): boolean {
-    return true;
+    return !this.#switchedOff;
   }
 
   setUp(info: PoolInfo): PoolSetup | undefined {
-    const { libraries, options, optimizations, compatibility, telemetry } = this.settings;
+    const { libraries, options, compatibility, telemetry, mode } = this.settings;
     if (!libraries.includes(info.library)) return undefined;
     const overrides = this.#overridesFor(info);
     if (overrides.enabled === false) return undefined;
+    if (mode === 'observe' || !isInEngineShare(info, this.settings)) return undefined;
+    this.#overridesOf.set(info, overrides);
     this.#onNewPool();
     const series = this.registry.add(info, overrides.name);
     this.#seriesOf.set(info, series);
@@ -40,13 +54,14 @@ export class InstrumentationHost implements Host {
     return {
       options: { ...options, ...overrides.options },
       observer: silent ? undefined : new PoolObserver(this.signals, series),
-      flags: { ...optimizations, ...overrides.optimizations },
+      flags: this.#flagsOf(info, overrides),
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
     };
   }
 
-  adopted(info: PoolInfo, engine: Pool<unknown>): void {
+  adopted(info: PoolInfo, engine: Pool<unknown>, control?: PoolControl): void {
+    this.#adopted.set(engine, { info, overrides: this.#overridesOf.get(info) ?? {}, control });
     this.#seriesOf.get(info)?.follow(engine);
   }
 
@@ -60,6 +75,29 @@ export class InstrumentationHost implements Host {
   closed(info: PoolInfo): void {
     const series = this.#seriesOf.get(info);
     if (series !== undefined) this.registry.close(series);
+  }
+
+  /** The settings have changed: pools that run on the engine get their flags anew. */
+  refreshFlags(): void {
+    for (const { engine } of this.registry.open()) {
+      const adopted = engine === undefined ? undefined : this.#adopted.get(engine);
+      if (engine === undefined || adopted === undefined) continue;
+      const flags = this.#flagsOf(adopted.info, adopted.overrides);
+      for (const name of OPTIMIZATION_NAMES) engine.setFlag(name, flags[name]);
+    }
+  }
+
+  /** While it is switched off new pools are stock; those that run on the engine go back to the library's own code, for good. */
+  switchOff(off: boolean, reason: string): void {
+    this.#switchedOff = off;
+    if (!off) return;
+    for (const { engine } of [...this.registry.open()]) {
+      if (engine !== undefined) this.#adopted.get(engine)?.control?.fallBack(reason);
+    }
+  }
+
+  #flagsOf(info: PoolInfo, overrides: PoolOverrides) {
+    return flagsOf(info, this.settings, overrides, (message) => this.#log.warn(message));
   }
 
   /** A hook that fails costs its pool the overrides, and nothing else. */

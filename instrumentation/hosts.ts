@@ -31,7 +31,7 @@ export const processHost: Host = {
     if (host !== undefined) owners.set(info, host);
     return host?.setUp(info);
   },
-  adopted: (info, engine) => owners.get(info)?.adopted(info, engine),
+  adopted: (info, engine, control) => owners.get(info)?.adopted(info, engine, control),
   declined: (info, error) => owners.get(info)?.declined?.(info, error),
   closed: (info, engine) => owners.get(info)?.closed(info, engine),
 };

@@ -6,6 +6,8 @@ export { EnhancedPoolInstrumentation } from './instrumentation.js';
 export type {
   Compatibility,
   EnhancedPoolInstrumentationConfig,
+  FlagProvider,
   PoolOverrides,
+  RolloutConfig,
   TelemetryConfig,
 } from './types.js';

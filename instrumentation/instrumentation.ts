@@ -9,13 +9,14 @@ import {
 import { InstrumentationBase, type InstrumentationModuleDefinition } from '@opentelemetry/instrumentation';
 import { notBuilt } from '../src/rollout/flags.js';
 import { checkConfig, checkedOrThrow, merged, settle } from './config.js';
-import { isSwitchedOff, readEnvironment } from './environment.js';
+import { configFile, isSwitchedOff, readEnvironment } from './environment.js';
 import { InstrumentationHost } from './host.js';
 import { dismiss, enlist, someoneIsEnlisted } from './hosts.js';
 import { moduleDefinitions, patchLoaded } from './modules.js';
 import { PoolInstruments } from './telemetry/metrics.js';
 import type { EnhancedPoolInstrumentationConfig } from './types.js';
 import { VERSION } from './version.js';
+import { watchConfigFile } from './watched-file.js';
 
 const NAME = 'opentelemetry-instrumentation-enhanced-pool';
 
@@ -27,6 +28,8 @@ const warn = (message: string) => log.warn(message);
  */
 const LOOK_FOR_SDK_AFTER_MS = [0, 100, 1_000, 5_000, 15_000, 60_000];
 
+const ASK_FLAG_PROVIDER_EVERY_MS = 10_000;
+
 /**
  * Runs the pools of pg, mysql2 and knex on the engine and tells OpenTelemetry what they do.
  *
@@ -36,6 +39,8 @@ const LOOK_FOR_SDK_AFTER_MS = [0, 100, 1_000, 5_000, 15_000, 60_000];
 export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoolInstrumentationConfig> {
   declare private host: InstrumentationHost;
   declare private switchedOff: boolean;
+  declare private fromCode: EnhancedPoolInstrumentationConfig;
+  declare private endings: (() => void)[];
 
   /** @throws {PoolError} code `INVALID_OPTIONS`, naming every fault of `config`; the environment's are only logged. */
   constructor(config: EnhancedPoolInstrumentationConfig = {}) {
@@ -47,7 +52,12 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
    * @throws {PoolError} code `INVALID_OPTIONS`, naming every fault.
    */
   override setConfig(given: EnhancedPoolInstrumentationConfig = {}): void {
-    const fromCode = checkedOrThrow(given);
+    this.fromCode = checkedOrThrow(given);
+    this.settleConfig();
+  }
+
+  private settleConfig(): void {
+    const { fromCode } = this;
     const fromEnvironment = readEnvironment();
     const both = merged(fromEnvironment.good, fromCode);
     const clashes = checkConfig(both).faults;
@@ -61,6 +71,8 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     }
     this.host.settings = settings;
     this.host.signals.telemetry = settings.telemetry;
+    this.host.refreshFlags();
+    this.host.switchOff(fromEnvironment.good.enabled === false, 'the configuration file says enabled: false');
     // Undefined while the base class is being constructed.
     if (this.meter !== undefined) this._updateMetricInstruments();
     logLater([...fromEnvironment.faults, ...clashes], notBuilt(settings.optimizations));
@@ -77,6 +89,7 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     if (someoneIsEnlisted()) log.warn('registered more than once: the one that was enabled last decides');
     enlist(this.host);
     patchLoaded(this.host.settings.libraries, warn);
+    this.endings = this.watch();
     this.lookForSdk();
   }
 
@@ -84,6 +97,7 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
   override disable(): void {
     super.disable();
     dismiss(this.host);
+    for (const end of this.endings?.splice(0) ?? []) end();
   }
 
   override setTracerProvider(provider: TracerProvider): void {
@@ -97,6 +111,17 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     signals.instruments?.retire();
     const wanted = settings.telemetry.metrics && !isNoop(this.meter);
     signals.instruments = wanted ? new PoolInstruments(this.meter, registry) : undefined;
+  }
+
+  /** The file may change at any time, and so may the flag provider's mind. */
+  private watch(): (() => void)[] {
+    const path = configFile();
+    const provider = setInterval(() => {
+      if (this.host.settings.flagProvider !== undefined) this.host.refreshFlags();
+    }, ASK_FLAG_PROVIDER_EVERY_MS).unref();
+    const endings = [() => clearInterval(provider)];
+    if (path !== undefined) endings.push(watchConfigFile(path, () => this.settleConfig()));
+    return endings;
   }
 
   private lookForSdk(looked = 0): void {

@@ -1,7 +1,7 @@
 import type { InstrumentationConfig } from '@opentelemetry/instrumentation';
 import type { Differences } from '../adapters/differences.js';
 import type { Library, PoolInfo } from '../adapters/host.js';
-import type { OptimizationFlags, PoolOptions } from '../src/index.js';
+import type { FlagSetting, OptimizationFlags, OptimizationName, PoolOptions } from '../src/index.js';
 
 /** What is emitted. */
 export interface TelemetryConfig {
@@ -21,6 +21,28 @@ export interface TelemetryConfig {
 /** How near to the stock pools: all deliberate differences on, all off, or those named switched one by one. */
 export type Compatibility = 'enhanced' | 'strict' | Partial<Differences>;
 
+/** Who gets how much, for a rollout step by step. A process or a pool always falls on the same side. */
+export interface RolloutConfig {
+  /** Share in percent of processes, or pools, that run on the engine; the others are only observed. Default 100. */
+  engine?: number;
+  /** What `engine` is a share of. Default `'process'`. */
+  by?: 'process' | 'pool';
+  /** Share in percent of processes in which an optimisation has its setting; in the others it is off. Default 100 for each. */
+  optimizations?: { [Name in OptimizationName]?: number };
+  /** What tells this process from others. Default: `service.instance.id` of `OTEL_RESOURCE_ATTRIBUTES`, else host and pid. */
+  instanceId?: string;
+}
+
+/**
+ * Asked for every optimisation of a pool when it is first used, and again every ten seconds. A boolean is `on` or `off`, a
+ * number a share of processes in percent; undefined leaves the flag to the rest of the configuration. If it throws, that is
+ * logged and the flag left so too.
+ */
+export type FlagProvider = (
+  flag: OptimizationName,
+  info: PoolInfo,
+) => FlagSetting | boolean | number | undefined;
+
 /** What `pools` may answer for one pool; it stands above everything else in the configuration. */
 export interface PoolOverrides {
   /** False leaves this pool stock. Default true. */
@@ -37,7 +59,13 @@ export interface EnhancedPoolInstrumentationConfig extends InstrumentationConfig
   libraries?: Library[];
   /** Engine options for every pool; they stand above those that the application gave its pools. Default none. */
   options?: PoolOptions;
-  /** Flags of the optimisations, by name. None has been built yet: they are checked, and do nothing. */
+  /**
+   * `'observe'` leaves every pool stock and only tells of it; `'enhance'` runs it on the engine. Default `'enhance'`.
+   */
+  mode?: 'enhance' | 'observe';
+  rollout?: RolloutConfig;
+  flagProvider?: FlagProvider;
+  /** Flags of the optimisations, by name; see docs/configuration.md for their defaults. */
   optimizations?: OptimizationFlags;
   /** Asked once for every pool, when it is first used. If it throws, that is logged and the pool goes without overrides. */
   pools?: (info: PoolInfo) => PoolOverrides | undefined;

@@ -6,7 +6,12 @@ import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
 import { guarded, type Observer } from './observer.js';
 import { type QueryProfile, QueryProfiles } from './query/profiles.js';
-import { type OptimizationFlags, resolveFlags } from './rollout/flags.js';
+import {
+  type FlagSetting,
+  type OptimizationFlags,
+  type OptimizationName,
+  resolveFlags,
+} from './rollout/flags.js';
 import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, spread } from './selection/packing.js';
@@ -725,6 +730,11 @@ export class Pool<C> implements LeaseHome<C> {
   /** Whether an optimisation, acting or in shadow, needs to know what a connection is wanted for: else hints need no `sql`. */
   get readsQueries(): boolean {
     return this.rollout.readsQueries;
+  }
+
+  /** Changes the setting of an optimisation, from the next decision on. */
+  setFlag(name: OptimizationName, setting: FlagSetting): void {
+    this.rollout.set(name, setting, this.#readClock());
   }
 
   /** What the pool has done so far; the live object, for those who read it often. */

@@ -74,6 +74,7 @@ export function openFakePool(about: Partial<PoolInfo> = {}, options: PoolOptions
     driver: inBackground(driver, setup.background),
     options: { ...options, ...setup.options },
     ...(setup.observer && { observer: setup.observer }),
+    ...(setup.flags && { flags: setup.flags }),
   });
   processHost.adopted(info, engine as Pool<unknown>);
   const close = async () => {
