@@ -17,6 +17,15 @@ export interface PoolInfo {
   readonly serverPort: number | undefined;
 }
 
+/** A Node callback: an error first, then what there is to tell. */
+export type Callback = (error: unknown, ...told: unknown[]) => void;
+
+/**
+ * Follows a query that the pool itself runs for its caller, from the wait for a connection to the answer: calls `run`
+ * once and at once, with the callback that is to be told in place of `done`.
+ */
+export type FollowQuery = (sql: unknown, done: Callback, run: (done: Callback) => void) => void;
+
 /** How a pool is to run. */
 export interface PoolSetup {
   /** Engine options that stand above those read from the native pool. */
@@ -27,6 +36,8 @@ export interface PoolSetup {
   readonly flags?: OptimizationFlags;
   /** Runs what the pool does on its own account, so that telemetry keeps it out of the trace of whoever caused it. */
   readonly background?: Background;
+  /** Undefined while nobody wants to know of single queries. */
+  readonly follow?: FollowQuery | undefined;
 }
 
 /** What can be done with a pool that runs on the engine. */

@@ -1,4 +1,4 @@
-import { diag, trace } from '@opentelemetry/api';
+import { diag, logs, trace } from '@opentelemetry/api';
 import {
   MeterProvider,
   PeriodicExportingMetricReader,
@@ -30,6 +30,7 @@ export function observedHost(): { host: InstrumentationHost; stop(): Promise<voi
   const settings = settle({});
   const signals = {
     tracer: trace.getTracer('bench'),
+    logger: logs.getLogger('bench'),
     instruments: undefined as PoolInstruments | undefined,
     telemetry: settings.telemetry,
   };

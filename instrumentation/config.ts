@@ -77,13 +77,14 @@ export function settle(config: EnhancedPoolInstrumentationConfig): Settings {
     acquireSpans = 'waited',
     requireParentSpan = true,
     connectSpans = true,
+    querySpans = false,
   } = config.telemetry ?? {};
   return {
     libraries: config.libraries ?? LIBRARIES,
     options: config.options ?? {},
     optimizations: config.optimizations ?? {},
     pools: config.pools,
-    telemetry: { metrics, acquireSpans, requireParentSpan, connectSpans },
+    telemetry: { metrics, acquireSpans, requireParentSpan, connectSpans, querySpans },
     compatibility: config.compatibility ?? 'enhanced',
     mode: config.mode ?? 'enhance',
     rollout: config.rollout ?? {},
@@ -220,6 +221,7 @@ const CONFIG = shape({
     acquireSpans: oneOf(['waited', 'all', 'none']),
     requireParentSpan: bool,
     connectSpans: bool,
+    querySpans: bool,
   }),
   compatibility,
 });

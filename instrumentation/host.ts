@@ -5,7 +5,9 @@ import { OPTIMIZATION_NAMES } from '../src/rollout/flags.js';
 import { checkOverrides, differencesOf, type Settings } from './config.js';
 import { flagsOf, isInEngineShare } from './flags.js';
 import { PoolRegistry, type PoolSeries } from './registry.js';
-import { PoolObserver, type Signals } from './telemetry/observer.js';
+import { PoolObserver } from './telemetry/observer.js';
+import { QueryFollower } from './telemetry/queries.js';
+import type { Signals } from './telemetry/signals.js';
 import { inBackground } from './telemetry/spans.js';
 import type { PoolOverrides } from './types.js';
 
@@ -50,13 +52,16 @@ export class InstrumentationHost implements Host {
     this.#onNewPool();
     const series = this.registry.add(info, overrides.name);
     this.#seriesOf.set(info, series);
-    const silent = !telemetry.metrics && telemetry.acquireSpans === 'none' && !telemetry.connectSpans;
+    const { metrics, acquireSpans, connectSpans, querySpans } = telemetry;
+    const silent = !metrics && acquireSpans === 'none' && !connectSpans && !querySpans;
+    const queries = querySpans ? new QueryFollower(this.signals, series.attributes) : undefined;
     return {
       options: { ...options, ...overrides.options },
-      observer: silent ? undefined : new PoolObserver(this.signals, series),
+      observer: silent ? undefined : new PoolObserver(this.signals, series, queries),
       flags: this.#flagsOf(info, overrides),
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
+      follow: queries?.follow,
     };
   }
 

@@ -1,6 +1,7 @@
 import {
   createNoopMeter,
   diag,
+  type LoggerProvider,
   type Meter,
   type MeterProvider,
   metrics,
@@ -66,7 +67,8 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     super.setConfig(config);
     if (this.host === undefined) {
       this.switchedOff = isSwitchedOff();
-      const signals = { tracer: this.tracer, instruments: undefined, telemetry: settings.telemetry };
+      const { tracer, logger } = this;
+      const signals = { tracer, logger, instruments: undefined, telemetry: settings.telemetry };
       this.host = new InstrumentationHost(settings, signals, log, () => this.bindToSdk());
     }
     this.host.settings = settings;
@@ -105,9 +107,15 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     this.host.signals.tracer = this.tracer;
   }
 
+  override setLoggerProvider(provider: LoggerProvider): void {
+    super.setLoggerProvider(provider);
+    this.host.signals.logger = this.logger;
+  }
+
   protected override _updateMetricInstruments(): void {
     const { signals, registry, settings } = this.host;
     signals.tracer = this.tracer;
+    signals.logger = this.logger;
     signals.instruments?.retire();
     const wanted = settings.telemetry.metrics && !isNoop(this.meter);
     signals.instruments = wanted ? new PoolInstruments(this.meter, registry) : undefined;

@@ -1,15 +1,18 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { PoolInfo } from '../adapters/host.js';
-import type { Pool, PoolCounters, PoolStats } from '../src/index.js';
+import type { Pool, PoolCounters } from '../src/index.js';
 import { databaseIdentity, defaultPoolName } from './telemetry/attributes.js';
-import { COUNTS } from './telemetry/counts.js';
-import { ATTR_CONNECTION_STATE, ATTR_POOL_NAME } from './telemetry/semconv.js';
+import { type Apart, COUNTED, type Counted } from './telemetry/metric-table.js';
+import { ATTR_POOL_NAME } from './telemetry/semconv.js';
 
 /**
  * So many closed pools are told as zero for as long as the process lives: a metrics SDK repeats the last value of a
  * series for ever, and only a reader knows whether it has seen the zero. Of those beyond, each is told once.
  */
 const MOST_CLOSED = 100;
+
+/** While nobody collects, so many closed pools wait to be told; as many series as an SDK takes of one metric. */
+const MOST_UNTOLD = 2_000;
 
 /** Names in use in this process, whoever uses them. */
 const namesInUse = new Set<string>();
@@ -18,20 +21,16 @@ const namesInUse = new Set<string>();
 export class PoolSeries {
   readonly name: string;
   readonly attributes: Attributes;
-  readonly idleAttributes: Attributes;
-  readonly usedAttributes: Attributes;
-  readonly #countAttributes: (Attributes | undefined)[] = [];
+  readonly #attributesApart = new Map<Apart, Attributes>();
   /** What earlier pools of this name had counted. */
-  readonly #past: number[];
+  readonly #past: ReadonlyMap<Counted, number>;
   #counters: Readonly<PoolCounters> | undefined = undefined;
   /** Weak, so that telemetry keeps no pool alive that the application has dropped. */
   #engine: WeakRef<Pool<unknown>> | undefined = undefined;
 
-  constructor(name: string, identity: Attributes, past: number[] = COUNTS.map(() => 0)) {
+  constructor(name: string, identity: Attributes, past: ReadonlyMap<Counted, number> = new Map()) {
     this.name = name;
     this.attributes = Object.freeze({ ...identity, [ATTR_POOL_NAME]: name });
-    this.idleAttributes = this.#with(ATTR_CONNECTION_STATE, 'idle');
-    this.usedAttributes = this.#with(ATTR_CONNECTION_STATE, 'used');
     this.#past = past;
   }
 
@@ -54,29 +53,29 @@ export class PoolSeries {
     return this.#engine?.deref();
   }
 
-  stats(): PoolStats | undefined {
-    return this.engine?.stats();
+  /** What was counted of it, earlier pools of this name included. */
+  count(series: Counted): number {
+    const now = this.#counters === undefined ? 0 : series.read(this.#counters);
+    return (this.#past.get(series) ?? 0) + now;
   }
 
-  /** The value of `COUNTS[index]`, earlier pools of this name included. */
-  count(index: number): number {
-    const now = this.#counters === undefined ? 0 : COUNTS[index]!.read(this.#counters);
-    return this.#past[index]! + now;
+  counts(): ReadonlyMap<Counted, number> {
+    return new Map(COUNTED.map((series) => [series, this.count(series)]));
   }
 
-  counts(): number[] {
-    return COUNTS.map((_, index) => this.count(index));
+  /** The attributes of one of its series; the same frozen object every time. */
+  attributesWith(apart: Apart): Attributes {
+    let attributes = this.#attributesApart.get(apart);
+    if (attributes === undefined) {
+      attributes = Object.freeze({ ...this.attributes, ...apart });
+      this.#attributesApart.set(apart, attributes);
+    }
+    return attributes;
   }
 
-  countAttributes(index: number): Attributes {
-    const { attribute } = COUNTS[index]!;
-    if (attribute === undefined) return this.attributes;
-    this.#countAttributes[index] ??= this.#with(...attribute);
-    return this.#countAttributes[index]!;
-  }
-
-  #with(attribute: string, value: string): Attributes {
-    return Object.freeze({ ...this.attributes, [attribute]: value });
+  /** Whether the series with these attributes has ever been told. */
+  hasTold(apart: Apart): boolean {
+    return this.#attributesApart.has(apart);
   }
 }
 
@@ -84,11 +83,13 @@ export class PoolSeries {
 export class PoolRegistry {
   readonly #open = new Map<string, PoolSeries>();
   readonly #closed = new Map<string, PoolSeries>();
+  #lookForOrphansAt = MOST_CLOSED;
 
   /** A series under the name that was asked for, or by the conventions; `#2`, `#3`… tell apart pools of one name. */
   add(info: PoolInfo, askedName?: string): PoolSeries {
     const name = freeName(askedName ?? defaultPoolName(info));
     namesInUse.add(name);
+    if (this.#open.size >= this.#lookForOrphansAt) this.#closeOrphans();
     const series = new PoolSeries(name, databaseIdentity(info), this.#closed.get(name)?.counts());
     this.#closed.delete(name);
     this.#open.set(name, series);
@@ -100,6 +101,7 @@ export class PoolRegistry {
     if (!this.#forgetOpen(series)) return;
     series.finish();
     this.#closed.set(series.name, series);
+    this.#trim(MOST_UNTOLD);
   }
 
   /** Its pool never came to be. */
@@ -108,7 +110,7 @@ export class PoolRegistry {
   }
 
   open(): Iterable<PoolSeries> {
-    for (const series of this.#open.values()) if (series.orphaned) this.close(series);
+    this.#closeOrphans();
     return this.#open.values();
   }
 
@@ -118,10 +120,20 @@ export class PoolRegistry {
 
   /** All closed ones have been told as zero now. */
   trimClosed(): void {
+    this.#trim(MOST_CLOSED);
+  }
+
+  #trim(most: number): void {
     for (const name of this.#closed.keys()) {
-      if (this.#closed.size <= MOST_CLOSED) return;
+      if (this.#closed.size <= most) return;
       this.#closed.delete(name);
     }
+  }
+
+  /** Pools that the application dropped without closing them. */
+  #closeOrphans(): void {
+    for (const series of this.#open.values()) if (series.orphaned) this.close(series);
+    this.#lookForOrphansAt = Math.max(MOST_CLOSED, 2 * this.#open.size);
   }
 
   #forgetOpen(series: PoolSeries): boolean {

@@ -9,7 +9,7 @@ import {
 } from '../../src/index.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
-import { announce, type Host, type PoolInfo, type PoolSetup } from '../host.js';
+import { announce, type FollowQuery, type Host, type PoolInfo, type PoolSetup } from '../host.js';
 import { numberOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { MysqlDriver, type PooledConnection } from './driver.js';
@@ -30,6 +30,7 @@ const SWEEP_INTERVAL_MS = 1_000;
 /** What the application sees of a mysql2 pool that runs on the engine: its calls, events, counts and messages. */
 export class MysqlFacade {
   readonly engine: Pool<PooledConnection>;
+  readonly follow: FollowQuery | undefined;
   /** Set while `pool.query` or `pool.execute` asks for a connection: what it will run. */
   statement: unknown = undefined;
   readonly #pool: MysqlPool;
@@ -48,6 +49,7 @@ export class MysqlFacade {
   ) {
     this.#pool = pool;
     this.#differences = setup.differences;
+    this.follow = setup.follow;
     this.#heededLimit = pool.config.connectionLimit;
     this.#driver = new MysqlDriver(pool, PoolConnection, setup.differences);
     this.engine = createPool<PooledConnection>({
@@ -239,8 +241,12 @@ function handOver(pooled: PooledConnection): void {
   pooled.connection._released = false;
 }
 
+export function sqlOf(statement: unknown): unknown {
+  return typeof statement === 'string' ? statement : (statement as { sql?: unknown } | null)?.sql;
+}
+
 function hintOf(statement: unknown): Hint {
-  const sql = typeof statement === 'string' ? statement : (statement as { sql?: unknown } | null)?.sql;
+  const sql = sqlOf(statement);
   return typeof sql === 'string'
     ? { sql, dialect: 'mysql', ...currentHint() }
     : { dialect: 'mysql', ...currentHint() };

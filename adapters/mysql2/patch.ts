@@ -1,7 +1,16 @@
 import { tracingChannel } from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
-import { appoint, type Host, type Patched, type PoolInfo, plainHost, takeOver } from '../host.js';
-import { MysqlFacade } from './facade.js';
+import {
+  appoint,
+  type Callback,
+  type FollowQuery,
+  type Host,
+  type Patched,
+  type PoolInfo,
+  plainHost,
+  takeOver,
+} from '../host.js';
+import { MysqlFacade, sqlOf } from './facade.js';
 import { shortenPromisePool } from './promise-pool.js';
 import type {
   ConnectionCallback,
@@ -161,14 +170,35 @@ function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototyp
     [name](this: MysqlPoolPrototype, sql: unknown, values: unknown, cb: unknown): unknown {
       const facade = facadeOf(this, mark.host);
       if (facade === undefined) return stock.call(this, sql, values, cb);
-      facade.statement = sql;
-      try {
-        return stock.call(this, sql, values, cb);
-      } finally {
-        facade.statement = undefined;
-      }
+      const run = (given: unknown, done: unknown) => {
+        facade.statement = sql;
+        try {
+          return stock.call(this, sql, given, done);
+        } finally {
+          facade.statement = undefined;
+        }
+      };
+      if (facade.follow === undefined) return run(values, cb);
+      return followed(facade.follow, sqlOf(sql), values, cb, run);
     },
   }[name]!;
+}
+
+/** Runs a statement that is followed, if its caller is told of its end by a callback. */
+function followed(
+  follow: FollowQuery,
+  sql: unknown,
+  values: unknown,
+  cb: unknown,
+  run: (values: unknown, cb: unknown) => unknown,
+): unknown {
+  const done = typeof values === 'function' ? values : cb;
+  if (typeof done !== 'function') return run(values, cb);
+  let command: unknown;
+  follow(sql, done as Callback, (told) => {
+    command = typeof values === 'function' ? run(told, cb) : run(values, told);
+  });
+  return command;
 }
 
 /**

@@ -10,7 +10,7 @@ import {
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
-import { announce, type Host, type PoolInfo, type PoolSetup } from '../host.js';
+import { announce, type FollowQuery, type Host, type PoolInfo, type PoolSetup } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { connectionTimeout, endsSession, PgDriver, type PooledClient } from './driver.js';
@@ -30,6 +30,7 @@ export class PgFacade {
   readonly #pool: PgPool;
   readonly #driver: PgDriver;
   readonly #differences: Readonly<Differences>;
+  readonly #follow: FollowQuery | undefined;
   readonly #onEnded: () => void;
   #heededMax: unknown;
   #ended = false;
@@ -44,6 +45,7 @@ export class PgFacade {
   constructor(pool: PgPool, info: PoolInfo, setup: PoolSetup, host: Host) {
     this.#pool = pool;
     this.#differences = setup.differences;
+    this.#follow = setup.follow;
     this.#heededMax = pool.options.max;
     this.#driver = new PgDriver(pool, setup.differences, (pooled, error) =>
       this.#clientFailed(pooled, error),
@@ -72,6 +74,11 @@ export class PgFacade {
 
   /** `pool.query` on a connection of its own, which an SQL error does not cost. */
   query(text: unknown, values: unknown, done: QueryCallback): void {
+    if (this.#follow === undefined) this.#query(text, values, done);
+    else this.#follow(sqlOf(text), done, (told) => this.#query(text, values, told));
+  }
+
+  #query(text: unknown, values: unknown, done: QueryCallback): void {
     const pool = this.#pool;
     if (pool.ending) {
       refuse(pool, done);
@@ -396,6 +403,10 @@ function hintOf(query: unknown): Hint | undefined {
   const known: Hint = { sql: text, dialect: 'postgresql' };
   if (typeof name === 'string') known.statement = name;
   return hint === undefined ? known : { ...known, ...hint };
+}
+
+function sqlOf(text: unknown): unknown {
+  return typeof text === 'string' ? text : (text as { text?: unknown } | null)?.text;
 }
 
 function engineOptions({ options }: PgPool, differences: Readonly<Differences>): PoolOptions {

@@ -1,23 +1,17 @@
 import type { BatchObservableResult, Histogram, Meter, Observable } from '@opentelemetry/api';
 import type { PoolRegistry, PoolSeries } from '../registry.js';
-import { COUNT_METRICS, COUNTS, type CountMetric } from './counts.js';
 import {
-  METRIC_CONNECTION_COUNT,
-  METRIC_CONNECTION_CREATE_TIME,
-  METRIC_CONNECTION_IDLE_MAX,
-  METRIC_CONNECTION_IDLE_MIN,
-  METRIC_CONNECTION_LIMIT,
-  METRIC_CONNECTION_PENDING_REQUESTS,
-  METRIC_CONNECTION_USE_TIME,
-  METRIC_CONNECTION_WAIT_TIME,
-} from './semconv.js';
-
-/** In seconds. OpenTelemetry's default buckets are made for milliseconds and would put every wait into the first. */
-const WAIT_BUCKETS = [
-  0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
-];
-const USE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-const CREATE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+  CHECK_DURATION,
+  type CountRow,
+  CREATE_TIME,
+  type DurationRow,
+  type GaugeRow,
+  METRICS,
+  type MetricRow,
+  snapshotOf,
+  USE_TIME,
+  WAIT_TIME,
+} from './metric-table.js';
 
 type Told = Pick<Meter, 'addBatchObservableCallback' | 'removeBatchObservableCallback'>;
 
@@ -26,48 +20,22 @@ export class PoolInstruments {
   readonly waitTime: Histogram;
   readonly useTime: Histogram;
   readonly createTime: Histogram;
+  readonly checkDuration: Histogram;
   readonly #meter: Told;
   readonly #registry: PoolRegistry;
-  readonly #connectionCount: Observable;
-  readonly #idleMax: Observable;
-  readonly #idleMin: Observable;
-  readonly #limit: Observable;
-  readonly #pending: Observable;
-  readonly #opening: Observable;
-  readonly #counts: Readonly<Record<CountMetric, Observable>>;
+  readonly #gauges: readonly { readonly row: GaugeRow; readonly observable: Observable }[];
+  readonly #counts: readonly { readonly row: CountRow; readonly observable: Observable }[];
   readonly #tell = (result: BatchObservableResult) => this.#tellAll(result);
 
   constructor(meter: Meter, registry: PoolRegistry) {
     this.#meter = meter;
     this.#registry = registry;
-    const upDown = (name: string, unit: string, description: string) =>
-      meter.createObservableUpDownCounter(name, { unit, description });
-    const seconds = (name: string, description: string, explicitBucketBoundaries: number[]) =>
-      meter.createHistogram(name, { unit: 's', description, advice: { explicitBucketBoundaries } });
-
-    this.#connectionCount = upDown(METRIC_CONNECTION_COUNT, '{connection}', 'Connections, by state.');
-    this.#idleMax = upDown(METRIC_CONNECTION_IDLE_MAX, '{connection}', 'Most idle connections allowed.');
-    this.#idleMin = upDown(METRIC_CONNECTION_IDLE_MIN, '{connection}', 'Fewest connections kept open.');
-    this.#limit = upDown(METRIC_CONNECTION_LIMIT, '{connection}', 'Most open connections allowed.');
-    this.#pending = upDown(
-      METRIC_CONNECTION_PENDING_REQUESTS,
-      '{request}',
-      'Callers waiting for a connection.',
-    );
-    this.#opening = upDown('enhanced_pool.connection.opening', '{connection}', 'Connections being opened.');
-    this.#counts = Object.fromEntries(
-      Object.entries(COUNT_METRICS).map(([name, options]) => [
-        name,
-        meter.createObservableCounter(name, options),
-      ]),
-    ) as unknown as Record<CountMetric, Observable>;
-    this.waitTime = seconds(METRIC_CONNECTION_WAIT_TIME, 'Time until an acquire was served.', WAIT_BUCKETS);
-    this.useTime = seconds(METRIC_CONNECTION_USE_TIME, 'Time between acquire and release.', USE_BUCKETS);
-    this.createTime = seconds(
-      METRIC_CONNECTION_CREATE_TIME,
-      'Time a connection took to open.',
-      CREATE_BUCKETS,
-    );
+    this.#gauges = METRICS.filter(isGauge).map((row) => ({ row, observable: observableOf(meter, row) }));
+    this.#counts = METRICS.filter(isCount).map((row) => ({ row, observable: observableOf(meter, row) }));
+    this.waitTime = histogramOf(meter, WAIT_TIME);
+    this.useTime = histogramOf(meter, USE_TIME);
+    this.createTime = histogramOf(meter, CREATE_TIME);
+    this.checkDuration = histogramOf(meter, CHECK_DURATION);
     meter.addBatchObservableCallback(this.#tell, this.#observables());
   }
 
@@ -77,15 +45,7 @@ export class PoolInstruments {
   }
 
   #observables(): Observable[] {
-    return [
-      this.#connectionCount,
-      this.#idleMax,
-      this.#idleMin,
-      this.#limit,
-      this.#pending,
-      this.#opening,
-      ...Object.values(this.#counts),
-    ];
+    return [...this.#gauges, ...this.#counts].map(({ observable }) => observable);
   }
 
   #tellAll(result: BatchObservableResult): void {
@@ -94,21 +54,49 @@ export class PoolInstruments {
     this.#registry.trimClosed();
   }
 
-  /** A pool that is closed, or not there yet, is told as zero. */
+  /** What is not so any more, a pool that is closed to begin with, is told as zero where it was ever told. */
   #tellOne(result: BatchObservableResult, series: PoolSeries): void {
-    const stats = series.stats();
-    const { attributes } = series;
-    result.observe(this.#connectionCount, stats?.idle ?? 0, series.idleAttributes);
-    const used = stats === undefined ? 0 : stats.leased + stats.checking;
-    result.observe(this.#connectionCount, used, series.usedAttributes);
-    result.observe(this.#idleMax, stats?.limit ?? 0, attributes);
-    result.observe(this.#idleMin, stats?.min ?? 0, attributes);
-    result.observe(this.#limit, stats?.limit ?? 0, attributes);
-    result.observe(this.#pending, stats?.waiting ?? 0, attributes);
-    result.observe(this.#opening, stats?.opening ?? 0, attributes);
-    COUNTS.forEach(({ metric, always }, index) => {
-      const value = series.count(index);
-      if (value > 0 || always) result.observe(this.#counts[metric], value, series.countAttributes(index));
-    });
+    const { engine } = series;
+    const snapshot = engine === undefined ? undefined : snapshotOf(engine);
+    for (const { row, observable } of this.#gauges) {
+      for (const { apart, read } of row.series) {
+        const value = snapshot === undefined ? undefined : read(snapshot);
+        if (value !== undefined || series.hasTold(apart))
+          result.observe(observable, value ?? 0, series.attributesWith(apart));
+      }
+    }
+    for (const { row, observable } of this.#counts) {
+      for (const each of row.series) {
+        const value = series.count(each);
+        if (value > 0 || row.always) result.observe(observable, value, series.attributesWith(each.apart));
+      }
+    }
   }
+}
+
+function isGauge(row: MetricRow): row is GaugeRow {
+  return row.instrument === 'gauge' || row.instrument === 'up-down counter';
+}
+
+function isCount(row: MetricRow): row is CountRow {
+  return row.instrument === 'counter';
+}
+
+function observableOf(meter: Meter, { name, instrument, unit, meaning }: GaugeRow | CountRow): Observable {
+  const options = { unit, description: sentence(meaning) };
+  if (instrument === 'counter') return meter.createObservableCounter(name, options);
+  if (instrument === 'gauge') return meter.createObservableGauge(name, options);
+  return meter.createObservableUpDownCounter(name, options);
+}
+
+function histogramOf(meter: Meter, { name, unit, meaning, buckets }: DurationRow): Histogram {
+  return meter.createHistogram(name, {
+    unit,
+    description: sentence(meaning),
+    advice: { explicitBucketBoundaries: [...buckets] },
+  });
+}
+
+function sentence(meaning: string): string {
+  return `${meaning[0]!.toUpperCase()}${meaning.slice(1)}.`;
 }

@@ -1,62 +1,107 @@
-import { context, type Span, type Tracer } from '@opentelemetry/api';
-import type { Lease, Observer, Pool, Slot, Waiter } from '../../src/index.js';
+import { type Attributes, context, type Link, type Span, type SpanContext } from '@opentelemetry/api';
+import type { FlagChange, Lease, Observer, Pool, Slot, Waiter } from '../../src/index.js';
+import { PoolError } from '../../src/index.js';
 import type { PoolSeries } from '../registry.js';
-import type { TelemetryConfig } from '../types.js';
-import type { PoolInstruments } from './metrics.js';
 import {
+  ATTR_CHECK_KIND,
+  ATTR_CHECK_OUTCOME,
   ATTR_CONNECTION_ID,
+  ATTR_DECISION_REASON,
+  ATTR_HELD_MS,
+  ATTR_LIMIT_FROM,
+  ATTR_LIMIT_TO,
+  ATTR_OPTIMIZATION,
+  ATTR_OPTIMIZATION_FROM,
+  ATTR_OPTIMIZATION_STAGE,
+  ATTR_QUERY_TYPE,
   ATTR_QUEUE_POSITION,
   ATTR_WAITED_MS,
+} from './attribute-table.js';
+import { errorType } from './attributes.js';
+import { tellEvent } from './events.js';
+import type { Apart } from './metric-table.js';
+import type { QueryFollower, QueryNote } from './queries.js';
+import { ATTR_ERROR_TYPE } from './semconv.js';
+import { type EventRow, FLAG_EVENT, LEAK_EVENT, RESIZED_EVENT } from './signal-table.js';
+import type { Signals } from './signals.js';
+import {
+  type AcquireNote,
+  decided,
   isSuppressed,
   isTraced,
-  startAcquireSpan,
   startConnectSpan,
-  tellDecision,
+  tellAcquire,
   tellError,
   whyServed,
 } from './spans.js';
 
-/** Where telemetry goes; providers may come, and come again, while pools live. */
-export interface Signals {
-  tracer: Tracer;
-  /** Undefined while there is no SDK to collect them. */
-  instruments: PoolInstruments | undefined;
-  telemetry: Required<TelemetryConfig>;
-}
+type Note = AcquireNote | QueryNote;
 
-/** Turns what happens in one pool into metrics and spans. */
+const CHECKS: Readonly<Record<string, Apart>> = Object.fromEntries(
+  ['check', 'reset'].flatMap((kind) =>
+    ['ok', 'failed', 'timeout'].map((outcome) => [
+      `${kind} ${outcome}`,
+      { [ATTR_CHECK_KIND]: kind, [ATTR_CHECK_OUTCOME]: outcome },
+    ]),
+  ),
+);
+
+/** Turns what happens in one pool into metrics, spans and log events. */
 export class PoolObserver implements Observer<unknown> {
   readonly #signals: Signals;
   readonly #series: PoolSeries;
+  readonly #queries: QueryFollower | undefined;
   readonly #connecting = new WeakMap<Slot<unknown>, Span>();
+  /** Under which span a connection was opened. */
+  readonly #openedIn = new WeakMap<Slot<unknown>, SpanContext>();
   #checked: Slot<unknown> | undefined = undefined;
   #usesWhenChecked = 0;
 
-  constructor(signals: Signals, series: PoolSeries) {
+  constructor(signals: Signals, series: PoolSeries, queries?: QueryFollower) {
     this.#signals = signals;
     this.#series = series;
+    this.#queries = queries;
   }
 
   onQueued(waiter: Waiter<unknown>): void {
-    const { telemetry, tracer } = this.#signals;
+    const query = this.#queries?.asking;
+    if (query !== undefined) {
+      waiter.note = query;
+      return;
+    }
+    const { telemetry } = this.#signals;
     if (telemetry.acquireSpans === 'none') return;
     const caller = context.active();
     if (!isTraced(caller, telemetry.requireParentSpan)) return;
-    const span = startAcquireSpan(tracer, caller, this.#series.attributes, waiter.hint);
-    if (!span.isRecording()) return;
-    span.setAttribute(ATTR_QUEUE_POSITION, this.#engine?.waiting ?? 1);
-    waiter.note = span;
+    const note: AcquireNote = { caller, position: this.#engine?.waiting ?? 1, connect: undefined };
+    waiter.note = note;
   }
 
   onLeased(lease: Lease<unknown>, waitedMs: number, waiter: Waiter<unknown> | undefined): void {
     if (lease.timed) this.#signals.instruments?.waitTime.record(waitedMs / 1_000, this.#series.attributes);
     if (waiter === undefined) return this.#tellImmediate(lease);
-    const span = waiter.note as Span | undefined;
-    if (span === undefined) return;
-    tellDecision(span, whyServed(lease, waiter, this.#wasChecked(lease.slot)));
-    span.setAttribute(ATTR_WAITED_MS, waitedMs);
-    span.setAttribute(ATTR_CONNECTION_ID, lease.slot.id);
-    span.end();
+    const note = waiter.note as Note | undefined;
+    if (note === undefined) return;
+    if (!('position' in note)) {
+      note.waitedMs = waitedMs;
+      note.connectionId = lease.slot.id;
+      return;
+    }
+    const connect = (lease.slot.uses === 1 ? this.#openedIn.get(lease.slot) : undefined) ?? note.connect;
+    tellAcquire(this.#signals.tracer, {
+      caller: note.caller,
+      startedAt: waiter.queuedAt,
+      endedAt: waiter.queuedAt + waitedMs,
+      attributes: {
+        ...this.#series.attributes,
+        ...decided(whyServed(lease, waiter.openedFor, this.#wasChecked(lease.slot))),
+        [ATTR_WAITED_MS]: waitedMs,
+        [ATTR_QUEUE_POSITION]: note.position,
+        [ATTR_CONNECTION_ID]: lease.slot.id,
+        ...askedFor(waiter),
+      },
+      ...linkTo(connect),
+    });
   }
 
   onReleased(_lease: Lease<unknown>, heldMs: number): void {
@@ -64,31 +109,43 @@ export class PoolObserver implements Observer<unknown> {
   }
 
   onFailed(error: unknown, waitedMs: number, waiter: Waiter<unknown> | undefined): void {
-    const span = waiter === undefined ? this.#startRefused() : (waiter.note as Span | undefined);
-    if (span === undefined) return;
-    tellError(span, error);
-    tellDecision(
-      span,
-      waiter === undefined
-        ? { chosen: 'refuse', reason: 'the caller could not be let in' }
-        : { chosen: 'give_up', reason: 'the wait ended without a connection' },
-    );
-    span.setAttribute(ATTR_WAITED_MS, waitedMs);
-    span.end();
+    if (waiter === undefined) return this.#tellRefused(error);
+    const note = waiter.note as Note | undefined;
+    if (note === undefined) return;
+    if (!('position' in note)) {
+      note.waitedMs = waitedMs;
+      return;
+    }
+    tellAcquire(this.#signals.tracer, {
+      caller: note.caller,
+      startedAt: waiter.queuedAt,
+      endedAt: waiter.queuedAt + waitedMs,
+      attributes: {
+        ...this.#series.attributes,
+        ...decided({ chosen: 'give_up', reason: 'the wait ended without a connection' }),
+        [ATTR_WAITED_MS]: waitedMs,
+        [ATTR_QUEUE_POSITION]: note.position,
+        [ATTR_ERROR_TYPE]: errorType(error),
+        ...askedFor(waiter),
+      },
+      ...linkTo(note.connect),
+      error,
+    });
   }
 
   onOpening(slot: Slot<unknown>, waiter: Waiter<unknown> | undefined): void {
     const { telemetry, tracer } = this.#signals;
     if (!telemetry.connectSpans || isSuppressed(context.active())) return;
-    const cause = waiter?.note as Span | undefined;
-    const span = startConnectSpan(tracer, this.#series.attributes, slot.id, cause);
-    if (!span.isRecording()) return;
     const wanted = waiter !== undefined || (this.#engine?.waiting ?? 0) > 0;
     const reason = wanted
       ? 'a caller waits and no connection is idle'
       : 'fewer connections were open than min';
-    tellDecision(span, { chosen: 'open', reason });
+    const span = startConnectSpan(tracer, this.#series.attributes, slot.id, { chosen: 'open', reason });
+    if (!span.isRecording()) return;
     this.#connecting.set(slot, span);
+    this.#openedIn.set(slot, span.spanContext());
+    const note = waiter?.note as Note | undefined;
+    if (note !== undefined && 'position' in note) note.connect = span.spanContext();
   }
 
   onOpened(slot: Slot<unknown>, tookMs: number): void {
@@ -105,10 +162,30 @@ export class PoolObserver implements Observer<unknown> {
     this.#connecting.delete(slot);
   }
 
-  onChecked(slot: Slot<unknown>, _tookMs: number, error: unknown): void {
+  onChecked(slot: Slot<unknown>, tookMs: number, error: unknown): void {
+    const kind = slot.retiring === 'dirty' ? 'reset' : 'check';
+    const apart = CHECKS[`${kind} ${outcomeOf(error)}`]!;
+    this.#signals.instruments?.checkDuration.record(tookMs / 1_000, this.#series.attributesWith(apart));
     if (error !== undefined) return;
     this.#checked = slot;
     this.#usesWhenChecked = slot.uses;
+  }
+
+  onResized(from: number, to: number): void {
+    this.#tellEvent(RESIZED_EVENT, { [ATTR_LIMIT_FROM]: from, [ATTR_LIMIT_TO]: to });
+  }
+
+  onLeakSuspected(slot: Slot<unknown>, heldMs: number): void {
+    this.#tellEvent(LEAK_EVENT, { [ATTR_CONNECTION_ID]: slot.id, [ATTR_HELD_MS]: heldMs });
+  }
+
+  onFlagChanged({ name, from, to, reason }: FlagChange): void {
+    this.#tellEvent(FLAG_EVENT, {
+      [ATTR_OPTIMIZATION]: name,
+      [ATTR_OPTIMIZATION_FROM]: from,
+      [ATTR_OPTIMIZATION_STAGE]: to,
+      [ATTR_DECISION_REASON]: reason,
+    });
   }
 
   get #engine(): Pool<unknown> | undefined {
@@ -122,20 +199,57 @@ export class PoolObserver implements Observer<unknown> {
 
   #tellImmediate(lease: Lease<unknown>): void {
     const { telemetry, tracer } = this.#signals;
-    if (telemetry.acquireSpans !== 'all') return;
+    if (telemetry.acquireSpans !== 'all' || this.#queries?.asking !== undefined) return;
     const caller = context.active();
     if (!isTraced(caller, telemetry.requireParentSpan)) return;
-    const span = startAcquireSpan(tracer, caller, this.#series.attributes, undefined);
-    tellDecision(span, { chosen: 'idle_connection', reason: 'the connection used last was idle' });
-    span.setAttribute(ATTR_WAITED_MS, 0);
-    span.setAttribute(ATTR_CONNECTION_ID, lease.slot.id);
-    span.end();
+    const { leasedAt, id } = lease.slot;
+    tellAcquire(tracer, {
+      caller,
+      startedAt: leasedAt,
+      endedAt: leasedAt,
+      attributes: {
+        ...this.#series.attributes,
+        ...decided({ chosen: 'idle_connection', reason: 'the connection used last was idle' }),
+        [ATTR_WAITED_MS]: 0,
+        [ATTR_CONNECTION_ID]: id,
+      },
+    });
   }
 
-  #startRefused(): Span | undefined {
+  #tellRefused(error: unknown): void {
     const { telemetry, tracer } = this.#signals;
     const caller = context.active();
-    if (telemetry.acquireSpans === 'none' || !isTraced(caller, telemetry.requireParentSpan)) return undefined;
-    return startAcquireSpan(tracer, caller, this.#series.attributes, undefined);
+    if (telemetry.acquireSpans === 'none' || this.#queries?.asking !== undefined) return;
+    if (!isTraced(caller, telemetry.requireParentSpan)) return;
+    const now = performance.now();
+    tellAcquire(tracer, {
+      caller,
+      startedAt: now,
+      endedAt: now,
+      attributes: {
+        ...this.#series.attributes,
+        ...decided({ chosen: 'refuse', reason: 'the caller could not be let in' }),
+        [ATTR_WAITED_MS]: 0,
+        [ATTR_ERROR_TYPE]: errorType(error),
+      },
+      error,
+    });
   }
+
+  #tellEvent(event: EventRow, attributes: Attributes): void {
+    tellEvent(this.#signals.logger, event, { ...this.#series.attributes, ...attributes });
+  }
+}
+
+function askedFor({ hint }: Waiter<unknown>): Attributes | undefined {
+  return hint?.queryType === undefined ? undefined : { [ATTR_QUERY_TYPE]: hint.queryType };
+}
+
+function linkTo(span: SpanContext | undefined): { links?: Link[] } {
+  return span === undefined ? {} : { links: [{ context: span }] };
+}
+
+function outcomeOf(error: unknown): 'ok' | 'failed' | 'timeout' {
+  if (error === undefined) return 'ok';
+  return error instanceof PoolError && error.code === 'CHECK_TIMEOUT' ? 'timeout' : 'failed';
 }

@@ -18,3 +18,6 @@ export const METRIC_CONNECTION_TIMEOUTS = 'db.client.connection.timeouts';
 export const METRIC_CONNECTION_CREATE_TIME = 'db.client.connection.create_time';
 export const METRIC_CONNECTION_WAIT_TIME = 'db.client.connection.wait_time';
 export const METRIC_CONNECTION_USE_TIME = 'db.client.connection.use_time';
+
+export const ATTR_DB_QUERY_SUMMARY = 'db.query.summary';
+export const ATTR_DB_RESPONSE_STATUS_CODE = 'db.response.status_code';

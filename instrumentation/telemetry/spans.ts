@@ -3,8 +3,10 @@ import {
   type Context,
   context,
   createContextKey,
+  type Link,
   ROOT_CONTEXT,
   type Span,
+  type SpanContext,
   SpanKind,
   SpanStatusCode,
   TraceFlags,
@@ -12,17 +14,16 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { BackgroundWork } from '../../adapters/background.js';
-import type { Hint, Lease, Waiter } from '../../src/index.js';
+import type { Lease } from '../../src/index.js';
+import {
+  ATTR_CONNECTION_ID,
+  ATTR_DECISION_CHOSEN,
+  ATTR_DECISION_REASON,
+  ATTR_DECISION_RUNNER_UP,
+} from './attribute-table.js';
 import { errorDescription, errorType } from './attributes.js';
 import { ATTR_ERROR_TYPE } from './semconv.js';
-
-export const ATTR_DECISION_CHOSEN = 'enhanced_pool.decision.chosen';
-export const ATTR_DECISION_REASON = 'enhanced_pool.decision.reason';
-export const ATTR_DECISION_RUNNER_UP = 'enhanced_pool.decision.runner_up';
-export const ATTR_WAITED_MS = 'enhanced_pool.acquire.waited_ms';
-export const ATTR_QUEUE_POSITION = 'enhanced_pool.acquire.queue_position';
-export const ATTR_CONNECTION_ID = 'enhanced_pool.connection.id';
-export const ATTR_QUERY_TYPE = 'enhanced_pool.query.type';
+import { ACQUIRE_SPAN, CONNECT_SPAN } from './signal-table.js';
 
 /** What was decided, why, and what was next best. */
 export interface Decision {
@@ -36,6 +37,24 @@ export interface Decision {
     | 'give_up';
   readonly reason: string;
   readonly runnerUp?: string;
+}
+
+/** A caller in the queue who will have a span: it is made when the wait is over and everything is known. */
+export interface AcquireNote {
+  readonly caller: Context;
+  readonly position: number;
+  /** The opening of a connection on its behalf. */
+  connect: SpanContext | undefined;
+}
+
+/** A span that begins and ends in the past. */
+export interface PastSpan {
+  readonly caller: Context;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly attributes: Attributes;
+  readonly links?: Link[];
+  readonly error?: unknown;
 }
 
 /** The key under which OpenTelemetry's SDK notes that nothing is to be traced; keys of one name are one symbol. */
@@ -63,50 +82,51 @@ export function isSuppressed(active: Context): boolean {
   return active.getValue(SUPPRESSED) === true;
 }
 
-export function startAcquireSpan(
-  tracer: Tracer,
-  parent: Context,
-  identity: Attributes,
-  hint: Hint | undefined,
-): Span {
-  const span = tracer.startSpan('pool.acquire', { kind: SpanKind.INTERNAL, attributes: identity }, parent);
-  if (hint?.queryType !== undefined) span.setAttribute(ATTR_QUERY_TYPE, hint.queryType);
-  return span;
+/** All attributes at once: each one set later costs as much again, and samplers see only those of the beginning. */
+export function tellAcquire(tracer: Tracer, past: PastSpan): void {
+  tellPast(tracer, ACQUIRE_SPAN.name, SpanKind.INTERNAL, past);
 }
 
-/** A trace of its own: a connection outlives the request that happened to need it first, which is linked. */
-export function startConnectSpan(
+export function tellPast(
   tracer: Tracer,
-  identity: Attributes,
-  id: number,
-  causedBy: Span | undefined,
-): Span {
-  const links = causedBy?.isRecording() ? [{ context: causedBy.spanContext() }] : [];
-  return tracer.startSpan(
-    'pool.connect',
-    { kind: SpanKind.CLIENT, root: true, links, attributes: { ...identity, [ATTR_CONNECTION_ID]: id } },
-    ROOT_CONTEXT,
-  );
+  name: string,
+  kind: SpanKind,
+  { caller, startedAt, endedAt, attributes, links, error }: PastSpan,
+): void {
+  const options = { kind, startTime: startedAt, attributes, ...(links && { links }) };
+  const span = tracer.startSpan(name, options, caller);
+  if (error !== undefined) span.setStatus(failure(error));
+  span.end(endedAt);
 }
 
-export function tellDecision(span: Span, { chosen, reason, runnerUp }: Decision): void {
-  span.setAttribute(ATTR_DECISION_CHOSEN, chosen);
-  span.setAttribute(ATTR_DECISION_REASON, reason);
-  if (runnerUp !== undefined) span.setAttribute(ATTR_DECISION_RUNNER_UP, runnerUp);
+/** A trace of its own: a connection outlives the request that happened to need it first, which links to it. */
+export function startConnectSpan(tracer: Tracer, identity: Attributes, id: number, decision: Decision): Span {
+  const attributes = { ...identity, [ATTR_CONNECTION_ID]: id, ...decided(decision) };
+  return tracer.startSpan(CONNECT_SPAN.name, { kind: SpanKind.CLIENT, root: true, attributes }, ROOT_CONTEXT);
+}
+
+export function decided({ chosen, reason, runnerUp }: Decision): Attributes {
+  const attributes: Attributes = { [ATTR_DECISION_CHOSEN]: chosen, [ATTR_DECISION_REASON]: reason };
+  if (runnerUp !== undefined) attributes[ATTR_DECISION_RUNNER_UP] = runnerUp;
+  return attributes;
 }
 
 export function tellError(span: Span, error: unknown): void {
   span.setAttribute(ATTR_ERROR_TYPE, errorType(error));
-  span.setStatus({ code: SpanStatusCode.ERROR, message: errorDescription(error) });
+  span.setStatus(failure(error));
+}
+
+function failure(error: unknown): { code: SpanStatusCode; message: string } {
+  return { code: SpanStatusCode.ERROR, message: errorDescription(error) };
 }
 
 /** Why a caller who had waited got this connection. */
-export function whyServed(lease: Lease<unknown>, waiter: Waiter<unknown>, wasChecked: boolean): Decision {
+export function whyServed(lease: Lease<unknown>, openedFor: boolean, wasChecked: boolean): Decision {
   if (wasChecked) {
     return { chosen: 'checked_connection', reason: 'it had been idle for so long that it was checked first' };
   }
   if (lease.slot.uses > 1) {
-    if (!waiter.openedFor) {
+    if (!openedFor) {
       return { chosen: 'released_connection', reason: 'no connection was idle: waited for a release' };
     }
     return {
@@ -115,7 +135,7 @@ export function whyServed(lease: Lease<unknown>, waiter: Waiter<unknown>, wasChe
       runnerUp: 'opened_connection',
     };
   }
-  if (waiter.openedFor) {
+  if (openedFor) {
     return {
       chosen: 'opened_connection',
       reason: 'no connection was idle: opened one',

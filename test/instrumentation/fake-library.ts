@@ -1,5 +1,5 @@
 import { inBackground } from '../../adapters/background.js';
-import type { PoolInfo } from '../../adapters/host.js';
+import type { PoolInfo, PoolSetup } from '../../adapters/host.js';
 import { processHost } from '../../instrumentation/hosts.js';
 import { createPool, type Driver, type Pool, type PoolOptions } from '../../src/index.js';
 
@@ -51,6 +51,7 @@ export class FakeDriver implements Driver<FakeConnection> {
 
 export interface FakePool {
   readonly info: PoolInfo;
+  readonly setup: PoolSetup;
   readonly driver: FakeDriver;
   readonly engine: Pool<FakeConnection>;
   close(): Promise<void>;
@@ -81,5 +82,5 @@ export function openFakePool(about: Partial<PoolInfo> = {}, options: PoolOptions
     await engine.drain();
     processHost.closed(info, engine as Pool<unknown>);
   };
-  return { info, driver, engine, close };
+  return { info, setup, driver, engine, close };
 }

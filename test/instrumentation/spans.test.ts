@@ -144,7 +144,7 @@ describe('pool spans', () => {
     expect(await spans.named('pool.connect')).to.have.length(0);
   });
 
-  it('tell of a connection that opens in a trace of its own, linked to the acquire that needed it', async () => {
+  it('tell of a connection that opens in a trace of its own, to which the acquire that needed it links', async () => {
     begin();
     pool.driver.onOpen = () => spans.provider.getTracer('driver').startSpan('driver.connect').end();
     await spans.inRequest(() => pool.engine.use(undefined, async () => {}));
@@ -153,7 +153,7 @@ describe('pool spans', () => {
     expect(connect?.kind).to.equal(SpanKind.CLIENT);
     expect(connect?.parentSpanContext).to.equal(undefined);
     expect(connect?.spanContext().traceId).to.not.equal(acquire?.spanContext().traceId);
-    expect(connect?.links.map((link) => link.context.spanId)).to.deep.equal([acquire?.spanContext().spanId]);
+    expect(acquire?.links.map((link) => link.context.spanId)).to.deep.equal([connect?.spanContext().spanId]);
     expect(connect?.attributes).to.include({ [CHOSEN]: 'open', 'enhanced_pool.connection.id': 1 });
     const [driverConnect] = await spans.named('driver.connect');
     expect(driverConnect?.parentSpanContext).to.equal(undefined);

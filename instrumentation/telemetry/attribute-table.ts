@@ -1,0 +1,105 @@
+import type { FlagStage } from '../../src/index.js';
+import { OPTIMIZATION_NAMES } from '../../src/rollout/flags.js';
+import { newCounters } from '../../src/stats.js';
+import {
+  ATTR_CONNECTION_STATE,
+  ATTR_DB_NAMESPACE,
+  ATTR_DB_QUERY_SUMMARY,
+  ATTR_DB_RESPONSE_STATUS_CODE,
+  ATTR_DB_SYSTEM_NAME,
+  ATTR_ERROR_TYPE,
+  ATTR_POOL_NAME,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+} from './semconv.js';
+
+export const ATTR_ACQUIRE_OUTCOME = 'enhanced_pool.acquire.outcome';
+export const ATTR_WAITED_MS = 'enhanced_pool.acquire.waited_ms';
+export const ATTR_QUEUE_POSITION = 'enhanced_pool.acquire.queue_position';
+export const ATTR_CLOSE_REASON = 'enhanced_pool.connection.close_reason';
+export const ATTR_CONNECTION_ID = 'enhanced_pool.connection.id';
+export const ATTR_HELD_MS = 'enhanced_pool.lease.held_ms';
+export const ATTR_DECISION_CHOSEN = 'enhanced_pool.decision.chosen';
+export const ATTR_DECISION_REASON = 'enhanced_pool.decision.reason';
+export const ATTR_DECISION_RUNNER_UP = 'enhanced_pool.decision.runner_up';
+export const ATTR_CHECK_KIND = 'enhanced_pool.health_check.kind';
+export const ATTR_CHECK_OUTCOME = 'enhanced_pool.health_check.outcome';
+export const ATTR_OPTIMIZATION = 'enhanced_pool.optimization.name';
+export const ATTR_OPTIMIZATION_STAGE = 'enhanced_pool.optimization.stage';
+export const ATTR_OPTIMIZATION_FROM = 'enhanced_pool.optimization.from_stage';
+export const ATTR_QUERY_TYPE = 'enhanced_pool.query.type';
+export const ATTR_LIMIT_FROM = 'enhanced_pool.limit.from';
+export const ATTR_LIMIT_TO = 'enhanced_pool.limit.to';
+
+/** One attribute: which values it may have, and what they mean. */
+export interface AttributeRow {
+  /** All values, where they are few and known. Only such an attribute sets series of a metric apart. */
+  readonly values?: readonly string[];
+  /** What it may be otherwise. */
+  readonly type?: 'string' | 'int' | 'double';
+  readonly meaning: string;
+}
+
+const STAGES: readonly FlagStage[] = ['off', 'shadow', 'on', 'trial', 'accepted', 'reverted', 'given_up'];
+
+/** Every attribute that any of our signals carries, but for those that applications add themselves. */
+export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
+  [ATTR_POOL_NAME]: { type: 'string', meaning: 'the name of the pool' },
+  [ATTR_DB_SYSTEM_NAME]: { type: 'string', meaning: 'the database product' },
+  [ATTR_DB_NAMESPACE]: { type: 'string', meaning: 'the database' },
+  [ATTR_SERVER_ADDRESS]: { type: 'string', meaning: 'the database server, or its socket' },
+  [ATTR_SERVER_PORT]: { type: 'int', meaning: 'its port' },
+  [ATTR_DB_QUERY_SUMMARY]: { type: 'string', meaning: 'verbs and tables of the query, without any literal' },
+  [ATTR_DB_RESPONSE_STATUS_CODE]: { type: 'string', meaning: 'the server’s own code of an error' },
+  [ATTR_CONNECTION_STATE]: { values: ['idle', 'used'], meaning: 'what a connection does' },
+  [ATTR_ERROR_TYPE]: { type: 'string', meaning: 'the code or the class of an error, never its message' },
+  [ATTR_ACQUIRE_OUTCOME]: {
+    values: ['immediate', 'waited', 'timeout', 'aborted', 'rejected', 'open_failed'],
+    meaning: 'how an acquire ended',
+  },
+  [ATTR_WAITED_MS]: { type: 'double', meaning: 'how long the caller waited for a connection' },
+  [ATTR_QUEUE_POSITION]: {
+    type: 'int',
+    meaning: 'the caller’s place in the queue when it joined; 1 is the head',
+  },
+  [ATTR_CLOSE_REASON]: { values: Object.keys(newCounters().closed), meaning: 'why a connection was closed' },
+  [ATTR_CONNECTION_ID]: { type: 'int', meaning: 'a number of the connection, its own within the pool' },
+  [ATTR_HELD_MS]: { type: 'double', meaning: 'how long a lease had been held' },
+  [ATTR_DECISION_CHOSEN]: {
+    values: [
+      'idle_connection',
+      'checked_connection',
+      'released_connection',
+      'opened_connection',
+      'open',
+      'refuse',
+      'give_up',
+    ],
+    meaning: 'what the pool did',
+  },
+  [ATTR_DECISION_REASON]: { type: 'string', meaning: 'why, in words' },
+  [ATTR_DECISION_RUNNER_UP]: {
+    values: ['released_connection', 'opened_connection'],
+    meaning: 'what it would have done otherwise',
+  },
+  [ATTR_CHECK_KIND]: {
+    values: ['check', 'reset'],
+    meaning: 'whether a connection was proven alive, or cleaned of what its last holder left',
+  },
+  [ATTR_CHECK_OUTCOME]: { values: ['ok', 'failed', 'timeout'], meaning: 'what the check found' },
+  [ATTR_OPTIMIZATION]: { values: OPTIMIZATION_NAMES, meaning: 'an optimisation, by its flag' },
+  [ATTR_OPTIMIZATION_STAGE]: { values: STAGES, meaning: 'the stage it is in' },
+  [ATTR_OPTIMIZATION_FROM]: { values: STAGES, meaning: 'the stage it was in' },
+  [ATTR_QUERY_TYPE]: { type: 'string', meaning: '`queryType` of the caller’s hint' },
+  [ATTR_LIMIT_FROM]: { type: 'int', meaning: 'the most connections before' },
+  [ATTR_LIMIT_TO]: { type: 'int', meaning: 'the most connections from now on' },
+};
+
+/** Every signal of a pool carries those of these that are known. */
+export const IDENTITY = [
+  ATTR_POOL_NAME,
+  ATTR_DB_SYSTEM_NAME,
+  ATTR_DB_NAMESPACE,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+] as const;

@@ -1,0 +1,347 @@
+import type { FlagReport, Pool, PoolCounters, PoolStats } from '../../src/index.js';
+import { OPTIMIZATIONS, type OptimizationName } from '../../src/rollout/flags.js';
+import {
+  ATTR_ACQUIRE_OUTCOME,
+  ATTR_CHECK_KIND,
+  ATTR_CHECK_OUTCOME,
+  ATTR_CLOSE_REASON,
+  ATTR_OPTIMIZATION,
+  ATTR_OPTIMIZATION_STAGE,
+  ATTRIBUTES,
+} from './attribute-table.js';
+import {
+  ATTR_CONNECTION_STATE,
+  METRIC_CONNECTION_COUNT,
+  METRIC_CONNECTION_CREATE_TIME,
+  METRIC_CONNECTION_IDLE_MAX,
+  METRIC_CONNECTION_IDLE_MIN,
+  METRIC_CONNECTION_LIMIT,
+  METRIC_CONNECTION_PENDING_REQUESTS,
+  METRIC_CONNECTION_TIMEOUTS,
+  METRIC_CONNECTION_USE_TIME,
+  METRIC_CONNECTION_WAIT_TIME,
+} from './semconv.js';
+
+/** Attributes that set one series of a metric apart from its others, beside the pool's identity. */
+export type Apart = Readonly<Record<string, string>>;
+
+const BUILT = (Object.keys(OPTIMIZATIONS) as OptimizationName[]).filter((name) => OPTIMIZATIONS[name].built);
+
+type Counters = Readonly<PoolCounters>;
+
+/** A pool at one instant. */
+export interface Snapshot {
+  readonly stats: PoolStats;
+  readonly flags: ReadonlyMap<OptimizationName, FlagReport>;
+}
+
+export function snapshotOf(engine: Pool<unknown>): Snapshot {
+  return {
+    stats: engine.stats(),
+    flags: new Map(engine.rollout.report().map((flag) => [flag.name, flag])),
+  };
+}
+
+/** One series of a metric that is read from the engine when it is collected. */
+export interface Gauged {
+  readonly apart: Apart;
+  /** Undefined is not told at all. */
+  read(snapshot: Snapshot): number | undefined;
+}
+
+/** One series of a metric that only grows. Its value outlives the pool. */
+export interface Counted {
+  readonly apart: Apart;
+  read(counters: Counters): number;
+}
+
+interface About {
+  readonly name: string;
+  readonly unit: string;
+  readonly meaning: string;
+  /** Those that set its series apart, beside the pool's identity; all have few and known values. */
+  readonly attributes: readonly string[];
+}
+
+export interface GaugeRow extends About {
+  readonly instrument: 'up-down counter' | 'gauge';
+  readonly series: readonly Gauged[];
+}
+
+export interface CountRow extends About {
+  readonly instrument: 'counter';
+  /** Told even while it is zero. */
+  readonly always: boolean;
+  readonly series: readonly Counted[];
+}
+
+export interface DurationRow extends About {
+  readonly instrument: 'histogram';
+  readonly buckets: readonly number[];
+}
+
+export type MetricRow = GaugeRow | CountRow | DurationRow;
+
+/** In seconds. OpenTelemetry's default buckets are made for milliseconds and would put every wait into the first. */
+const WAIT_BUCKETS = [
+  0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+const USE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const CREATE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export const WAIT_TIME = duration(
+  METRIC_CONNECTION_WAIT_TIME,
+  'time until an acquire was served',
+  WAIT_BUCKETS,
+);
+export const USE_TIME = duration(METRIC_CONNECTION_USE_TIME, 'time between acquire and release', USE_BUCKETS);
+export const CREATE_TIME = duration(
+  METRIC_CONNECTION_CREATE_TIME,
+  'time a connection took to open',
+  CREATE_BUCKETS,
+);
+export const CHECK_DURATION = duration(
+  'enhanced_pool.health_check.duration',
+  'time that checks and clean-ups of connections took',
+  CREATE_BUCKETS,
+  [ATTR_CHECK_KIND, ATTR_CHECK_OUTCOME],
+);
+
+const GAUGES: readonly GaugeRow[] = [
+  upDown(
+    METRIC_CONNECTION_COUNT,
+    '{connection}',
+    'connections',
+    by(ATTR_CONNECTION_STATE, {
+      idle: ({ stats }) => stats.idle,
+      used: ({ stats }) => stats.leased + stats.checking,
+    }),
+  ),
+  upDown(
+    METRIC_CONNECTION_IDLE_MAX,
+    '{connection}',
+    'most idle connections allowed',
+    ({ stats }) => stats.limit,
+  ),
+  upDown(
+    METRIC_CONNECTION_IDLE_MIN,
+    '{connection}',
+    'fewest connections kept open',
+    ({ stats }) => stats.min,
+  ),
+  upDown(
+    METRIC_CONNECTION_LIMIT,
+    '{connection}',
+    'most open connections allowed',
+    ({ stats }) => stats.limit,
+  ),
+  upDown(METRIC_CONNECTION_PENDING_REQUESTS, '{request}', 'callers waiting', ({ stats }) => stats.waiting),
+  upDown(
+    'enhanced_pool.connection.opening',
+    '{connection}',
+    'connections being opened',
+    ({ stats }) => stats.opening,
+  ),
+  upDown(
+    'enhanced_pool.connection.closing',
+    '{connection}',
+    'connections being closed',
+    ({ stats }) => stats.closing,
+  ),
+  upDown(
+    'enhanced_pool.connection.target',
+    '{connection}',
+    'connections that the demand asks for, within the limits',
+    ({ stats }) => stats.target,
+  ),
+  gauge('enhanced_pool.utilization', '1', 'share of the connections allowed that is in use', ({ stats }) =>
+    stats.limit === 0 ? 0 : (stats.leased + stats.checking) / stats.limit,
+  ),
+  upDown(
+    'enhanced_pool.optimization.status',
+    '1',
+    'the stage of each optimisation: 1 for the one it is in',
+    byStage(),
+  ),
+  gauge(
+    'enhanced_pool.optimization.exposure',
+    '1',
+    'share of the time of the pool in which an optimisation acted',
+    byOptimization(({ exposure }) => exposure),
+  ),
+];
+
+const COUNTS: readonly CountRow[] = [
+  always(
+    METRIC_CONNECTION_TIMEOUTS,
+    '{timeout}',
+    'acquires that ran out of time',
+    (counters) => counters.timedOut,
+  ),
+  counter(
+    'enhanced_pool.acquire.count',
+    '{acquire}',
+    'acquires',
+    by(ATTR_ACQUIRE_OUTCOME, {
+      immediate: (counters) => counters.immediate,
+      waited: (counters) => counters.waited,
+      timeout: (counters) => counters.timedOut,
+      aborted: (counters) => counters.aborted,
+      rejected: (counters) => counters.rejected,
+      open_failed: (counters) => counters.openErrors,
+    }),
+  ),
+  always(
+    'enhanced_pool.connection.opened',
+    '{connection}',
+    'connections opened',
+    (counters) => counters.opened,
+  ),
+  counter(
+    'enhanced_pool.connection.open_failures',
+    '{failure}',
+    'connections that did not open',
+    (counters) => counters.openFailed,
+  ),
+  counter(
+    'enhanced_pool.connection.closed',
+    '{connection}',
+    'connections closed',
+    byEach(ATTR_CLOSE_REASON, (reason) => (counters) => counters.closed[reason as keyof Counters['closed']]),
+  ),
+  counter(
+    'enhanced_pool.lease.released',
+    '{lease}',
+    'leases that came back',
+    (counters) => counters.released,
+  ),
+  counter(
+    'enhanced_pool.lease.stale_releases',
+    '{release}',
+    'releases of a lease that had come back already',
+    (counters) => counters.staleReleases,
+  ),
+  counter(
+    'enhanced_pool.lease.suspected_leaks',
+    '{lease}',
+    'leases held beyond the leak threshold',
+    (counters) => counters.leaksSuspected,
+  ),
+];
+
+/** Every metric that is emitted, the nine of the conventions first. */
+export const METRICS: readonly MetricRow[] = [
+  ...GAUGES,
+  ...COUNTS,
+  WAIT_TIME,
+  USE_TIME,
+  CREATE_TIME,
+  CHECK_DURATION,
+]
+  // One that no engine of this version can tell of is none yet.
+  .filter((row) => !('series' in row) || row.series.length > 0)
+  .sort((left, right) => Number(isConvention(right.name)) - Number(isConvention(left.name)));
+
+/** Every series that only grows, in an order that does not change. */
+export const COUNTED: readonly Counted[] = COUNTS.flatMap(({ series }) => series);
+
+export function isConvention(name: string): boolean {
+  return !name.startsWith('enhanced_pool.');
+}
+
+/** How many series a pool has of a metric at the most. */
+export function seriesAtMost({ attributes }: MetricRow): number {
+  return attributes.reduce((product, name) => product * (ATTRIBUTES[name]?.values?.length ?? 0), 1);
+}
+
+type Read<Source extends unknown[]> = (...source: Source) => number | undefined;
+type SeriesOf<Source extends unknown[]> = readonly { readonly apart: Apart; readonly read: Read<Source> }[];
+type Reads<Source extends unknown[]> = Read<Source> | SeriesOf<Source>;
+type FromSnapshot = [snapshot: Snapshot];
+
+/** One series for each value of an attribute. */
+function by<Source extends unknown[]>(
+  attribute: string,
+  reads: Readonly<Record<string, (...source: Source) => number>>,
+): { readonly apart: Apart; read(...source: Source): number }[] {
+  return Object.entries(reads).map(([value, read]) => ({ apart: { [attribute]: value }, read }));
+}
+
+function byEach(attribute: string, readOf: (value: string) => (counters: Counters) => number): Counted[] {
+  return ATTRIBUTES[attribute]!.values!.map((value) => ({
+    apart: { [attribute]: value },
+    read: readOf(value),
+  }));
+}
+
+function upDown(name: string, unit: string, meaning: string, reads: Reads<FromSnapshot>): GaugeRow {
+  return { name, instrument: 'up-down counter', unit, meaning, ...seriesOf(reads) };
+}
+
+function gauge(name: string, unit: string, meaning: string, reads: Reads<FromSnapshot>): GaugeRow {
+  return { name, instrument: 'gauge', unit, meaning, ...seriesOf(reads) };
+}
+
+function counter(
+  name: string,
+  unit: string,
+  meaning: string,
+  reads: Counted['read'] | readonly Counted[],
+): CountRow {
+  const series = typeof reads === 'function' ? [{ apart: {}, read: reads }] : reads;
+  return {
+    name,
+    instrument: 'counter',
+    unit,
+    meaning,
+    always: false,
+    attributes: attributesOf(series),
+    series,
+  };
+}
+
+function always(name: string, unit: string, meaning: string, read: Counted['read']): CountRow {
+  return { ...counter(name, unit, meaning, read), always: true };
+}
+
+function duration(
+  name: string,
+  meaning: string,
+  buckets: readonly number[],
+  attributes: readonly string[] = [],
+): DurationRow {
+  return { name, instrument: 'histogram', unit: 's', meaning, attributes, buckets };
+}
+
+function seriesOf(reads: Reads<FromSnapshot>): Pick<GaugeRow, 'attributes' | 'series'> {
+  const series = typeof reads === 'function' ? [{ apart: {}, read: reads }] : reads;
+  return { attributes: attributesOf(series), series };
+}
+
+function attributesOf(series: readonly { readonly apart: Apart }[]): string[] {
+  return Object.keys(series[0]?.apart ?? {});
+}
+
+/** One series for each value of an attribute that is built, so to say: planned optimisations are not told of. */
+function byOptimization(read: (flag: FlagReport) => number): Gauged[] {
+  return BUILT.map((name) => ({
+    apart: { [ATTR_OPTIMIZATION]: name },
+    read: ({ flags }) => whole(flags.get(name), read),
+  }));
+}
+
+/** The status pattern of the conventions: 1 for the stage it is in. A stage in which it never was is not told. */
+function byStage(): Gauged[] {
+  return BUILT.flatMap((name) =>
+    ATTRIBUTES[ATTR_OPTIMIZATION_STAGE]!.values!.map(
+      (stage): Gauged => ({
+        apart: { [ATTR_OPTIMIZATION]: name, [ATTR_OPTIMIZATION_STAGE]: stage },
+        read: ({ flags }) => (flags.get(name)?.stage === stage ? 1 : undefined),
+      }),
+    ),
+  );
+}
+
+function whole(flag: FlagReport | undefined, read: (flag: FlagReport) => number): number | undefined {
+  return flag === undefined ? undefined : read(flag);
+}

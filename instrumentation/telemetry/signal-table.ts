@@ -1,0 +1,102 @@
+import {
+  ATTR_CONNECTION_ID,
+  ATTR_DECISION_CHOSEN,
+  ATTR_DECISION_REASON,
+  ATTR_DECISION_RUNNER_UP,
+  ATTR_HELD_MS,
+  ATTR_LIMIT_FROM,
+  ATTR_LIMIT_TO,
+  ATTR_OPTIMIZATION,
+  ATTR_OPTIMIZATION_FROM,
+  ATTR_OPTIMIZATION_STAGE,
+  ATTR_QUERY_TYPE,
+  ATTR_QUEUE_POSITION,
+  ATTR_WAITED_MS,
+} from './attribute-table.js';
+import { ATTR_DB_QUERY_SUMMARY, ATTR_DB_RESPONSE_STATUS_CODE, ATTR_ERROR_TYPE } from './semconv.js';
+
+const DECISION = [ATTR_DECISION_CHOSEN, ATTR_DECISION_REASON, ATTR_DECISION_RUNNER_UP];
+
+/** A kind of span. */
+export interface SpanRow {
+  readonly name: string;
+  readonly kind: 'internal' | 'client';
+  /** Where it stands in a trace, and what it is linked to. */
+  readonly place: string;
+  readonly when: string;
+  /** Those it may carry, beside the pool's identity. */
+  readonly attributes: readonly string[];
+}
+
+export const ACQUIRE_SPAN: SpanRow = {
+  name: 'pool.acquire',
+  kind: 'internal',
+  place:
+    'in the caller’s trace, linked to the `pool.connect` of the connection it got or that was opened for it',
+  when: 'a caller waited or failed; `telemetry.acquireSpans`',
+  attributes: [
+    ...DECISION,
+    ATTR_WAITED_MS,
+    ATTR_QUEUE_POSITION,
+    ATTR_CONNECTION_ID,
+    ATTR_QUERY_TYPE,
+    ATTR_ERROR_TYPE,
+  ],
+};
+
+export const CONNECT_SPAN: SpanRow = {
+  name: 'pool.connect',
+  kind: 'client',
+  place: 'a trace of its own',
+  when: 'a connection is opened; `telemetry.connectSpans`',
+  attributes: [ATTR_DECISION_CHOSEN, ATTR_DECISION_REASON, ATTR_CONNECTION_ID, ATTR_ERROR_TYPE],
+};
+
+/** Its name is the summary of the query, or the database where there is none. */
+export const QUERY_SPAN: SpanRow = {
+  name: '{db.query.summary}',
+  kind: 'client',
+  place: 'in the caller’s trace; the wait for a connection is its attribute, and there is no `pool.acquire`',
+  when: '`pool.query` and `pool.execute`; off unless `telemetry.querySpans` is set',
+  attributes: [
+    ATTR_DB_QUERY_SUMMARY,
+    ATTR_WAITED_MS,
+    ATTR_CONNECTION_ID,
+    ATTR_DB_RESPONSE_STATUS_CODE,
+    ATTR_ERROR_TYPE,
+  ],
+};
+
+export const SPANS: readonly SpanRow[] = [ACQUIRE_SPAN, CONNECT_SPAN, QUERY_SPAN];
+
+/** A kind of log event. */
+export interface EventRow {
+  readonly name: string;
+  readonly severity: 'INFO' | 'WARN' | 'ERROR';
+  readonly when: string;
+  /** Those it may carry, beside the pool's identity. */
+  readonly attributes: readonly string[];
+}
+
+export const RESIZED_EVENT: EventRow = {
+  name: 'enhanced_pool.resized',
+  severity: 'INFO',
+  when: 'the most connections allowed changed',
+  attributes: [ATTR_LIMIT_FROM, ATTR_LIMIT_TO],
+};
+
+export const LEAK_EVENT: EventRow = {
+  name: 'enhanced_pool.lease.suspected_leak',
+  severity: 'WARN',
+  when: 'a lease is held beyond `leakThresholdMs`',
+  attributes: [ATTR_CONNECTION_ID, ATTR_HELD_MS],
+};
+
+export const FLAG_EVENT: EventRow = {
+  name: 'enhanced_pool.optimization.changed',
+  severity: 'INFO',
+  when: 'an optimisation was accepted, taken back, tried again or set',
+  attributes: [ATTR_OPTIMIZATION, ATTR_OPTIMIZATION_FROM, ATTR_OPTIMIZATION_STAGE, ATTR_DECISION_REASON],
+};
+
+export const EVENTS: readonly EventRow[] = [RESIZED_EVENT, LEAK_EVENT, FLAG_EVENT];
