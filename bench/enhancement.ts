@@ -1,4 +1,4 @@
-import { diag, logs, trace } from '@opentelemetry/api';
+import { diag, logs, type Tracer, trace } from '@opentelemetry/api';
 import {
   MeterProvider,
   PeriodicExportingMetricReader,
@@ -7,6 +7,7 @@ import {
 import { settle } from '../instrumentation/config.js';
 import { InstrumentationHost } from '../instrumentation/host.js';
 import { PoolInstruments } from '../instrumentation/telemetry/metrics.js';
+import type { TelemetryConfig } from '../instrumentation/types.js';
 
 const EXPORT_INTERVAL_MS = 1_000;
 
@@ -17,19 +18,24 @@ const nowhere: PushMetricExporter = {
   shutdown: async () => {},
 };
 
+/** What a bench wants told, and where spans go: nowhere, unless it brings a tracer. */
+export interface Observing {
+  readonly telemetry?: TelemetryConfig;
+  readonly tracer?: Tracer;
+}
+
 /**
- * What a registered instrumentation answers the patches at its default settings, with OpenTelemetry's metrics SDK
- * collecting from it every second.
+ * What a registered instrumentation answers the patches, at its default settings unless others are given, with
+ * OpenTelemetry's metrics SDK collecting from it every second.
  */
-export function observedHost(): { host: InstrumentationHost; stop(): Promise<void> } {
-  const provider = new MeterProvider({
-    readers: [
-      new PeriodicExportingMetricReader({ exporter: nowhere, exportIntervalMillis: EXPORT_INTERVAL_MS }),
-    ],
-  });
-  const settings = settle({});
+export function observedHost({ telemetry = {}, tracer = trace.getTracer('bench') }: Observing = {}): {
+  host: InstrumentationHost;
+  stop(): Promise<void>;
+} {
+  const provider = collectingProvider();
+  const settings = settle({ telemetry });
   const signals = {
-    tracer: trace.getTracer('bench'),
+    tracer,
     logger: logs.getLogger('bench'),
     instruments: undefined as PoolInstruments | undefined,
     telemetry: settings.telemetry,
@@ -40,6 +46,17 @@ export function observedHost(): { host: InstrumentationHost; stop(): Promise<voi
     diag.createComponentLogger({ namespace: 'bench' }),
     () => {},
   );
-  signals.instruments = new PoolInstruments(provider.getMeter('bench'), host.registry);
+  if (settings.telemetry.metrics) {
+    signals.instruments = new PoolInstruments(provider.getMeter('bench'), host.registry);
+  }
   return { host, stop: () => provider.shutdown() };
+}
+
+/** Metrics that are aggregated, collected every second, and thrown away. */
+export function collectingProvider(): MeterProvider {
+  return new MeterProvider({
+    readers: [
+      new PeriodicExportingMetricReader({ exporter: nowhere, exportIntervalMillis: EXPORT_INTERVAL_MS }),
+    ],
+  });
 }

@@ -10,8 +10,9 @@ import { query } from './query/suite.js';
 import { keep } from './results.js';
 import type { Suite } from './suite.js';
 import { printTable } from './table.js';
+import { telemetry } from './telemetry/suite.js';
 
-const SUITES: readonly Suite[] = [acquire, query, classifySuite];
+const SUITES: readonly Suite[] = [acquire, query, classifySuite, telemetry];
 
 /** Suites of later steps. */
 const TO_COME = [
@@ -22,7 +23,6 @@ const TO_COME = [
   'pgbench',
   'overload',
   'faults',
-  'telemetry',
   'memory',
   'scale',
 ];

@@ -12,7 +12,7 @@ import { type Cell, figure, range, type Table } from '../table.js';
 import type { Client, ClientModule } from './peer.js';
 
 /** What one window showed of one peer. */
-interface Window {
+export interface Window {
   readonly perSecond: number;
   /** Of this process, client side only. */
   readonly cpuMicroseconds: number;
@@ -108,7 +108,7 @@ export const query: Suite = {
 };
 
 /** A table to read from, the same on both servers; gives the servers' versions. */
-async function prepare({
+export async function prepare({
   postgres,
   mysql: maria,
 }: Databases<'postgres' | 'mysql'>): Promise<Record<string, string>> {
@@ -170,7 +170,7 @@ async function measureServers(
 }
 
 /** A closed loop of callers: its latencies are those under full load, not those of a given rate. */
-async function measureWindow(client: Client, concurrency: number, windowMs: number): Promise<Window> {
+export async function measureWindow(client: Client, concurrency: number, windowMs: number): Promise<Window> {
   const latencies = build({
     lowestDiscernibleValue: 1,
     highestTrackableValue: SLOWEST_MICROSECONDS,

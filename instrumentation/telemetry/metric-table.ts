@@ -191,6 +191,12 @@ const COUNTS: readonly CountRow[] = [
       open_failed: (counters) => counters.openErrors,
     }),
   ),
+  counter(
+    'enhanced_pool.acquire.shared',
+    '{acquire}',
+    'acquires that shared a connection with others',
+    (counters) => counters.shared,
+  ),
   always(
     'enhanced_pool.connection.opened',
     '{connection}',

@@ -19,14 +19,16 @@ import {
 /** Metrics that are collected when a test asks, and never by a clock. */
 export class CollectedMetrics {
   readonly provider: MeterProvider;
-  readonly #exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  readonly #reader = new PeriodicExportingMetricReader({
-    exporter: this.#exporter,
-    exportIntervalMillis: 2 ** 30,
-    exportTimeoutMillis: 2 ** 29,
-  });
+  readonly #exporter: InMemoryMetricExporter;
+  readonly #reader: PeriodicExportingMetricReader;
 
-  constructor() {
+  constructor(temporality = AggregationTemporality.CUMULATIVE) {
+    this.#exporter = new InMemoryMetricExporter(temporality);
+    this.#reader = new PeriodicExportingMetricReader({
+      exporter: this.#exporter,
+      exportIntervalMillis: 2 ** 30,
+      exportTimeoutMillis: 2 ** 29,
+    });
     this.provider = new MeterProvider({ readers: [this.#reader] });
   }
 

@@ -3,7 +3,12 @@ import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { metrics } from '@opentelemetry/api';
-import { DataPointType, type Histogram, type MetricData } from '@opentelemetry/sdk-metrics';
+import {
+  AggregationTemporality,
+  DataPointType,
+  type Histogram,
+  type MetricData,
+} from '@opentelemetry/sdk-metrics';
 import { expect } from 'chai';
 import {
   EnhancedPoolInstrumentation,
@@ -180,9 +185,66 @@ describe('pool metrics', () => {
     await later.stop();
   });
 
+  it('of pools that came and went leave no stale value', async () => {
+    begin();
+    for (let number = 1; number <= 1_000; number += 1) {
+      const pool = openFakePool({ database: `tenant${number}` })!;
+      (await pool.engine.acquire()).release();
+      if (number % 250 === 0) await collected.collect();
+      await pool.close();
+    }
+    for (const name of [COUNT, 'db.client.connection.limit', 'enhanced_pool.utilization']) {
+      const values = Object.values(await collected.values(name, POOL, STATE));
+      expect(values.length, name).to.be.above(0);
+      expect(new Set(values), name).to.deep.equal(new Set([0]));
+    }
+    const later = new CollectedMetrics();
+    instrumentation.setMeterProvider(later.provider);
+    for (const [name, metric] of await later.collect()) {
+      expect(metric.dataPoints.length, name).to.be.at.most(600);
+    }
+    await later.stop();
+  });
+
+  it('of 10,000 pools that came and went take bounded memory, where the SDK forgets as well', async function () {
+    this.timeout(120_000);
+    const collectGarbage = garbageCollector();
+    const { provider } = collected;
+    collected = new CollectedMetrics(AggregationTemporality.DELTA);
+    begin();
+    const heapAfter: number[] = [];
+    for (let number = 1; number <= 10_000; number += 1) {
+      const pool = openFakePool({ database: `tenant${number}` })!;
+      (await pool.engine.acquire()).release();
+      await pool.close();
+      if (number % 250 === 0) await collected.collect();
+      if (number % 5_000 > 0) continue;
+      await new Promise(setImmediate);
+      collectGarbage();
+      heapAfter.push(process.memoryUsage().heapUsed);
+    }
+    expect(heapAfter[1]! - heapAfter[0]!).to.be.below(4_000_000);
+    await provider.shutdown();
+  });
+
+  it('of pools that came and went while nobody collected take bounded memory', async function () {
+    this.timeout(120_000);
+    const collectGarbage = garbageCollector();
+    instrumentation = new EnhancedPoolInstrumentation();
+    const heapAfter: number[] = [];
+    for (let number = 1; number <= 10_000; number += 1) {
+      await openFakePool({ database: `tenant${number}` })!.close();
+      if (number % 5_000 > 0) continue;
+      // What was looked up through a weak reference lives until the turn ends.
+      await new Promise(setImmediate);
+      collectGarbage();
+      heapAfter.push(process.memoryUsage().heapUsed);
+    }
+    expect(heapAfter[1]! - heapAfter[0]!).to.be.below(4_000_000);
+  });
+
   it('keep no pool alive that the application has dropped', async () => {
-    setFlagsFromString('--expose-gc');
-    const collectGarbage: () => void = runInNewContext('gc');
+    const collectGarbage = garbageCollector();
     begin();
     const engine = new WeakRef(openFakePool({ database: 'dropped' }, { keepMin: false })!.engine);
     await collected.collect();
@@ -240,6 +302,11 @@ describe('pool metrics', () => {
     expect(instrumentation.instrumentationVersion).to.equal(VERSION);
   });
 });
+
+function garbageCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
 
 function kindOf(metric: MetricData): string {
   if (metric.dataPointType === DataPointType.HISTOGRAM) return 'histogram';

@@ -1,0 +1,85 @@
+// An application whose SDK sends everything by OTLP, and which holds canaries in all that must not leave it.
+import { SpanStatusCode, trace } from '@opentelemetry/api';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { EnhancedPoolInstrumentation } from '../../../instrumentation/index.js';
+
+const sdk = new NodeSDK({
+  autoDetectResources: false,
+  instrumentations: [
+    new EnhancedPoolInstrumentation({
+      options: { leakThresholdMs: 50 },
+      telemetry: { querySpans: process.env.APP_QUERY_SPANS === 'true' },
+    }),
+  ],
+});
+sdk.start();
+
+const canary = process.env.APP_CANARY!;
+const settings = JSON.parse(process.env.APP_POSTGRES!) as Record<string, unknown>;
+
+async function main(): Promise<void> {
+  const { Pool } = await import('pg');
+  const pool = new Pool({ ...settings, max: 1, connectionTimeoutMillis: 5_000 });
+  const setUp = await pool.connect();
+  await setUp.query('create temp table secret (word text primary key)');
+  setUp.release();
+
+  await inRequest('waits', async () => {
+    const held = await pool.connect();
+    const waiting = pool.connect();
+    setTimeout(() => held.release(), 20);
+    (await waiting).release();
+  });
+  await inRequest('reads', async () => {
+    await pool.query(`select word from secret where word = '${canary}'`);
+    await pool.query('select word from secret where word = $1', [canary]);
+    await pool.query(`insert into secret values ('${canary}')`);
+  });
+  await inRequest('violates', () => pool.query('insert into secret values ($1)', [canary]));
+  await inRequest('garbles', () => pool.query(`selekt '${canary}'`));
+  await inRequest('gives up', async () => {
+    const held = await pool.connect();
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    const impatient = new Pool({ ...settings, max: 1, connectionTimeoutMillis: 50 });
+    const only = await impatient.connect();
+    try {
+      await impatient.query(`select '${canary}'`);
+    } catch (error) {
+      const { message, cause } = error as Error;
+      console.log(message, cause instanceof Error ? cause.stack : cause);
+      throw error;
+    } finally {
+      held.release();
+      only.release();
+      await impatient.end();
+    }
+  });
+  await inRequest('is locked out', async () => {
+    const lockedOut = new Pool({ ...settings, password: canary, max: 1 });
+    try {
+      await lockedOut.query('select 1');
+    } finally {
+      await lockedOut.end();
+    }
+  });
+  await pool.end();
+  await sdk.shutdown();
+}
+
+/** A request of the application, in its own words. What a driver says is the application's, not ours. */
+function inRequest(name: string, work: () => Promise<unknown>): Promise<void> {
+  return trace.getTracer('application').startActiveSpan(name, async (span) => {
+    try {
+      await work();
+    } catch {
+      span.setStatus({ code: SpanStatusCode.ERROR });
+    } finally {
+      span.end();
+    }
+  });
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
