@@ -121,7 +121,7 @@ function goalsOf(windows: Windows): Goal[] {
     {
       claim: 'throughput lost to everything, over what stock loses',
       unit: '×',
-      atMost: 1 / 3,
+      atMost: 0.33,
       values: paired(
         lost(windows, EVERYTHING, ENGINE_SAMPLED),
         lost(windows, STOCK_INSTRUMENTED, STOCK_SAMPLED),
