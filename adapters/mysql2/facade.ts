@@ -87,6 +87,12 @@ export class MysqlFacade {
     return lease.connection;
   }
 
+  /** An argument of `pool.query` or `pool.execute`; a callback is tied to its caller's context, for an answer comes in that of the socket. */
+  bound(given: unknown): unknown {
+    if (typeof given !== 'function' || !this.#differences.callbacksKeepContext) return given;
+    return inCallersContext(given as (...told: unknown[]) => unknown);
+  }
+
   /** What the pool remembers of a connection that it still has. */
   of(connection: MysqlConnection): PooledConnection | undefined {
     return this.#driver.connections.get(connection);

@@ -178,8 +178,8 @@ function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototyp
           facade.statement = undefined;
         }
       };
-      if (facade.follow === undefined) return run(values, cb);
-      return followed(facade.follow, sqlOf(sql), values, cb, run);
+      if (facade.follow === undefined) return run(facade.bound(values), facade.bound(cb));
+      return followed(facade.follow, sqlOf(sql), facade.bound(values), facade.bound(cb), run);
     },
   }[name]!;
 }

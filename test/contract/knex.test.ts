@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { execFile } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { Knex } from 'knex';
 import { STRICT } from '../../adapters/differences.js';
@@ -278,6 +280,21 @@ describe('knex contract', () => {
       await own.end();
     });
 
+    for (const kind of ['mysql2', 'mysql2/promise']) {
+      it(`12. the application's own pool of ${kind} is passed through and survives destroy()`, async () => {
+        const { host, port, user, password, database } = databases.mysql;
+        const { createPool } = require(kind) as typeof import('mysql2/promise');
+        const own = createPool({ host, port, user, password, database, connectionLimit: 1 });
+        const knex = openMysql({ connection: undefined, connectionPool: own } as never);
+        expect(runsOnEngine(knex)).equal(false);
+        expect((await knex.raw('select 1 as one'))[0]).deep.equal([{ one: 1 }]);
+        await knex.destroy();
+        const asked = kind === 'mysql2' ? (own as unknown as { promise(): typeof own }).promise() : own;
+        expect((await asked.query('select 2 as two'))[0]).deep.equal([{ two: 2 }]);
+        await asked.end();
+      });
+    }
+
     it('13. the counts are those of stock at every event', async () => {
       const { client } = open({ pool: { max: 1 } });
       const told = record(client.pool, true);
@@ -436,6 +453,18 @@ describe('knex contract', () => {
       expect(client.pool.release(connection)).equal(true);
       expect(client.pool.release(connection)).equal(false);
       expect([client.pool.numFree(), client.pool.numUsed()]).deep.equal([1, 0]);
+    });
+
+    it('25. a second release while the connection is free or gone to nobody never gives it two owners', async () => {
+      const { client } = open({ pool: { max: 2 } });
+      const connection = await client.acquireConnection();
+      await client.releaseConnection(connection);
+      await client.releaseConnection(connection);
+      const [a, b] = await Promise.all([client.acquireConnection(), client.acquireConnection()]);
+      expect(a).not.equal(b);
+      expect([client.pool.numUsed(), client.pool.numFree()]).deep.equal([2, 0]);
+      await client.releaseConnection(a!);
+      await client.releaseConnection(b!);
     });
 
     it('26. first come, first served; last released, first reused', async () => {
@@ -649,6 +678,28 @@ describe('knex contract', () => {
       client.releaseConnection(next);
     });
 
+    it('36. maxConnectionLifetimeJitterMillis ends lifetimes early, never late', async () => {
+      const { client } = openScripted(newConnection, {
+        max: 1,
+        maxConnectionLifetimeMillis: 200,
+        maxConnectionLifetimeJitterMillis: 100,
+      } as object);
+      const first = await client.acquireConnection();
+      client.releaseConnection(first);
+      await sleep(320);
+      const next = await client.acquireConnection();
+      expect(next).not.equal(first);
+      client.releaseConnection(next);
+    });
+
+    it(`37. min connections are ${flavour === 'enhanced' ? 'opened and kept up' : 'only kept from being closed'}`, async () => {
+      const { client } = openScripted(newConnection, { min: 2, max: 3 });
+      client.releaseConnection(await client.acquireConnection());
+      while (flavour === 'enhanced' && client.pool.numFree() < 2) await sleep(5);
+      await sleep(20);
+      expect(client.pool.numFree()).equal(flavour === 'enhanced' ? 2 : 1);
+    });
+
     it('37. idle connections above min are closed', async () => {
       const { client } = openScripted(newConnection, {
         min: 1,
@@ -720,6 +771,24 @@ describe('knex contract', () => {
       expect(asked).equal(2);
     });
 
+    it('43. settings that are still expired after they were asked for anew time the caller out, and the pool recovers', async () => {
+      let stale = false;
+      const knex = open({
+        pool: { max: 1 },
+        acquireConnectionTimeout: 2_000,
+        connection: (async () => ({
+          connectionString: databases.postgres.url,
+          expirationChecker: () => stale,
+        })) as Knex.Config['connection'] as never,
+      });
+      await knex.raw('select 1');
+      stale = true;
+      const error = await failure(knex.raw('select 1'));
+      expect(error.message).equal(TIMEOUT);
+      stale = false;
+      expect((await knex.raw('select 1 as one')).rows).deep.equal([{ one: 1 }]);
+    });
+
     it('44. the password on the connection is hidden', async () => {
       const { client } = openMysql();
       const connection = await client.acquireConnection();
@@ -741,7 +810,7 @@ describe('knex contract', () => {
       ]);
     });
 
-    it(`a transaction that was begun by hand and left open is ${flavour === 'enhanced' ? 'rolled back' : 'inherited by the next holder'}`, async () => {
+    it(`45. a transaction that was begun by hand and left open is ${flavour === 'enhanced' ? 'rolled back' : 'inherited by the next holder'}`, async () => {
       for (const knex of [open({ pool: { max: 1 } }), openMysql({ pool: { max: 1 } })]) {
         const name = `left_open_${flavour}`;
         const query = (on: TestedConnection, sql: string) =>
@@ -765,7 +834,7 @@ describe('knex contract', () => {
       }
     });
 
-    it('a transaction over knex.raw on a pool of one goes on', async () => {
+    it('45. a transaction over knex.raw on a pool of one goes on', async () => {
       for (const knex of [open({ pool: { max: 1 } }), openMysql({ pool: { max: 1 } })]) {
         const name = `pool_of_one_${flavour}`;
         await knex.schema.dropTableIfExists(name);
@@ -804,6 +873,24 @@ describe('knex contract', () => {
       expect([rows, knex.client.pool.numUsed(), knex.client.pool.numFree()]).deep.equal([1, 0, 1]);
     });
 
+    it('49. streams of pg: to the end, given up early, and with a consumer that fails', async () => {
+      const knex = open({ pool: { max: 1 } });
+      const rows = () =>
+        knex.select('n').fromRaw('generate_series(1, 1000) as n').stream({ highWaterMark: 1 });
+      let seen = 0;
+      for await (const _ of rows()) seen += 1;
+      for await (const _ of rows()) break;
+      const error = await failure(
+        (async () => {
+          for await (const _ of rows()) throw new Error('consumer');
+        })(),
+      );
+      expect([seen, error.message]).deep.equal([1_000, 'consumer']);
+      expect((await knex.raw('select 1 as one')).rows).deep.equal([{ one: 1 }]);
+      while (knex.client.pool.numUsed() > 0) await sleep(5);
+      expect(knex.client.pool.numFree()).equal(1);
+    });
+
     it('49b. a stream that is abandoned early releases its connection', async () => {
       const knex = openMysql({ pool: { max: 1 } });
       const many = knex.raw('select 1 as one union all select 2 union all select 3');
@@ -813,7 +900,7 @@ describe('knex contract', () => {
       expect((await knex.raw('select 1 as one'))[0]).deep.equal([{ one: 1 }]);
     });
 
-    it('50. a stream releases once; in stock it releases twice, and so frees what another holds by then', async () => {
+    it('49. + 50. a stream releases once; in stock it releases twice, and so frees what another holds by then', async () => {
       const knex = openMysql({ pool: { max: 1 } });
       const told = record(knex.client.pool);
       for (let round = 0; round < 5; round += 1) {
@@ -960,6 +1047,50 @@ describe('knex contract', () => {
       );
       expect(seen).deep.equal([1, 2, 3, 4]);
     });
+
+    for (const order of ['before', 'after'] as const) {
+      it(`60. stock OpenTelemetry ${order} us: one span per query, its parent kept`, async () => {
+        const at = (path: string) => JSON.stringify(require.resolve(path));
+        const differences = flavour === 'strict' ? 'STRICT' : 'ENHANCED';
+        const patch =
+          flavour === 'stock'
+            ? ''
+            : `const differences = require(${at('../../adapters/differences.js')}).${differences};
+               require(${at('../../adapters/knex/patch.js')}).patchKnex({ Client: require('knex/lib/client.js'),
+                 Runner: require('knex/lib/execution/runner.js') }, { enabled: () => true, closed() {},
+                 adopted() { ours += 1; }, setUp: () => ({ options: {}, observer: undefined, differences }) });`;
+        const program = `let ours = 0;
+          const { NodeSDK } = require('@opentelemetry/sdk-node');
+          const { InMemorySpanExporter, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace');
+          const { KnexInstrumentation } = require('@opentelemetry/instrumentation-knex');
+          const spans = new InMemorySpanExporter();
+          const sdk = new NodeSDK({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })], metricReaders: [],
+            logRecordProcessors: [], autoDetectResources: false, instrumentations: [new KnexInstrumentation()] });
+          ${order === 'before' ? `sdk.start(); ${patch}` : `${patch} sdk.start();`}
+          const knex = require('knex')({ client: 'pg', connection: ${JSON.stringify(databases.postgres.url)},
+            pool: { min: 0, max: 1 } });
+          const tracer = require('@opentelemetry/api').trace.getTracer('application');
+          const ask = (name) => tracer.startActiveSpan(name, async (span) => {
+            await knex.select(knex.raw('1 as one'));
+            span.end();
+          });
+          (async () => {
+            await Promise.all(['a', 'b', 'c'].map(ask));
+            const found = spans.getFinishedSpans();
+            const nameOf = (id) => found.find((span) => span.spanContext().spanId === id)?.name;
+            console.log(JSON.stringify({ ours, parents: found
+              .filter((span) => span.instrumentationScope.name.endsWith('knex'))
+              .map((span) => nameOf(span.parentSpanContext?.spanId)).sort() }));
+            await knex.destroy();
+            await sdk.shutdown();
+          })();`;
+        const output = await promisify(execFile)(process.execPath, ['-e', program], { cwd: process.cwd() });
+        expect(JSON.parse(output.stdout.trim().split('\n').at(-1)!)).deep.equal({
+          ours: flavour === 'stock' ? 0 : 1,
+          parents: ['a', 'b', 'c'],
+        });
+      });
+    }
 
     it('61. pools made by tarn itself stay stock', () => {
       const pool = new tarn.Pool({ create: async () => ({}), destroy: () => {}, min: 0, max: 1 });

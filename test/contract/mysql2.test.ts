@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { execFile } from 'node:child_process';
 import { tracingChannel } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -155,6 +156,35 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         },
         (error) => error,
       );
+    }
+
+    /** What a process of its own prints; it has `mysql`, `login`, `isOurs`, and an `sdk` with `spans`. */
+    function run(source: string, setUp = 'patch();'): Promise<{ lines: string[] }> {
+      const at = (path: string) => JSON.stringify(require.resolve(path));
+      const differences = flavour === 'strict' ? 'STRICT' : 'ENHANCED';
+      const patch = isOurs
+        ? `const { [${JSON.stringify(differences)}]: differences } = require(${at('../../adapters/differences.js')});
+           const { patchMysql2Pool } = require(${at('../../adapters/mysql2/patch.js')});
+           const host = { enabled: () => true, adopted() {}, closed() {},
+             setUp: () => ({ options: {}, observer: undefined, differences }) };
+           const patch = () => patchMysql2Pool(require(${JSON.stringify(join(MYSQL2, 'lib/base/pool.js'))}), host);`
+        : 'const patch = () => {};';
+      const program = `${patch}
+        const { NodeSDK } = require('@opentelemetry/sdk-node');
+        const { InMemorySpanExporter, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace');
+        const { MySQL2Instrumentation } = require('@opentelemetry/instrumentation-mysql2');
+        const spans = new InMemorySpanExporter();
+        const sdk = new NodeSDK({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })], metricReaders: [],
+          logRecordProcessors: [], autoDetectResources: false, instrumentations: [new MySQL2Instrumentation()] });
+        ${setUp} const mysql = require('mysql2'); const login = ${JSON.stringify(login())};
+        const isOurs = (pool) => Object.getOwnPropertyDescriptor(pool, '_allConnections').get !== undefined;
+        ${source}`;
+      return new Promise((resolve, reject) => {
+        execFile(process.execPath, ['-e', program], { cwd: process.cwd() }, (error, stdout, stderr) => {
+          if (error) reject(new Error(`${error.message}\n${stderr}`));
+          else resolve({ lines: stdout.trim().split('\n') });
+        });
+      });
     }
 
     const counts = (pool: Pool) => [
@@ -715,6 +745,17 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         await until(() => pool._freeConnections.length === 1);
       });
 
+      it('33. a stream that is given up early frees its connection', async () => {
+        const pool = newPool({ connectionLimit: 1 });
+        const many = pool.query('SELECT 1 AS n UNION SELECT 2 UNION SELECT 3');
+        for await (const row of many.stream({ highWaterMark: 1 })) {
+          expect(row).to.deep.equal({ n: 1 });
+          break;
+        }
+        expect(await select(pool, 'SELECT 4 AS n')).to.deep.equal([{ n: 4 }]);
+        await until(() => counts(pool).join() === '1,1,0');
+      });
+
       it('34. a failed query without a callback emits error on the query', async () => {
         const pool = newPool({ connectionLimit: 1 });
         const [error] = await once(pool.query('SELEKT'), 'error');
@@ -762,6 +803,11 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
           pool.query('SELECT :n AS n', { n: 7 }, (_error, answer) => resolve(answer)),
         );
         expect(rows).to.deep.equal([{ n: 7 }]);
+        const executed = await new Promise((resolve) =>
+          pool.execute('SELECT :n AS n', { n: 8 } as never, (_error, answer) => resolve(answer)),
+        );
+        expect(executed).to.deep.equal([{ n: 8 }]);
+        await until(() => counts(pool).join() === '1,1,0');
       });
 
       it('38. a read-only error destroys the connection', async () => {
@@ -1003,6 +1049,46 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         connection.release();
       });
 
+      it('50. takes its nodes at random, and leaves out one that was removed', async () => {
+        const cluster = newCluster();
+        for (const id of ['A', 'B', 'C']) cluster.add(id, { ...login(), connectionLimit: 1 });
+        const seen = new Set<string>();
+        while (seen.size < 3) {
+          const connection = await connect(cluster.of('*', 'RANDOM') as never);
+          seen.add((connection as unknown as { _clusterId: string })._clusterId);
+          connection.release();
+        }
+        cluster.remove('B');
+        for (let turn = 0; turn < 4; turn += 1) {
+          const connection = await connect(cluster.of('*', 'RR') as never);
+          expect((connection as unknown as { _clusterId: string })._clusterId).to.be.oneOf(['A', 'C']);
+          connection.release();
+        }
+      });
+
+      it('50. a node that fails goes offline, and comes back online after restoreNodeTimeout', async () => {
+        const proxy = await proxyTo(server.port);
+        const cluster = newCluster({ removeNodeErrorCount: 1, restoreNodeTimeout: 100, canRetry: false });
+        cluster.add('A', { ...login(), port: proxy.port, connectionLimit: 1 });
+        const told: string[] = [];
+        cluster.on('offline', (id) => told.push(`offline ${id}`));
+        cluster.on('online', (id) => told.push(`online ${id}`));
+        proxy.refuse(true);
+        expect(await failure(connect(cluster.of('A') as never))).to.have.property('code');
+        expect(await failure(connect(cluster.of('A') as never))).to.include({
+          code: 'POOL_NONEONLINE',
+          message: 'Pool does Not have online node.',
+        });
+        proxy.refuse(false);
+        await delay(120);
+        const connection = await connect(cluster.of('A') as never);
+        expect(await select(connection, 'SELECT 1 AS one')).to.deep.equal([{ one: 1 }]);
+        connection.release();
+        expect(told).to.deep.equal(['offline A', 'online A']);
+        await new Promise<void>((resolve) => cluster.end(() => resolve()));
+        await proxy.close();
+      });
+
       it('50. without a node: POOL_NOEXIST', async () => {
         const cluster = newCluster();
         expect(await failure(connect(cluster.of('nobody') as never))).to.include({
@@ -1058,6 +1144,81 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect(told.slice(8)).to.include('error app true Pool is closed.');
       });
 
+      it('52. the channels of queries, executions and connects tell of each once', async () => {
+        const pool = newPool({ connectionLimit: 1 });
+        const told: string[] = [];
+        const stop = ['query', 'execute', 'connect'].map((name) => {
+          const channel = tracingChannel(`mysql2:${name}`);
+          const subscribers = {
+            start: () => void told.push(name),
+            end() {},
+            asyncStart() {},
+            asyncEnd() {},
+            error() {},
+          };
+          channel.subscribe(subscribers);
+          return () => channel.unsubscribe(subscribers);
+        });
+        try {
+          await select(pool, 'SELECT 1');
+          await new Promise((resolve) => pool.execute('SELECT 2', () => resolve(undefined)));
+        } finally {
+          for (const each of stop) each();
+        }
+        expect(told).to.deep.equal(['connect', 'query', 'execute']);
+      });
+
+      for (const order of ['before', 'after'] as const) {
+        it(`54. stock OpenTelemetry enabled ${order} us: one span a query, under its caller’s, and our engine`, async () => {
+          const { lines } = await run(
+            `(async () => {
+              const pool = mysql.createPool({ ...login, connectionLimit: 1 });
+              const tracer = require('@opentelemetry/api').trace.getTracer('application');
+              const ask = (name, ...given) => tracer.startActiveSpan(name, (span) => new Promise((resolve) =>
+                pool[given[0]](...given.slice(1), (error) => { span.end(); resolve(error && error.code); })));
+              const errors = await Promise.all([ask('a', 'query', 'SELECT 1'), ask('b', 'execute', 'SELECT ?', [2]),
+                ask('c', 'query', 'SELEKT')]);
+              await ask('d', 'query', 'SELECT 3');
+              const found = spans.getFinishedSpans();
+              const nameOf = (id) => found.find((span) => span.spanContext().spanId === id)?.name;
+              const queries = found.filter((span) => span.instrumentationScope.name.endsWith('mysql2'))
+                .map((span) => [nameOf(span.parentSpanContext?.spanId), span.name]);
+              console.log(JSON.stringify({ errors, queries, ours: isOurs(pool) }));
+              pool.end();
+              await sdk.shutdown();
+            })();`,
+            order === 'before' ? 'sdk.start(); patch();' : 'patch(); sdk.start();',
+          );
+          const { errors, queries, ours } = JSON.parse(lines.at(-1)!);
+          expect(errors).to.deep.equal([null, null, 'ER_PARSE_ERROR']);
+          expect(ours).to.equal(isOurs);
+          const parents = queries.map(([parent]: [string]) => parent).sort();
+          if (flavour === 'enhanced') expect(parents).to.deep.equal(['a', 'b', 'c', 'd']);
+          else expect(parents).to.have.length(4);
+        });
+      }
+
+      it('56. knex’s mysql2 dialect, which makes its own connections, does not notice', async () => {
+        const { lines } = await run(
+          `(async () => {
+            const mysql2 = require('mysql2');
+            const knex = require('knex')({ client: 'mysql2', connection: login, pool: { min: 0, max: 2 } });
+            const [row] = await knex.select(knex.raw('1 as one'));
+            const connection = await knex.client.acquireConnection();
+            const own = [connection instanceof mysql2.Connection, connection.constructor.name];
+            await knex.client.releaseConnection(connection);
+            const free = knex.client.pool.numFree();
+            await knex.destroy();
+            console.log(JSON.stringify({ row, own, free }));
+          })();`,
+        );
+        expect(JSON.parse(lines.at(-1)!)).to.deep.equal({
+          row: { one: 1 },
+          own: [true, 'Connection'],
+          free: 1,
+        });
+      });
+
       it('55. the promise API keeps its caller’s context, in the queue too', async () => {
         const context = new AsyncLocalStorage<string>();
         const pool = newPromisePool({ connectionLimit: 1 });
@@ -1090,6 +1251,24 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect(await seen).to.equal(flavour === 'enhanced' ? 'caller' : 'releaser');
       });
 
+      it(`55. a query’s callback runs in its ${flavour === 'enhanced' ? 'caller’s' : 'socket’s'} context`, async () => {
+        const context = new AsyncLocalStorage<string>();
+        const pool = newPool({ connectionLimit: 1 });
+        await context.run('opener', () => select(pool, 'SELECT 1'));
+        const ask = (name: string, method: 'query' | 'execute') =>
+          new Promise((resolve) => {
+            context.run(name, () => pool[method]('SELECT 1', () => resolve(context.getStore())));
+          });
+        const contexts = await Promise.all([
+          ask('idle', 'query'),
+          ask('queued', 'query'),
+          ask('last', 'execute'),
+        ]);
+        expect(contexts).to.deep.equal(
+          flavour === 'enhanced' ? ['idle', 'queued', 'last'] : ['opener', 'opener', 'opener'],
+        );
+      });
+
       it('no listener is added to a connection beyond stock’s', async () => {
         const pool = newPool();
         const connection = await connect(pool);
@@ -1100,14 +1279,14 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect(['error', 'end'].map((name) => connection.listenerCount(name))).to.deep.equal([1, 1]);
       });
 
-      it(`idleTimeout ${flavour === 'enhanced' ? 'works' : 'is of no effect'} where maxIdle is not below connectionLimit`, async () => {
+      it(`40. idleTimeout ${flavour === 'enhanced' ? 'works' : 'is of no effect'} where maxIdle is not below connectionLimit`, async () => {
         const pool = newPool({ idleTimeout: 100 });
         (await connect(pool)).release();
         await delay(400);
         expect(counts(pool)).to.deep.equal(flavour === 'enhanced' ? [0, 0, 0] : [1, 1, 0]);
       });
 
-      it(`a transaction left open is ${flavour === 'enhanced' ? 'rolled back' : 'handed to the next holder'}`, async () => {
+      it(`57. a transaction left open is ${flavour === 'enhanced' ? 'rolled back' : 'handed to the next holder'}`, async () => {
         const pool = newPool({ connectionLimit: 1 });
         await select(pool, 'CREATE TABLE IF NOT EXISTS left_open (n INT) ENGINE=InnoDB');
         await select(pool, 'TRUNCATE left_open');
@@ -1125,7 +1304,7 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         await select(pool, 'DROP TABLE left_open');
       });
 
-      it('a transaction over pool.query on a pool of one goes on', async () => {
+      it('57. a transaction over pool.query on a pool of one goes on', async () => {
         const pool = newPool({ connectionLimit: 1 });
         await select(pool, 'CREATE TABLE IF NOT EXISTS pool_of_one (n INT) ENGINE=InnoDB');
         await select(pool, 'TRUNCATE pool_of_one');
@@ -1137,7 +1316,7 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         await select(pool, 'DROP TABLE pool_of_one');
       });
 
-      it(`a connection that was idle for long and is dead without a word is ${flavour === 'enhanced' ? 'replaced' : 'handed out'}`, async () => {
+      it(`29. a connection that was idle for long and is dead without a word is ${flavour === 'enhanced' ? 'replaced' : 'handed out'}`, async () => {
         const proxy = await proxyTo(server.port);
         const pool = newPool({ connectionLimit: 1, port: proxy.port });
         (await connect(pool)).release();
@@ -1255,7 +1434,9 @@ async function muteServer() {
 async function proxyTo(port: number) {
   const sockets = new Set<Socket>();
   let failing = false;
+  let refusing = false;
   const server = createServer((client) => {
+    if (refusing) return client.destroy();
     const { connect } = require('node:net') as typeof import('node:net');
     const upstream = connect(port, '127.0.0.1');
     for (const socket of [client, upstream]) {
@@ -1267,12 +1448,15 @@ async function proxyTo(port: number) {
       failing = false;
       return client.destroy();
     });
-    client.on('close', () => upstream.destroy());
     upstream.on('data', (data) => client.write(data));
     upstream.on('close', () => client.destroy());
+    return client.on('close', () => upstream.destroy());
   });
   return {
     port: await listening(server),
+    refuse(all: boolean) {
+      refusing = all;
+    },
     failNextWrite() {
       failing = true;
     },

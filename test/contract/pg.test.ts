@@ -1,9 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname, sep } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { expect } from 'chai';
 import type * as Pg from 'pg';
@@ -42,6 +45,11 @@ interface Pool extends Omit<Pg.Pool, 'connect' | 'options'> {
   connect(): Promise<Client>;
   connect(done: Done): void;
 }
+interface Cursor {
+  read(count: number): Promise<unknown[]>;
+  close(): Promise<void>;
+}
+type CursorClass = new (sql: string) => Cursor;
 type PoolConstructor = new (options?: object) => Pool;
 
 const MODULES = [dirname(require.resolve('pg')), dirname(require.resolve('pg-pool'))].map((it) => it + sep);
@@ -276,6 +284,43 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         const pool = newPool();
         await pool.query('SELECT 1');
         expect(Object.getOwnPropertyDescriptor(pg, 'native')).to.have.property('get').that.is.a('function');
+      });
+
+      it('7. a pool of pg.native', async () => {
+        const fake = JSON.stringify(pathToFileURL(require.resolve('./fake-pg-native.js')).href);
+        const { lines } = await run(
+          `(async () => {
+            const told = [];
+            const pool = new pg.native.Pool({ ...login, max: 1 });
+            for (const name of ['connect', 'acquire', 'release', 'remove']) pool.on(name, () => told.push(name));
+            const client = await pool.connect();
+            const rows = [(await client.query('SELECT $1::int AS n', [1])).rows];
+            const queued = pool.query({ name: 'named', text: 'SELECT $1::int AS n', values: [2] });
+            await client.query('BEGIN');
+            client.release();
+            rows.push((await queued).rows);
+            const status = client.getTransactionStatus();
+            const { code } = await pool.query('SELECT nonsense').catch((error) => error);
+            const kept = pool.totalCount;
+            await pool.end();
+            while (!told.includes('remove')) await new Promise(setImmediate);
+            console.log(JSON.stringify({ rows, status, code, kept, told, ours: isOurs(pool),
+              native: client instanceof pg.native.Client, pool: pool instanceof pg.native.Pool }));
+          })();`,
+          `require('node:module').registerHooks({ resolve: (name, context, next) =>
+            name === 'pg-native' ? { url: ${fake}, format: 'commonjs', shortCircuit: true } : next(name, context) });
+          patch();`,
+        );
+        expect(JSON.parse(lines.at(-1)!)).to.deep.equal({
+          rows: [[{ n: 1 }], [{ n: 2 }]],
+          status: differs ? 'I' : 'T',
+          code: '42703',
+          kept: differs ? 1 : 0,
+          told: ['connect', 'acquire', 'release', 'acquire', 'release', 'acquire', 'release', 'remove'],
+          ours: isOurs,
+          native: true,
+          pool: true,
+        });
       });
 
       it('8. the own property list of a pool is unchanged', async () => {
@@ -929,6 +974,36 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect(lines).to.include('additional client error after disconnection due to error');
       });
 
+      it(`46. a connection that was idle for long and is dead without a word is ${differs ? 'replaced' : 'handed out'}`, async () => {
+        const sockets = new Set<Socket>();
+        let dead = false;
+        const proxy = createServer((near) => {
+          const far = createConnection(server.port, server.host);
+          for (const socket of [near, far]) {
+            sockets.add(socket);
+            socket.on('error', () => {});
+          }
+          near.on('data', (data) => (dead ? near.destroy() : far.write(data)));
+          far.on('data', (data) => near.write(data));
+        }).listen(0, '127.0.0.1');
+        await once(proxy, 'listening');
+        const pool = newPool({ port: portOf(proxy), host: '127.0.0.1', max: 1 });
+        await pool.query('SELECT 1');
+        await delay(550);
+        dead = true;
+        proxy.once('connection', () => {
+          dead = false;
+        });
+        const outcome = await pool.query('SELECT 1 AS one').then(
+          ({ rows }) => rows,
+          (error) => error.message,
+        );
+        expect(outcome).to.deep.equal(differs ? [{ one: 1 }] : 'Connection terminated unexpectedly');
+        await pool.end();
+        for (const socket of sockets) socket.destroy();
+        proxy.close();
+      });
+
       it(`a failed statement of connect() that its holder swallowed ${differs ? 'never' : 'may'} taint the next`, async () => {
         const pool = newPool({ max: 1 });
         const client = await pool.connect();
@@ -992,6 +1067,63 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
           .to.have.property('rows')
           .that.deep.equals([{ n: 1 }]);
         expect(counts(pool)).to.equal('1/1/0');
+      });
+
+      it('52. a cursor reads in steps, and its client goes back with no row unread', async () => {
+        const pool = newPool({ max: 1 });
+        const Cursor = require('pg-cursor') as CursorClass;
+        for (const _turn of ['new', 'idle']) {
+          const client = await pool.connect();
+          const cursor = client.query(
+            new Cursor('SELECT n FROM generate_series(1, 5) AS n') as never,
+          ) as Cursor;
+          expect(await cursor.read(2)).to.deep.equal([{ n: 1 }, { n: 2 }]);
+          expect(await cursor.read(2)).to.deep.equal([{ n: 3 }, { n: 4 }]);
+          await cursor.close();
+          client.release();
+        }
+        expect((await pool.query('SELECT 1 AS one')).rows).to.deep.equal([{ one: 1 }]);
+        expect(counts(pool)).to.equal('1/1/0');
+      });
+
+      it('52. a query stream, read to its end and given up early', async () => {
+        const pool = newPool({ max: 1 });
+        const QueryStream = require('pg-query-stream') as new (sql: string, values: unknown[]) => Readable;
+        for (const most of [1_000, 3]) {
+          const client = await pool.connect();
+          const rows: unknown[] = [];
+          const stream = new QueryStream('SELECT n FROM generate_series(1, $1::int) AS n', [1_000]);
+          client.query(stream as never);
+          for await (const row of stream) {
+            rows.push(row);
+            if (rows.length === most) break;
+          }
+          expect(rows).to.have.length(most);
+          client.release();
+        }
+        expect((await pool.query('SELECT 1 AS one')).rows).to.deep.equal([{ one: 1 }]);
+        expect(counts(pool)).to.equal('1/1/0');
+      });
+
+      it('52. copy streams, in and out', async () => {
+        const pool = newPool({ max: 1 });
+        const { from, to } = require('pg-copy-streams') as {
+          from(sql: string): Writable;
+          to(sql: string): Readable;
+        };
+        const client = await pool.connect();
+        await client.query('CREATE TEMP TABLE copied (n int)');
+        await pipeline(
+          Readable.from(['1\n', '2\n', '3\n']),
+          client.query(from('COPY copied FROM STDIN') as never) as Writable,
+        );
+        const chunks: string[] = [];
+        for await (const chunk of client.query(to('COPY copied TO STDOUT') as never) as Readable)
+          chunks.push(String(chunk));
+        expect(chunks.join('')).to.equal('1\n2\n3\n');
+        client.release();
+        const { rows } = await pool.query('SELECT count(*)::int AS n FROM copied');
+        expect([rows, counts(pool)]).to.deep.equal([[{ n: 3 }], '1/1/0']);
       });
 
       it('53. query(function) is refused through setImmediate', async () => {
