@@ -1,84 +1,24 @@
-// A MariaDB to test with, for machines that have none: Debian's packages unpacked into the checkout.
-// apt-get works here on folders of its own, so nothing is installed into the system and nobody needs to be root.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+// A MariaDB to test with, for machines that have none.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { find, hasDebian, unpackFromDebian } from './debian-package.mjs';
 
 const packageName = 'mariadb-server-core';
 
 /** Failing is no error here: test/servers tells whoever needs MariaDB how to get one. */
 export function ensureMariadb(target) {
   if (process.env.MYSQL_URL || isInstalled() || existsSync(join(target, 'usr/sbin/mariadbd'))) return;
-  if (!find('apt-get') || !find('dpkg-deb')) return;
+  if (!hasDebian()) return;
 
   console.log(`ensure: no MariaDB here. Getting Debian's ${packageName} for this checkout only (8 MB)…`);
-  mkdirSync(dirname(target), { recursive: true });
-  const work = mkdtempSync(join(dirname(target), 'apt-'));
   try {
-    const packages = download(work);
-    const unpacked = join(work, 'unpacked');
-    for (const file of packages) execute('dpkg-deb', ['-x', file, unpacked]);
-    rmSync(target, { recursive: true, force: true });
-    renameSync(unpacked, target);
+    unpackFromDebian(packageName, target);
   } catch (error) {
     console.error(`ensure: could not get it (${error.message}). What needs MariaDB will say how to get one.`);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
   }
 }
 
 /** The same places as in test/servers/mariadb.ts. */
 function isInstalled() {
   return ['mariadbd', 'mysqld'].some(find);
-}
-
-function find(program) {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  return folders.some((folder) => existsSync(join(folder, program)));
-}
-
-/** The package and those of its dependencies that this machine lacks, as .deb files. */
-function download(work) {
-  for (const folder of ['lists/partial', 'cache/archives/partial'])
-    mkdirSync(join(work, folder), { recursive: true });
-  const configuration = join(work, 'apt.conf');
-  writeFileSync(
-    configuration,
-    `
-Dir::State::lists "${work}/lists";
-Dir::State::extended_states "${work}/extended_states";
-Dir::Cache "${work}/cache";
-Dir::Log "${work}";
-// The locks are there to guard the system's folders, which we only read.
-Debug::NoLocking "true";
-// As root, apt would switch to a user that may not write here.
-APT::Sandbox::User "root";
-// These hooks tidy the system's folders.
-#clear APT::Update::Pre-Invoke;
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-#clear DPkg::Post-Invoke;
-// The cache keeps what it fetched, whatever this machine's habit.
-#clear APT::Keep-Downloaded-Packages;
-APT::Keep-Downloaded-Packages "true";
-Acquire::Retries "2";
-Acquire::http::Timeout "20";
-`,
-  );
-  const quietly = ['-c', configuration, '-qq', '-y'];
-  execute('apt-get', [...quietly, 'update']);
-  execute('apt-get', [...quietly, '--no-install-recommends', '--download-only', 'install', packageName]);
-  const archives = join(work, 'cache/archives');
-  return readdirSync(archives)
-    .filter((file) => file.endsWith('.deb'))
-    .map((file) => join(archives, file));
-}
-
-function execute(program, words) {
-  const { status, error, stderr } = spawnSync(program, words, {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    encoding: 'utf8',
-    env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
-  });
-  if (status !== 0) throw new Error(`${program}: ${(error?.message ?? stderr).trim().split('\n').at(-1)}`);
 }

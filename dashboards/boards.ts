@@ -1,0 +1,332 @@
+import type { Board, Line, Panel } from './panels.js';
+import { POOL, perSecond, quantile, series, total } from './promql.js';
+
+const COUNT = 'db.client.connection.count';
+const LIMIT = 'db.client.connection.limit';
+const WAIT = 'db.client.connection.wait_time';
+const USE = 'db.client.connection.use_time';
+const CREATE = 'db.client.connection.create_time';
+const PENDING = 'db.client.connection.pending_requests';
+const TIMEOUTS = 'db.client.connection.timeouts';
+
+const USED = { where: 'db_client_connection_state="used"' };
+const IDLE = { where: 'db_client_connection_state="idle"' };
+
+const line = (legend: string, expr: string): Line => ({ legend, expr });
+
+const quantiles = (metric: string, by: readonly string[] = []): Line[] =>
+  [0.5, 0.95, 0.99].map((q) =>
+    line(`p${q * 100}${by.map((label) => ` {{${label}}}`).join('')}`, quantile(q, metric, by)),
+  );
+
+const number = (title: string, description: string, unit: string, expr: string): Panel => ({
+  title,
+  description,
+  unit,
+  lines: [line(title, expr)],
+  form: 'number',
+  width: 4,
+});
+
+const connections: Panel = {
+  title: 'Connections',
+  description:
+    'In use and idle, stacked, below the limit. In use at the limit for long means that callers wait: see waiting.',
+  unit: 'short',
+  form: 'stacked',
+  lines: [
+    line('in use', total(COUNT, [], USED)),
+    line('idle', total(COUNT, [], IDLE)),
+    line('opening', total('enhanced_pool.connection.opening')),
+  ],
+};
+
+const target: Panel = {
+  title: 'Limit, target and use',
+  description: 'What the demand asks for against what is allowed. A target at the limit for long: raise max.',
+  unit: 'short',
+  lines: [
+    line('limit', total(LIMIT)),
+    line('target', total('enhanced_pool.connection.target')),
+    line('in use', total(COUNT, [], USED)),
+    line('kept at least', total('db.client.connection.idle.min')),
+  ],
+};
+
+const pending: Panel = {
+  title: 'Callers waiting',
+  description: 'Anything above 0 for long is the alarm, not the volume: look at the time leases are held.',
+  unit: 'short',
+  lines: [line('{{db_client_connection_pool_name}}', total(PENDING, [POOL]))],
+};
+
+const wait: Panel = {
+  title: 'Wait for a connection',
+  description:
+    'Of all timed acquires, those served at once included. The p99 near the timeout means errors soon.',
+  unit: 's',
+  lines: quantiles(WAIT),
+};
+
+const held: Panel = {
+  title: 'Time a connection is held',
+  description:
+    'Flat while callers wait: the pool is too small. Rising: queries got slower. Rising for ever: a leak.',
+  unit: 's',
+  lines: quantiles(USE),
+};
+
+const outcomes: Panel = {
+  title: 'Acquires by outcome',
+  description: 'How acquires ended. timeout, rejected and open_failed are errors of the application.',
+  unit: 'ops',
+  lines: [
+    line(
+      '{{enhanced_pool_acquire_outcome}}',
+      perSecond('enhanced_pool.acquire.count', ['enhanced_pool_acquire_outcome']),
+    ),
+  ],
+};
+
+const churn: Panel = {
+  title: 'Connections closed, by reason',
+  description:
+    'Many closed as broken or check: the network or the server. Many as idle: raise min or the idle timeout.',
+  unit: 'ops',
+  lines: [
+    line(
+      '{{enhanced_pool_connection_close_reason}}',
+      perSecond('enhanced_pool.connection.closed', ['enhanced_pool_connection_close_reason']),
+    ),
+    line('opened', perSecond('enhanced_pool.connection.opened')),
+    line('did not open', perSecond('enhanced_pool.connection.open_failures')),
+  ],
+};
+
+const overview: Board = {
+  uid: 'enhanced-pool-fleet',
+  title: 'Connection pools: fleet',
+  description: 'Every pool of every process on one page.',
+  rows: [
+    {
+      title: 'Now',
+      panels: [
+        number('Pools', 'Pools that are open.', 'short', `count(${series(LIMIT)} > 0)`),
+        number('In use', 'Connections in use.', 'short', total(COUNT, [], USED)),
+        number(
+          'Busiest pool',
+          'The highest utilisation of any pool; 1 is full.',
+          'percentunit',
+          `max(${series('enhanced_pool.utilization', '', { unit: 'ratio' })})`,
+        ),
+        number('Waiting', 'Callers waiting for a connection.', 'short', total(PENDING)),
+        number('p99 wait', 'Wait for a connection.', 's', quantile(0.99, WAIT)),
+        number(
+          'Timeouts',
+          'Acquires that ran out of time within the range shown.',
+          'short',
+          `sum(increase(${series(TIMEOUTS, '_total')}[$__range]))`,
+        ),
+      ],
+    },
+    {
+      title: 'Pools',
+      panels: [
+        {
+          title: 'Utilisation by pool',
+          description: 'Share of the limit in use; above 0.8 for long is worth a look.',
+          unit: 'percentunit',
+          lines: [
+            line(
+              '{{db_client_connection_pool_name}} {{instance}}',
+              `max by (${POOL}, instance) (${series('enhanced_pool.utilization', '', { unit: 'ratio' })})`,
+            ),
+          ],
+        },
+        pending,
+        {
+          title: 'p99 wait by pool',
+          description: 'Which pool makes its callers wait.',
+          unit: 's',
+          lines: [line('{{db_client_connection_pool_name}}', quantile(0.99, WAIT, [POOL]))],
+        },
+        {
+          title: 'Acquires by pool',
+          description: 'Where the load is.',
+          unit: 'ops',
+          lines: [
+            line('{{db_client_connection_pool_name}}', perSecond('enhanced_pool.acquire.count', [POOL])),
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+const onePool: Board = {
+  uid: 'enhanced-pool-one',
+  title: 'Connection pools: one pool',
+  description: 'What a pool does, and why. Choose one pool above.',
+  rows: [
+    { title: 'Connections', panels: [connections, target] },
+    { title: 'Waiting', panels: [pending, wait] },
+    { title: 'Holding', panels: [held, outcomes] },
+    {
+      title: 'Lives of connections',
+      panels: [
+        churn,
+        {
+          title: 'Time to open a connection',
+          description: 'DNS, TLS and login included. A cold burst pays this once for each connection.',
+          unit: 's',
+          lines: quantiles(CREATE),
+        },
+      ],
+    },
+  ],
+};
+
+const queries: Board = {
+  uid: 'enhanced-pool-queries',
+  title: 'Connection pools: use and queries',
+  description: 'How connections are used, and by how many at once.',
+  rows: [
+    {
+      title: 'Work',
+      panels: [
+        held,
+        {
+          title: 'Leases a second',
+          description: 'Leases that came back, and statements that shared a connection.',
+          unit: 'ops',
+          lines: [
+            line('released', perSecond('enhanced_pool.lease.released', [POOL])),
+            line('released twice', perSecond('enhanced_pool.lease.stale_releases', [POOL])),
+          ],
+        },
+        {
+          title: 'Connections busy on average',
+          description:
+            'By Little’s law: leases a second times the time they are held. Far below the limit: lower max.',
+          unit: 'short',
+          lines: [
+            line(
+              '{{db_client_connection_pool_name}}',
+              `sum by (${POOL}) (rate(${series(USE, '_sum', { unit: 'seconds' })}[$__rate_interval])) / ` +
+                `sum by (${POOL}) (rate(${series(USE, '_count', { unit: 'seconds' })}[$__rate_interval])) * ` +
+                perSecond('enhanced_pool.lease.released', [POOL]),
+            ),
+          ],
+        },
+        wait,
+      ],
+    },
+  ],
+};
+
+const health: Board = {
+  uid: 'enhanced-pool-health',
+  title: 'Connection pools: health',
+  description: 'Are connections sound, and does the database answer?',
+  rows: [
+    {
+      title: 'Checks',
+      panels: [
+        {
+          title: 'Checks by outcome',
+          description: 'Proofs of life before a lease, and clean-ups after one.',
+          unit: 'ops',
+          lines: [
+            line(
+              '{{enhanced_pool_health_check_kind}} {{enhanced_pool_health_check_outcome}}',
+              'sum by (enhanced_pool_health_check_kind, enhanced_pool_health_check_outcome) ' +
+                `(rate(${series('enhanced_pool.health_check.duration', '_count', { unit: 'seconds' })}[$__rate_interval]))`,
+            ),
+          ],
+        },
+        {
+          title: 'Time a check takes',
+          description: 'About one round trip. Rising: the network, or a server that is short of CPU.',
+          unit: 's',
+          lines: quantiles('enhanced_pool.health_check.duration'),
+        },
+        churn,
+        {
+          title: 'Suspected leaks',
+          description: 'Leases held beyond leakThresholdMs: each has a log event with the connection.',
+          unit: 'short',
+          lines: [
+            line(
+              '{{db_client_connection_pool_name}}',
+              `sum by (${POOL}) (increase(${series('enhanced_pool.lease.suspected_leaks', '_total')}[$__range]))`,
+            ),
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Errors',
+      panels: [
+        {
+          title: 'Acquires that failed',
+          description: 'What callers got as errors, by kind.',
+          unit: 'ops',
+          lines: [
+            line(
+              '{{enhanced_pool_acquire_outcome}}',
+              perSecond('enhanced_pool.acquire.count', ['enhanced_pool_acquire_outcome'], {
+                where: 'enhanced_pool_acquire_outcome!~"immediate|waited"',
+              }),
+            ),
+          ],
+        },
+        {
+          title: 'Timeouts',
+          description: 'Any is an error of a user.',
+          unit: 'ops',
+          lines: [line('{{db_client_connection_pool_name}}', perSecond(TIMEOUTS, [POOL]))],
+        },
+      ],
+    },
+  ],
+};
+
+const optimisations: Board = {
+  uid: 'enhanced-pool-optimisations',
+  title: 'Connection pools: optimisations',
+  description: 'Which optimisations act, and what they earn.',
+  rows: [
+    {
+      title: 'What is earned',
+      panels: [
+        {
+          title: 'Acquires served at once',
+          description: 'Share of all acquires that found an idle connection.',
+          unit: 'percentunit',
+          lines: [
+            line(
+              '{{db_client_connection_pool_name}}',
+              `${perSecond('enhanced_pool.acquire.count', [POOL], { where: 'enhanced_pool_acquire_outcome="immediate"' })} / ` +
+                perSecond('enhanced_pool.acquire.count', [POOL]),
+            ),
+          ],
+        },
+        {
+          title: 'Leases for each connection opened',
+          description:
+            'How often a connection is used before it is replaced; the more, the less is spent on connecting.',
+          unit: 'short',
+          lines: [
+            line(
+              '{{db_client_connection_pool_name}}',
+              `sum by (${POOL}) (${series('enhanced_pool.lease.released', '_total')}) / ` +
+                `sum by (${POOL}) (${series('enhanced_pool.connection.opened', '_total')})`,
+            ),
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+export const BOARDS: readonly Board[] = [overview, onePool, queries, health, optimisations];

@@ -1,0 +1,55 @@
+import type { FakePool } from './fake-library.js';
+
+/** Everything that can happen to a pool, once. */
+export async function liveThrough({ engine, driver, setup }: FakePool): Promise<void> {
+  const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED' });
+  driver.held = true;
+  const failing = engine.acquire().catch(() => {});
+  driver.failNext(refused);
+  await failing;
+  driver.held = false;
+  const [first, second] = [await engine.acquire({ queryType: 'report' }), await engine.acquire()];
+  await engine.acquire({ deadlineMs: 1 }).catch(() => {});
+  const aborting = new AbortController();
+  const aborted = engine.acquire({ signal: aborting.signal }).catch(() => {});
+  aborting.abort();
+  await aborted;
+  const waiting = [engine.acquire(), engine.acquire()];
+  await engine.acquire().catch(() => {});
+  first.release();
+  first.release();
+  second.release('broken');
+  for (const lease of await Promise.all(waiting)) lease.release();
+  (await engine.acquire()).release();
+  driver.checkBeforeLease = true;
+  (await engine.acquire()).release();
+  driver.checkBeforeLease = false;
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  const leaked = await engine.acquire();
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  leaked.release();
+  engine.rollout.set('lanes', 'shadow', performance.now());
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  // One that opens before the one that was opened for its caller.
+  engine.resize({ max: 3 });
+  const held = [await engine.acquire(), await engine.acquire()];
+  driver.held = true;
+  const late = engine.acquire();
+  held[0]!.release();
+  (await late).release();
+  driver.openNext();
+  held[1]!.release();
+  driver.held = false;
+  for (const error of [undefined, Object.assign(new Error('no'), { code: '23505' })]) {
+    setup.follow!(
+      "SELECT name FROM item WHERE secret = 'hunter2'",
+      () => {},
+      (done) => {
+        engine.request((lease) => {
+          lease.release();
+          done(error);
+        }, done);
+      },
+    );
+  }
+}
