@@ -87,7 +87,7 @@ describe('the dashboards', function () {
     let provider: MeterProvider;
     let instrumentation: EnhancedPoolInstrumentation;
     let spans: CollectedSpans;
-    let renamed: Server;
+    let servers: Server[];
     let prometheus: Prometheus;
 
     before(async () => {
@@ -97,10 +97,9 @@ describe('the dashboards', function () {
       instrumentation = new EnhancedPoolInstrumentation({ telemetry: { querySpans: true } });
       instrumentation.setMeterProvider(provider);
       const [plain, withUnits] = [serve((text) => text), serve(addUnits)];
-      renamed = withUnits;
+      servers = [plain, withUnits];
       await Promise.all([once(plain, 'listening'), once(withUnits, 'listening')]);
       prometheus = await startPrometheus({ plain: addressOf(plain), units: addressOf(withUnits) });
-      after(() => plain.close());
       const until = performance.now() + 6_000;
       while (performance.now() < until) {
         const pool = openFakePool({}, { max: 2, leakThresholdMs: 1, maxWaiters: 2 })!;
@@ -114,7 +113,7 @@ describe('the dashboards', function () {
 
     after(async () => {
       await prometheus.stop();
-      renamed.close();
+      for (const server of servers) server.close();
       instrumentation.disable();
       await spans.stop();
       await provider.shutdown();
