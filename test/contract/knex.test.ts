@@ -721,6 +721,22 @@ describe('knex contract', () => {
       expect(process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap')).deep.equal([]);
     });
 
+    it('10,000 leases leave no listener behind', async () => {
+      const { client } = open({ pool: { max: 1 } });
+      const connection = (await client.acquireConnection()) as TestedConnection & EventEmitter;
+      const listeners = () =>
+        [connection, client.pool.emitter].map((it) =>
+          it.eventNames().map((name: string | symbol) => [name, it.listenerCount(name)]),
+        );
+      const before = listeners();
+      await client.releaseConnection(connection);
+      for (let turn = 0; turn < 10_000; turn += 1) {
+        expect(await client.acquireConnection()).equal(connection);
+        await client.releaseConnection(connection);
+      }
+      expect(listeners()).deep.equal(before);
+    });
+
     it('39. + 40. an acquire timeout is a KnexTimeoutError, logged once, with sql for raw', async () => {
       const knex = open({ pool: { max: 1 }, acquireConnectionTimeout: 1_000 });
       const held = await knex.client.acquireConnection();

@@ -1279,6 +1279,23 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect(['error', 'end'].map((name) => connection.listenerCount(name))).to.deep.equal([1, 1]);
       });
 
+      it('10,000 leases leave no listener behind', async () => {
+        const pool = newPromisePool({ connectionLimit: 1 });
+        const first = await pool.getConnection();
+        const core = first.connection as unknown as Connection;
+        const listeners = () =>
+          [core, core.stream].map((it) =>
+            it.eventNames().map((name) => [name, it.listenerCount(name as string)]),
+          );
+        const before = listeners();
+        first.release();
+        for (let turn = 0; turn < 5_000; turn += 1) {
+          (await pool.getConnection()).release();
+          (await connect(pool.pool)).release();
+        }
+        expect(listeners()).to.deep.equal(before);
+      });
+
       it(`40. idleTimeout ${flavour === 'enhanced' ? 'works' : 'is of no effect'} where maxIdle is not below connectionLimit`, async () => {
         const pool = newPool({ idleTimeout: 100 });
         (await connect(pool)).release();
