@@ -1,4 +1,10 @@
-import type { Observer, OptimizationFlags, Pool, PoolOptions } from '../src/index.js';
+import {
+  type Observer,
+  type OptimizationFlags,
+  type Pool,
+  PoolError,
+  type PoolOptions,
+} from '../src/index.js';
 import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
 
@@ -59,6 +65,8 @@ export interface Host {
   setUp(info: PoolInfo): PoolSetup | undefined;
   /** A pool now runs on `engine`; `control` can take it off again. */
   adopted(info: PoolInfo, engine: Pool<unknown>, control?: PoolControl): void;
+  /** A pool that ran on the engine is the library's own again; `closed` follows when the engine's last connection is gone. */
+  fellBack?(info: PoolInfo, reason: string): void;
   /** A pool stays stock because the engine refused its options. */
   declined?(info: PoolInfo, error: unknown): void;
   /** Its native pool was closed and all its connections are gone. */
@@ -97,14 +105,29 @@ export function takeOver<Facade>(
  * Tells the host of a pool's engine, before anything of the pool is changed: should the host fail, the engine is closed.
  * Returns what is to be called when the pool has closed.
  */
-export function announce(info: PoolInfo, engine: Pool<unknown>, host: Host): () => void {
+export function announce(
+  info: PoolInfo,
+  engine: Pool<unknown>,
+  host: Host,
+  control: PoolControl,
+): () => void {
   try {
-    host.adopted(info, engine);
+    host.adopted(info, engine, control);
   } catch (error) {
     engine.drain({ waiting: 'reject' });
     throw error;
   }
   return () => host.closed(info, engine);
+}
+
+/** Whether a caller is to be served by the library's own code, because the engine has given the pool up. */
+export function isHandedBack(error: unknown): boolean {
+  return error instanceof PoolError && error.code === 'HANDED_BACK';
+}
+
+/** Why the engine gave a pool up by itself. */
+export function faultOf(error: unknown): string {
+  return `the engine failed: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 /** Takes over every pool, with the default options and no telemetry. */

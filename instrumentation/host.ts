@@ -70,6 +70,10 @@ export class InstrumentationHost implements Host {
     this.#seriesOf.get(info)?.follow(engine);
   }
 
+  fellBack(info: PoolInfo, reason: string): void {
+    this.#log.warn(`a ${info.library} pool is the library's own again: ${reason}`);
+  }
+
   declined(info: PoolInfo, error: unknown): void {
     const series = this.#seriesOf.get(info);
     if (series !== undefined) this.registry.forget(series);
@@ -95,7 +99,11 @@ export class InstrumentationHost implements Host {
   /** While it is switched off new pools are stock; those that run on the engine go back to the library's own code, for good. */
   switchOff(off: boolean, reason: string): void {
     this.#switchedOff = off;
-    if (!off) return;
+    if (off) this.releaseAll(reason);
+  }
+
+  /** Gives every pool back to the library's own code. */
+  releaseAll(reason: string): void {
     for (const { engine } of [...this.registry.open()]) {
       if (engine !== undefined) this.#adopted.get(engine)?.control?.fallBack(reason);
     }

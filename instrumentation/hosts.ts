@@ -32,6 +32,7 @@ export const processHost: Host = {
     return host?.setUp(info);
   },
   adopted: (info, engine, control) => owners.get(info)?.adopted(info, engine, control),
+  fellBack: (info, reason) => owners.get(info)?.fellBack?.(info, reason),
   declined: (info, error) => owners.get(info)?.declined?.(info, error),
   closed: (info, engine) => owners.get(info)?.closed(info, engine),
 };

@@ -95,10 +95,11 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     this.lookForSdk();
   }
 
-  /** New pools are stock; those that run on the engine go on, and are still told of. */
+  /** New pools are stock, and those that ran on the engine are the libraries' own again, with nothing lost. */
   override disable(): void {
     super.disable();
     dismiss(this.host);
+    this.host.releaseAll('the instrumentation was disabled');
     for (const end of this.endings?.splice(0) ?? []) end();
   }
 

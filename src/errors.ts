@@ -8,7 +8,9 @@ export type PoolErrorCode =
   | 'ABORTED'
   | 'OPEN_TIMEOUT'
   | 'CHECK_TIMEOUT'
-  | 'POOL_CLOSED';
+  | 'POOL_CLOSED'
+  /** The engine has given the pool up: the caller is to be served by other means. No adapter lets it through. */
+  | 'HANDED_BACK';
 
 /** What the pool was doing when it went wrong. */
 export type PoolErrorPhase = 'configure' | 'admit' | 'wait' | 'open' | 'check' | 'drain';

@@ -38,6 +38,8 @@ export interface PoolParts<C> {
   runtime?: Runtime;
   /** Settings of the optimisations that are not to have their defaults. */
   flags?: OptimizationFlags;
+  /** Told of a fault of the engine's own, after which it has handed back its callers; without it the fault is thrown. */
+  onFault?: (error: unknown) => void;
 }
 
 /** How a pool is closed. */
@@ -75,6 +77,7 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #driver: Driver<C>;
   readonly #observer: Observer<C> | undefined;
   readonly #runtime: Runtime;
+  readonly #onFault: ((error: unknown) => void) | undefined;
   readonly #slots = new Slots<C>();
   readonly #waiters = new Waiters<C>();
   readonly #counters: PoolCounters = newCounters();
@@ -103,15 +106,17 @@ export class Pool<C> implements LeaseHome<C> {
   #nextFillAt = 0;
   #fillBackoffMs = 0;
   #drain: Drain | undefined = undefined;
+  #handedBack = false;
 
   /** @throws {PoolError} code `INVALID_OPTIONS`, naming every bad option. */
-  constructor({ driver, options, observer, runtime = systemRuntime, flags }: PoolParts<C>) {
+  constructor({ driver, options, observer, runtime = systemRuntime, flags, onFault }: PoolParts<C>) {
     this.#options = resolveOptions(options);
     const { checkAfterIdleMs, maxUses, idleTimeoutMs } = this.#options;
     this.#checkAfterIdleMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
     this.#maxUses = maxUses || -1;
     this.#shortIdleTimeoutMs = idleTimeoutMs < UPKEEP_INTERVAL_MS ? idleTimeoutMs : 0;
     this.#driver = driver;
+    this.#onFault = onFault;
     this.#observer = observer === undefined ? undefined : guarded(observer);
     this.#runtime = runtime;
     this.#now = runtime.now();
@@ -163,6 +168,14 @@ export class Pool<C> implements LeaseHome<C> {
   tryAcquire(hint?: Hint): Lease<C> | undefined {
     if (this.#drain !== undefined) throw this.#refusal('POOL_CLOSED', hint);
     if (this.#waiters.length > 0 || hint?.signal?.aborted === true) return undefined;
+    try {
+      return this.#leaseIdle(hint);
+    } catch (fault) {
+      return this.#giveUp(fault);
+    }
+  }
+
+  #leaseIdle(hint: Hint | undefined): Lease<C> | undefined {
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
     const slot = this.#select();
@@ -215,17 +228,26 @@ export class Pool<C> implements LeaseHome<C> {
     const now = this.#readClock();
     const timeoutMs = hint?.deadlineMs ?? this.#options.acquireTimeoutMs;
     const waiter = new Waiter(hint, now, timeoutMs, resolve, reject);
-    waiter.profile = this.#profileOf(hint);
     this.#waiters.enqueue(waiter);
     if (hint?.signal !== undefined) this.#listenForAbort(waiter, hint.signal);
     this.#observer?.onQueued?.(waiter);
+    try {
+      this.#attend(waiter, now);
+    } catch (fault) {
+      this.#giveUp(fault);
+    }
+    return waiter;
+  }
+
+  /** A caller has joined the queue. */
+  #attend(waiter: Waiter<C>, now: number): void {
+    waiter.profile = this.#profileOf(waiter.hint);
     if (this.#slots.count(SlotState.leased) < this.#options.max || this.#slots.count(SlotState.idle) > 0) {
       this.#serve(now);
       if (waiter.queued) this.#grow(now, waiter);
     }
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
-    return waiter;
   }
 
   /** Takes a waiter out of the queue and rejects it with `error`; false when it was already settled. */
@@ -252,8 +274,13 @@ export class Pool<C> implements LeaseHome<C> {
     slot.holders -= 1;
     if (slot.depth > 1) this.#answered(slot, lease as SharedLease<C>);
     if (slot.holders > 0 || slot.state !== SlotState.leased) return true;
-    if (!this.#inUse) this.#wake();
-    this.#afterUse(slot);
+    try {
+      if (!this.#inUse) this.#wake();
+      this.#afterUse(slot);
+    } catch (fault) {
+      this.#giveUp(fault);
+      if (slot.state === SlotState.leased) this.#close(slot, 'broken');
+    }
     return true;
   }
 
@@ -265,7 +292,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #admit(hint: Hint | undefined): PoolError | undefined {
-    if (this.#drain !== undefined) return this.#refusal('POOL_CLOSED', hint);
+    if (this.#drain !== undefined) return this.#closedRefusal(hint);
     if (hint?.signal?.aborted === true) return this.#refusal('ABORTED', hint);
     const { maxWaiters } = this.#options;
     return maxWaiters > 0 && this.#waiters.length >= maxWaiters
@@ -361,9 +388,23 @@ export class Pool<C> implements LeaseHome<C> {
     if (timed) this.#readLeaseClock();
     else if (waiter.note !== undefined) this.#readClock();
     this.#counters.waited += 1;
-    const lease = this.#lease(slot, timed, waiter.profile);
+    const lease = this.#leaseTo(waiter, slot, timed);
     if (timed || waiter.note !== undefined) this.#recordWait(lease, this.#now - waiter.queuedAt, waiter);
-    waiter.resolve(lease);
+    try {
+      waiter.resolve(lease);
+    } catch (thrown) {
+      this.#throwUncaught(thrown);
+    }
+  }
+
+  #leaseTo(waiter: Waiter<C>, slot: Slot<C>, timed: boolean): Lease<C> {
+    try {
+      return this.#lease(slot, timed, waiter.profile);
+    } catch (fault) {
+      // Back among those who are handed back.
+      this.#waiters.enqueue(waiter);
+      throw fault;
+    }
   }
 
   #recordWait(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void {
@@ -403,6 +444,24 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
+  /** A fault of the engine's own must not cost a caller anything: whoever waits is served by other means. */
+  #giveUp(fault: unknown): undefined {
+    if (this.#onFault === undefined || this.#handedBack) throw fault;
+    this.#handedBack = true;
+    this.#onFault(fault);
+    this.handBack();
+    return undefined;
+  }
+
+  /** In a promise's handler, where nobody would hear what is thrown. */
+  #surviveOrThrow(fault: unknown): void {
+    try {
+      this.#giveUp(fault);
+    } catch {
+      this.#throwUncaught(fault);
+    }
+  }
+
   /** What a caller's callback throws is an uncaught exception of the program, not a rejection that nobody handles. */
   #throwUncaught(error: unknown): void {
     this.#runtime.afterPoll(() => {
@@ -437,7 +496,7 @@ export class Pool<C> implements LeaseHome<C> {
         (connection) => this.#opened(slot, connection),
         (error: unknown) => this.#openEnded(slot, error),
       )
-      .catch((error: unknown) => this.#throwUncaught(error));
+      .catch((fault: unknown) => this.#surviveOrThrow(fault));
   }
 
   #opened(slot: Slot<C>, connection: C): void {
@@ -575,7 +634,7 @@ export class Pool<C> implements LeaseHome<C> {
         () => settle(undefined),
         (error: unknown) => settle(error ?? new Error('the check failed without saying why')),
       )
-      .catch((error: unknown) => this.#throwUncaught(error));
+      .catch((fault: unknown) => this.#surviveOrThrow(fault));
   }
 
   #proofFailed(slot: Slot<C>): void {
@@ -674,6 +733,21 @@ export class Pool<C> implements LeaseHome<C> {
     return promise;
   }
 
+  /**
+   * Gives the pool up in favour of another: everybody in the queue is rejected with a `PoolError` of code `HANDED_BACK`, and
+   * so is whoever comes; idle connections are closed, leased ones when they come back.
+   */
+  handBack(): Promise<void> {
+    this.#handedBack = true;
+    if (this.#drain !== undefined) this.#rejectAll(this.#readClock());
+    try {
+      return this.drain({ waiting: 'reject' });
+    } catch {
+      // A fault is why we are here, and it may strike again: nobody waits any more, and that is what counts.
+      return this.#drain!.promise;
+    }
+  }
+
   #advanceDrain(): void {
     const drain = this.#drain;
     if (drain === undefined || this.#waiters.length > 0) return;
@@ -688,7 +762,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #rejectAll(now: number): void {
-    const refusal = this.#refusal('POOL_CLOSED', undefined);
+    const refusal = this.#closedRefusal(undefined);
     for (let waiter = this.#waiters.dequeue(); waiter !== undefined; waiter = this.#waiters.dequeue()) {
       this.#counters.rejected += 1;
       this.#fail(waiter, refusal, now);
@@ -834,9 +908,17 @@ export class Pool<C> implements LeaseHome<C> {
     const dueAt = this.#timerAt;
     const lateMs = this.#readClock() - dueAt;
     this.#timerAt = Number.POSITIVE_INFINITY;
-    if (lateMs > STALL_MS) this.#runtime.afterPoll(() => this.#tick(this.#readClock(), lateMs));
+    if (lateMs > STALL_MS) this.#runtime.afterPoll(() => this.#lookAfter(this.#readClock(), lateMs));
     // Timers count whole milliseconds and may come a fraction early; what was due then is due now.
-    else this.#tick(Math.max(this.#now, dueAt), 0);
+    else this.#lookAfter(Math.max(this.#now, dueAt), 0);
+  }
+
+  #lookAfter(now: number, stalledMs: number): void {
+    try {
+      this.#tick(now, stalledMs);
+    } catch (fault) {
+      this.#giveUp(fault);
+    }
   }
 
   #tick(now: number, stalledMs: number): void {
@@ -940,11 +1022,19 @@ export class Pool<C> implements LeaseHome<C> {
 
   // ── Errors ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #refusal(code: 'POOL_CLOSED' | 'QUEUE_FULL' | 'ABORTED', hint: Hint | undefined): PoolError {
+  #closedRefusal(hint: Hint | undefined): PoolError {
+    return this.#refusal(this.#handedBack ? 'HANDED_BACK' : 'POOL_CLOSED', hint);
+  }
+
+  #refusal(
+    code: 'POOL_CLOSED' | 'HANDED_BACK' | 'QUEUE_FULL' | 'ABORTED',
+    hint: Hint | undefined,
+  ): PoolError {
     const stats = this.stats();
     const what = {
       POOL_CLOSED:
         'The pool is closed: no connection can be acquired any more. Acquire before drain() is called.',
+      HANDED_BACK: 'The engine has given this pool up: the caller is to be served by other means.',
       QUEUE_FULL:
         `The queue is full: ${stats.waiting} callers wait already (maxWaiters ${this.#options.maxWaiters}). ` +
         'Raise max or maxWaiters, or send less at once.',

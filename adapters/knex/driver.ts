@@ -36,7 +36,7 @@ export interface DriverListener {
   /** `event` has listeners: tell them. */
   tell(event: TarnEvent, ...told: unknown[]): void;
   onCreateFailed(error: unknown): void;
-  onClosing(): void;
+  onClosing(connection: KnexConnection): void;
 }
 
 /** How the engine opens, checks and closes the connections of one knex pool: by the functions that knex gave it. */
@@ -168,7 +168,7 @@ export class KnexDriver implements Driver<PooledConnection> {
   }
 
   close({ connection, late }: PooledConnection): Promise<void> {
-    this.#listener.onClosing();
+    this.#listener.onClosing(connection);
     const closing = late ? settled(() => this.#pool.destroyer(connection)) : this.#pool._destroy(connection);
     return closing.then(() => {});
   }

@@ -1,7 +1,15 @@
 import { createPool, type Lease, type Pool, PoolError, type PoolOptions } from '../../src/index.js';
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
-import { announce, type Host, type PoolInfo, type PoolSetup } from '../host.js';
+import {
+  announce,
+  faultOf,
+  type Host,
+  isHandedBack,
+  type PoolControl,
+  type PoolInfo,
+  type PoolSetup,
+} from '../host.js';
 import { wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { Acquisition, ServedElsewhere } from './acquisition.js';
@@ -26,7 +34,7 @@ export interface KnexPoolOrigin {
 type ConnectionLease = Lease<PooledConnection>;
 
 /** What knex and the application see of a tarn pool that runs on the engine: its calls, events, counts and errors. */
-export class KnexFacade implements DriverListener {
+export class KnexFacade implements DriverListener, PoolControl {
   readonly engine: Pool<PooledConnection>;
   /** While a builder asks for the connection of its one statement. */
   forStatement = false;
@@ -41,9 +49,13 @@ export class KnexFacade implements DriverListener {
   #awake: NodeJS.Timeout | undefined = undefined;
   #keepsMin = false;
   #reaping = false;
+  readonly #tellFallen: (reason: string) => void;
+  /** Whether stock has taken the pool back. */
+  fallen = false;
 
   constructor(pool: TarnPool, origin: KnexPoolOrigin, info: PoolInfo, setup: PoolSetup, host: Host) {
     this.#pool = pool;
+    this.#tellFallen = (reason) => host.fellBack?.(info, reason);
     this.#origin = origin;
     this.#setup = setup;
     const { openTransactionsRolledBack } = setup.differences;
@@ -63,8 +75,9 @@ export class KnexFacade implements DriverListener {
       options: options.keepMin === true ? { ...options, min: 0 } : options,
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
       ...(setup.flags === undefined ? {} : { flags: setup.flags }),
+      onFault: (fault) => this.fallBack(faultOf(fault)),
     });
-    this.#onClosed = announce(info, this.engine as Pool<unknown>, host);
+    this.#onClosed = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
   }
 
@@ -107,7 +120,9 @@ export class KnexFacade implements DriverListener {
     };
     const fail = (error: unknown) => {
       this.#leave(acquisition);
-      settle(error instanceof ServedElsewhere ? error.connection : this.#rejection(id, acquisition, error));
+      if (isHandedBack(error)) settle(this.#pool.acquire().promise);
+      else
+        settle(error instanceof ServedElsewhere ? error.connection : this.#rejection(id, acquisition, error));
     };
     // Only listeners run on the stack of whoever serves; the caller's own continuation hangs on the promise.
     const bind = this.#hearsOutcome() ? inCallersContext : <F>(callback: F) => callback;
@@ -180,6 +195,37 @@ export class KnexFacade implements DriverListener {
     for (const acquisition of this.#waiting) acquisition.possibleTimeoutCause = error;
   }
 
+  /** Whether a connection is to be released to the engine. */
+  knows(connection: KnexConnection): boolean {
+    return !this.fallen || this.#driver.of(connection)?.lease !== undefined;
+  }
+
+  /** Connections that are leased count as used until they come back; then they are closed. */
+  fallBack(reason: string): void {
+    const pool = this.#pool;
+    if (this.fallen || pool.destroyed) return;
+    this.#stopReaping();
+    const { max } = pool;
+    const min = this.#min;
+    const used = this.#connections().map(({ connection }) => new Borrowed(connection));
+    this.fallen = true;
+    const own = { used, free: [], pendingCreates: [], pendingValidations: [], pendingAcquires: [], min, max };
+    for (const [name, value] of Object.entries(own)) {
+      Object.defineProperty(pool, name, { configurable: true, enumerable: true, writable: true, value });
+    }
+    this.engine.handBack().then(this.#onClosed);
+    this.#tellFallen(reason);
+  }
+
+  #returned(connection: KnexConnection): void {
+    const pool = this.#pool as TarnPool & { used: Borrowed[]; _tryAcquireOrCreate(): void };
+    const borrowed = pool.used.find(({ resource }) => resource === connection);
+    if (borrowed === undefined) return;
+    pool.used = pool.used.filter((other) => other !== borrowed);
+    borrowed.returned();
+    pool._tryAcquireOrCreate();
+  }
+
   destroy(): Promise<unknown> {
     const pool = this.#pool;
     const id = pool.eventId++;
@@ -200,7 +246,8 @@ export class KnexFacade implements DriverListener {
     if (this.#pool.isEmpty()) this.#stopReaping();
   }
 
-  onClosing(): void {
+  onClosing(connection: KnexConnection): void {
+    if (this.fallen) return this.#returned(connection);
     // In a later turn: a caller for whom a dead connection was set aside joins the queue first.
     queueMicrotask(() => this.check());
   }
@@ -277,6 +324,20 @@ export class KnexFacade implements DriverListener {
     const { min, max } = this.engine.options;
     const wanted = { min, max, [name]: wholeOr(value, this.engine.options[name]) };
     if (wanted.max >= 1) this.engine.resize({ max: wanted.max, min: Math.min(wanted.min, wanted.max) });
+  }
+}
+
+/** A connection that was leased when stock took the pool back, in the shape of tarn's resources in use. */
+class Borrowed {
+  readonly resource: KnexConnection;
+  readonly promise: Promise<void>;
+  readonly returned: () => void;
+
+  constructor(resource: KnexConnection) {
+    this.resource = resource;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.promise = promise;
+    this.returned = resolve;
   }
 }
 

@@ -24,39 +24,40 @@ export function enhancedClassOf(StockPool: TarnPoolClass): EnhancedPoolClass {
 
     /** On a destroyed pool as in tarn: it times out. */
     override acquire(): PendingOperation {
-      return this.destroyed ? super.acquire() : this[FACADE].acquire();
+      return this.destroyed || this[FACADE].fallen ? super.acquire() : this[FACADE].acquire();
     }
 
     override release(connection: KnexConnection): boolean {
-      return this[FACADE].release(connection);
+      return this[FACADE].knows(connection) ? this[FACADE].release(connection) : super.release(connection);
     }
 
     override check(): void {
-      this[FACADE].check();
+      if (this[FACADE].fallen) super.check();
+      else this[FACADE].check();
     }
 
     override destroy(): Promise<unknown> {
-      return this[FACADE].destroy();
+      return this[FACADE].fallen ? super.destroy() : this[FACADE].destroy();
     }
 
     override numUsed(): number {
-      return this[FACADE].numUsed;
+      return this[FACADE].fallen ? super.numUsed() : this[FACADE].numUsed;
     }
 
     override numFree(): number {
-      return this[FACADE].numFree;
+      return this[FACADE].fallen ? super.numFree() : this[FACADE].numFree;
     }
 
     override numPendingAcquires(): number {
-      return this[FACADE].numPendingAcquires;
+      return this[FACADE].fallen ? super.numPendingAcquires() : this[FACADE].numPendingAcquires;
     }
 
     override numPendingValidations(): number {
-      return this[FACADE].numPendingValidations;
+      return this[FACADE].fallen ? super.numPendingValidations() : this[FACADE].numPendingValidations;
     }
 
     override numPendingCreates(): number {
-      return this[FACADE].numPendingCreates;
+      return this[FACADE].fallen ? super.numPendingCreates() : this[FACADE].numPendingCreates;
     }
   }
 

@@ -9,7 +9,16 @@ import {
 } from '../../src/index.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
-import { announce, type FollowQuery, type Host, type PoolInfo, type PoolSetup } from '../host.js';
+import {
+  announce,
+  type FollowQuery,
+  faultOf,
+  type Host,
+  isHandedBack,
+  type PoolControl,
+  type PoolInfo,
+  type PoolSetup,
+} from '../host.js';
 import { numberOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { MysqlDriver, type PooledConnection } from './driver.js';
@@ -19,6 +28,7 @@ import type {
   MysqlConnectionClass,
   MysqlPool,
   MysqlPoolConfig,
+  MysqlPoolPrototype,
   MysqlQueue,
 } from './shapes.js';
 
@@ -28,7 +38,7 @@ type ConnectionLease = Lease<PooledConnection>;
 const SWEEP_INTERVAL_MS = 1_000;
 
 /** What the application sees of a mysql2 pool that runs on the engine: its calls, events, counts and messages. */
-export class MysqlFacade {
+export class MysqlFacade implements PoolControl {
   readonly engine: Pool<PooledConnection>;
   readonly follow: FollowQuery | undefined;
   /** Set while `pool.query` or `pool.execute` asks for a connection: what it will run. */
@@ -38,16 +48,23 @@ export class MysqlFacade {
   readonly #differences: Readonly<Differences>;
   readonly #onEnded: () => void;
   #ended = false;
+  readonly #letGo: () => void;
+  readonly #tellFallen: (reason: string) => void;
+  #fallen = false;
   #heededLimit: unknown;
 
+  /** `letGo`: from then on the patches leave the pool to the stock code. */
   constructor(
     pool: MysqlPool,
     PoolConnection: MysqlConnectionClass,
     info: PoolInfo,
     setup: PoolSetup,
     host: Host,
+    letGo: () => void,
   ) {
     this.#pool = pool;
+    this.#letGo = letGo;
+    this.#tellFallen = (reason) => host.fellBack?.(info, reason);
     this.#differences = setup.differences;
     this.follow = setup.follow;
     this.#heededLimit = pool.config.connectionLimit;
@@ -57,8 +74,9 @@ export class MysqlFacade {
       options: { ...engineOptions(pool.config, setup.differences), ...setup.options },
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
       ...(setup.flags === undefined ? {} : { flags: setup.flags }),
+      onFault: (fault) => this.fallBack(faultOf(fault)),
     });
-    this.#onEnded = announce(info, this.engine as Pool<unknown>, host);
+    this.#onEnded = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
   }
 
@@ -123,6 +141,16 @@ export class MysqlFacade {
     else lease.release('broken');
   }
 
+  /** Connections that are leased count against stock's limit until they come back; then they are closed. */
+  fallBack(reason: string): void {
+    if (this.#fallen || this.#ended) return;
+    this.#fallen = true;
+    this.#hideTruth();
+    this.#letGo();
+    this.engine.handBack().then(this.#onEnded);
+    this.#tellFallen(reason);
+  }
+
   /** `pool.end` told the engine first: stock's own `end`, which comes next, finds nobody in the queue. */
   beforeEnd(): void {
     if (this.#ended) return;
@@ -175,7 +203,10 @@ export class MysqlFacade {
         this.#take(lease, forStatement);
         process.nextTick(hand, lease.connection, callback);
       },
-      (error) => process.nextTick(callback, nativeError(error)),
+      (error) => {
+        if (isHandedBack(error)) (this.#pool as MysqlPoolPrototype).getConnection(callback);
+        else process.nextTick(callback, nativeError(error));
+      },
       hint,
     );
   }
@@ -214,6 +245,21 @@ export class MysqlFacade {
     if (connectionLimit === this.#heededLimit) return;
     this.#heededLimit = connectionLimit;
     this.engine.resize({ max: maxOf(connectionLimit) });
+  }
+
+  /** The queues are stock's own again. */
+  #hideTruth(): void {
+    const pool = this.#pool;
+    const Queue = pool._freeConnections.constructor as new () => MysqlQueue;
+    for (const name of ['_allConnections', '_freeConnections', '_connectionQueue'] as const) {
+      Object.defineProperty(pool, name, {
+        configurable: true,
+        enumerable: true,
+        writable: true,
+        value: new Queue(),
+      });
+    }
+    for (const connection of this.#driver.connections.keys()) pool._allConnections.push(connection);
   }
 
   /** The queues that other software reads, computed when it reads them. */

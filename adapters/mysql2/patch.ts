@@ -37,6 +37,9 @@ const STOCK = 'stock';
 
 const facades = new WeakMap<MysqlPool, MysqlFacade | typeof STOCK>();
 
+/** Pools that stock has taken back while connections of theirs were leased: their facades know those. */
+const fallen = new WeakMap<MysqlPool, MysqlFacade>();
+
 const connects = tracingChannel('mysql2:pool:connect');
 
 /**
@@ -101,7 +104,7 @@ function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnec
     this: MysqlPoolPrototype,
     connection: MysqlConnection,
   ) {
-    const facade = adopted(this);
+    const facade = adopted(this) ?? keeperOf(this, connection);
     if (facade === undefined) stock.releaseConnection.call(this, connection);
     else facade.release(connection);
   };
@@ -111,8 +114,12 @@ function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnec
     connection: MysqlConnection,
   ) {
     const facade = adopted(this);
-    if (facade === undefined) stock._removeConnection.call(this, connection);
-    else facade.remove(connection);
+    if (facade === undefined) {
+      keeperOf(this, connection)?.remove(connection);
+      stock._removeConnection.call(this, connection);
+    } else {
+      facade.remove(connection);
+    }
   };
 
   prototype.end = function end(this: MysqlPoolPrototype, cb?: Done) {
@@ -152,13 +159,22 @@ function adopted(pool: MysqlPool): MysqlFacade | undefined {
   return facade === STOCK ? undefined : facade;
 }
 
+/** Who is to be told of a connection that the engine had before stock took the pool back. */
+function keeperOf(pool: MysqlPool, connection: MysqlConnection): MysqlFacade | undefined {
+  const facade = fallen.get(pool);
+  return facade?.of(connection) === undefined ? undefined : facade;
+}
+
 function adopt(pool: MysqlPool, host: Host | undefined): MysqlFacade | undefined {
   const inUse = pool._closed || pool._allConnections.length > 0;
   const { [PATCHED]: mark } = pool as MysqlPool & { [PATCHED]?: Mark };
   if (inUse || mark === undefined || host === undefined || !host.enabled()) return undefined;
   const info = describe(pool);
   return takeOver(info, host, (setup) => {
-    const facade = new MysqlFacade(pool, mark.PoolConnection, info, setup, host);
+    const facade: MysqlFacade = new MysqlFacade(pool, mark.PoolConnection, info, setup, host, () => {
+      fallen.set(pool, facade);
+      facades.set(pool, STOCK);
+    });
     shortenPromisePool(pool, mark.bypassed);
     return facade;
   });

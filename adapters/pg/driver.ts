@@ -41,6 +41,8 @@ export class PgDriver implements Driver<PooledClient> {
   readonly clients = new Set<PgClient>();
   readonly #pool: PgPool;
   readonly #differences: Readonly<Differences>;
+  /** Told of every client that leaves `clients`. */
+  onForgotten: ((client: PgClient) => void) | undefined = undefined;
   readonly #clientFailed: (pooled: PooledClient, error: Error) => void;
 
   constructor(
@@ -60,13 +62,13 @@ export class PgDriver implements Driver<PooledClient> {
     this.clients.add(client);
     return new Promise((resolve, reject) => {
       const fail = (error: unknown) => {
-        this.clients.delete(client);
+        this.#forget(client);
         reject(error);
       };
       const giveUp = () => {
         pool.log('ending client due to timeout');
         pooled.closed = true;
-        this.clients.delete(client);
+        this.#forget(client);
         terminate(client);
       };
       const welcomed = () => {
@@ -93,6 +95,11 @@ export class PgDriver implements Driver<PooledClient> {
     });
   }
 
+  #forget(client: PgClient): void {
+    this.clients.delete(client);
+    this.onForgotten?.(client);
+  }
+
   #runHook(pooled: PooledClient, welcomed: () => void, fail: (error: unknown) => void): void {
     const { client } = pooled;
     const { onConnect } = this.#pool.options;
@@ -114,7 +121,7 @@ export class PgDriver implements Driver<PooledClient> {
     const farewell = FAREWELL[reason];
     if (farewell !== undefined) this.#pool.log(farewell);
     pooled.closed = true;
-    this.clients.delete(client);
+    this.#forget(client);
     return new Promise((resolve) => {
       client.end(() => {
         resolve();

@@ -10,11 +10,28 @@ import {
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
-import { announce, type FollowQuery, type Host, type PoolInfo, type PoolSetup } from '../host.js';
+import {
+  announce,
+  type FollowQuery,
+  faultOf,
+  type Host,
+  isHandedBack,
+  type PoolControl,
+  type PoolInfo,
+  type PoolSetup,
+} from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { connectionTimeout, endsSession, PgDriver, type PooledClient } from './driver.js';
-import type { ConnectCallback, PgClient, PgPool, QueryCallback, Release, Verify } from './shapes.js';
+import type {
+  ConnectCallback,
+  PgClient,
+  PgPool,
+  PgPoolPrototype,
+  QueryCallback,
+  Release,
+  Verify,
+} from './shapes.js';
 
 type ClientLease = Lease<PooledClient>;
 type Settle = (error: unknown, lease?: ClientLease) => void;
@@ -25,7 +42,7 @@ const nothing = () => {};
 const ABANDONED = new Error('bug: an abandoned caller was told');
 
 /** What the application sees of a `pg.Pool` that runs on the engine: its calls, events, counts and messages. */
-export class PgFacade {
+export class PgFacade implements PoolControl {
   readonly engine: Pool<PooledClient>;
   readonly #pool: PgPool;
   readonly #driver: PgDriver;
@@ -34,6 +51,9 @@ export class PgFacade {
   readonly #onEnded: () => void;
   #heededMax: unknown;
   #ended = false;
+  readonly #letGo: () => void;
+  readonly #tellFallen: (reason: string) => void;
+  #fallen = false;
   /** Callers left in the queue for ever by `end`. */
   #abandoned = 0;
   /** While `pool.query` itself releases what `connect` gave it, and the error if that did its client no harm. */
@@ -42,8 +62,11 @@ export class PgFacade {
   /** While a wrapped stock `connect` runs, the pool looks as if it had room and nobody idle: that way leads to `newClient`. */
   passing = false;
 
-  constructor(pool: PgPool, info: PoolInfo, setup: PoolSetup, host: Host) {
+  /** `letGo`: from then on the patches leave the pool to the stock code. */
+  constructor(pool: PgPool, info: PoolInfo, setup: PoolSetup, host: Host, letGo: () => void) {
     this.#pool = pool;
+    this.#letGo = letGo;
+    this.#tellFallen = (reason) => host.fellBack?.(info, reason);
     this.#differences = setup.differences;
     this.#follow = setup.follow;
     this.#heededMax = pool.options.max;
@@ -55,8 +78,9 @@ export class PgFacade {
       options: { ...engineOptions(pool, setup.differences), ...setup.options },
       ...(setup.observer === undefined ? {} : { observer: setup.observer }),
       ...(setup.flags === undefined ? {} : { flags: setup.flags }),
+      onFault: (fault) => this.fallBack(faultOf(fault)),
     });
-    this.#onEnded = announce(info, this.engine as Pool<unknown>, host);
+    this.#onEnded = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
   }
 
@@ -139,6 +163,21 @@ export class PgFacade {
     });
   }
 
+  /** Clients that are leased count against stock's `max` until they come back; then they are closed. */
+  fallBack(reason: string): void {
+    if (this.#fallen || this.#ended) return;
+    this.#fallen = true;
+    this.#hideTruth();
+    this.#letGo();
+    this.#driver.onForgotten = (client) => {
+      const pool = this.#pool;
+      pool._clients = pool._clients.filter((other) => other !== client);
+      (pool as PgPoolPrototype)._pulseQueue();
+    };
+    this.engine.handBack().then(this.#onEnded);
+    this.#tellFallen(reason);
+  }
+
   get totalCount(): number {
     return this.#driver.clients.size;
   }
@@ -190,7 +229,8 @@ export class PgFacade {
           resolve(lease.connection.client);
         },
         (error) => {
-          if (error !== ABANDONED) reject(nativeError(error));
+          if (isHandedBack(error)) resolve(this.#pool.connect() as unknown as PgClient);
+          else if (error !== ABANDONED) reject(nativeError(error));
         },
         currentHint(),
       );
@@ -209,15 +249,17 @@ export class PgFacade {
 
   #handing(done: ConnectCallback): Settle {
     return (error, lease) => {
-      if (lease === undefined) done(error, undefined, nothing);
-      else this.#hand(lease, done);
+      if (lease !== undefined) this.#hand(lease, done);
+      else if (isHandedBack(error)) this.#pool.connect(done);
+      else done(error, undefined, nothing);
     };
   }
 
   #starting(text: unknown, values: unknown, done: QueryCallback): Settle {
     return (error, lease) => {
-      if (lease === undefined) done(error);
-      else this.#start(lease, text, values, done);
+      if (lease !== undefined) this.#start(lease, text, values, done);
+      else if (isHandedBack(error)) (this.#pool as PgPoolPrototype).query(text, values, done);
+      else done(error);
     };
   }
 
@@ -379,6 +421,19 @@ export class PgFacade {
   }
 
   /** The arrays that other software reads, computed when it reads them. */
+  /** The arrays are stock's own again. */
+  #hideTruth(): void {
+    const own = { _clients: [...this.#driver.clients], _idle: [], _pendingQueue: [] };
+    for (const [name, value] of Object.entries(own)) {
+      Object.defineProperty(this.#pool, name, {
+        configurable: true,
+        enumerable: true,
+        writable: true,
+        value,
+      });
+    }
+  }
+
   #showTruth(): void {
     show(this.#pool, '_clients', () => [...this.#driver.clients]);
     show(this.#pool, '_idle', () =>

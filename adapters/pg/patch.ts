@@ -110,7 +110,11 @@ function adopt(pool: PgPool, host: Host | undefined): PgFacade | undefined {
   const inUse = pool.ending || pool._clients.length > 0 || pool._pendingQueue.length > 0;
   if (inUse || host === undefined || !host.enabled()) return undefined;
   const info = describe(pool);
-  return takeOver(info, host, (setup) => new PgFacade(pool, info, setup, host));
+  return takeOver(
+    info,
+    host,
+    (setup) => new PgFacade(pool, info, setup, host, () => facades.set(pool, STOCK)),
+  );
 }
 
 /** The counts, straight from the engine: other instrumentations read them at every event. */
