@@ -5,13 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import type { Knex } from 'knex';
-import { STRICT } from '../../adapters/differences.js';
 import { type Host, type PoolInfo, plainHost } from '../../adapters/host.js';
 import { enhanceKnex } from '../../adapters/knex/index.js';
 import { patchKnex } from '../../adapters/knex/patch.js';
 import { facadeOf } from '../../adapters/knex/pool-class.js';
 import type { KnexClass, KnexConnection, TarnPool } from '../../adapters/knex/shapes.js';
 import { type Databases, startDatabases } from '../servers/index.js';
+import { type Flavour, HOSTS } from './hosts.js';
 
 /** What the tests use of knex's client. */
 interface TestedClient extends EventEmitter {
@@ -42,17 +42,12 @@ type Dialect = new (...given: unknown[]) => TestedClient;
 const asClient = (dialect: Dialect) => dialect as unknown as typeof Knex.Client;
 
 interface Copy {
-  readonly flavour: 'stock' | 'enhanced' | 'strict';
+  readonly flavour: Flavour;
   readonly knex: KnexModule;
   readonly dialects: Readonly<Record<'pg' | 'mysql2' | 'sqlite3', Dialect>>;
   readonly tarn: typeof import('tarn');
   readonly isTarnPool: (pool: unknown) => boolean;
 }
-
-const strictHost: Host = {
-  ...plainHost,
-  setUp: () => ({ options: {}, observer: undefined, differences: STRICT }),
-};
 
 /** A copy of knex and tarn of its own: a patch is in place, so the stock one must be another. */
 function loadCopy(flavour: Copy['flavour']): Copy {
@@ -62,7 +57,7 @@ function loadCopy(flavour: Copy['flavour']): Copy {
   const knex = require('knex') as KnexModule;
   const Client = require('knex/lib/client.js') as KnexClass;
   const Runner = require('knex/lib/execution/runner.js') as KnexClass;
-  if (flavour !== 'stock') patchKnex({ Client, Runner }, flavour === 'strict' ? strictHost : plainHost);
+  if (flavour !== 'stock') patchKnex({ Client, Runner }, HOSTS[flavour]);
   // By name, a dialect is loaded on demand, out of whatever copy is then in the cache.
   const dialect = (client: string) => knex({ client }).client.constructor as unknown as Dialect;
   const dialects = { pg: dialect('pg'), mysql2: dialect('mysql2'), sqlite3: dialect('sqlite3') };

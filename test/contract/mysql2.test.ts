@@ -8,23 +8,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type * as Mysql2 from 'mysql2';
 import type * as Mysql2Promise from 'mysql2/promise';
-import { STRICT } from '../../adapters/differences.js';
 import { type Host, plainHost } from '../../adapters/host.js';
 import { enhancePool } from '../../adapters/mysql2/index.js';
 import { patchMysql2Pool } from '../../adapters/mysql2/patch.js';
 import { type Database, type Databases, startDatabases } from '../servers/index.js';
-
-type Flavour = 'stock' | 'enhanced' | 'strict';
-
-const strictHost: Host = {
-  ...plainHost,
-  setUp: () => ({ options: {}, observer: undefined, differences: STRICT }),
-};
-const HOSTS: Readonly<Record<Flavour, Host | undefined>> = {
-  stock: undefined,
-  enhanced: plainHost,
-  strict: strictHost,
-};
+import { HOSTS } from './hosts.js';
 
 /** What the public types of mysql2 leave out. */
 interface Internals {

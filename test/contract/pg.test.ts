@@ -11,23 +11,11 @@ import { inspect } from 'node:util';
 import { expect } from 'chai';
 import type * as Pg from 'pg';
 import { ENHANCED, STRICT } from '../../adapters/differences.js';
-import { type Host, type PoolSetup, plainHost } from '../../adapters/host.js';
+import { type Host, plainHost } from '../../adapters/host.js';
 import { enhancePool } from '../../adapters/pg/index.js';
 import { facadeOf, patchPgPool } from '../../adapters/pg/patch.js';
 import { type Database, type Databases, startDatabases } from '../servers/index.js';
-
-type Flavour = 'stock' | 'enhanced' | 'strict';
-
-const hostOf = (setup: Partial<PoolSetup>): Host => ({
-  ...plainHost,
-  setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED, ...setup }),
-});
-
-const HOSTS: Readonly<Record<Flavour, Host | undefined>> = {
-  stock: undefined,
-  enhanced: plainHost,
-  strict: hostOf({ differences: STRICT }),
-};
+import { HOSTS, hostOf } from './hosts.js';
 
 type Done = (
   error: Error | undefined,

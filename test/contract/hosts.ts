@@ -1,0 +1,20 @@
+import { ENHANCED, STRICT } from '../../adapters/differences.js';
+import { type Host, type PoolSetup, plainHost } from '../../adapters/host.js';
+import { OPTIMIZATION_NAMES, type OptimizationFlags } from '../../src/rollout/flags.js';
+
+/** How a library's pools run while they are held to its contract. */
+export type Flavour = 'stock' | 'enhanced' | 'strict';
+
+export const hostOf = (setup: Partial<PoolSetup>): Host => ({
+  ...plainHost,
+  setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED, ...setup }),
+});
+
+const allOff: OptimizationFlags = Object.fromEntries(OPTIMIZATION_NAMES.map((flag) => [flag, 'off']));
+
+/** Under `strict` no optimisation acts either. */
+export const HOSTS: Readonly<Record<Flavour, Host | undefined>> = {
+  stock: undefined,
+  enhanced: plainHost,
+  strict: hostOf({ differences: STRICT, flags: allOff }),
+};
