@@ -61,6 +61,12 @@ const TARGETS: readonly Target[] = [
   },
 ];
 
+/** The hooks are to call us for every version: we tell of those that stay stock. */
+const EVERY = ['*'];
+
+/** Versions whose users have been told, in this process. */
+const warnedOf = new Set<string>();
+
 /** Tells of a library that stays stock, and why. */
 export type Warn = (message: string) => void;
 
@@ -71,15 +77,14 @@ export function moduleDefinitions(
 ): InstrumentationNodeModuleDefinition[] {
   return targetsOf(libraries).map((target) => {
     const { packageName, file, isMain } = target;
-    const range = [`>=${target.from.join('.')} <${target.below.join('.')}`];
-    const patch = (exports: unknown) => {
-      apply(target, exports, undefined, warn);
+    const patch = (exports: unknown, version?: string) => {
+      if (supports(target, version, warn)) apply(target, exports, undefined, warn);
       return exports;
     };
     // What is patched stays patched: the patches ask at run time whether they are wanted.
-    if (isMain) return new InstrumentationNodeModuleDefinition(packageName, range, patch, () => {});
-    return new InstrumentationNodeModuleDefinition(packageName, range, undefined, undefined, [
-      new InstrumentationNodeModuleFile(`${packageName}/${file}`, range, patch, () => {}),
+    if (isMain) return new InstrumentationNodeModuleDefinition(packageName, EVERY, patch, () => {});
+    return new InstrumentationNodeModuleDefinition(packageName, EVERY, undefined, undefined, [
+      new InstrumentationNodeModuleFile(`${packageName}/${file}`, EVERY, patch, () => {}),
     ]);
   });
 }
@@ -91,8 +96,7 @@ export function patchLoaded(libraries: readonly Library[], warn: Warn): void {
     for (const [filename, loaded] of Object.entries(require.cache)) {
       if (loaded?.loaded !== true || !filename.replaceAll('\\', '/').endsWith(ending)) continue;
       const version = versionOf(filename.slice(0, -target.file.length));
-      if (version === undefined || !supports(target, version)) continue;
-      apply(target, loaded.exports, filename, warn);
+      if (supports(target, version, warn)) apply(target, loaded.exports, filename, warn);
     }
   }
 }
@@ -129,18 +133,35 @@ function targetsOf(libraries: readonly Library[]): Target[] {
   return TARGETS.filter(({ library }) => libraries.includes(library));
 }
 
-function versionOf(folder: string): Version | undefined {
+function versionOf(folder: string): string | undefined {
   try {
-    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    const [, major, minor, patch] = /^(\d+)\.(\d+)\.(\d+)/.exec(String(version)) ?? [];
-    return patch === undefined ? undefined : [Number(major), Number(minor), Number(patch)];
+    return String(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version);
   } catch {
     return undefined;
   }
 }
 
-function supports({ from, below }: Target, version: Version): boolean {
-  return compare(version, from) >= 0 && compare(version, below) < 0;
+/** Whether this file is the one to patch in this version. A package that has no such file is told of, once. */
+function supports({ packageName, from, below }: Target, given: string | undefined, warn: Warn): boolean {
+  const version = parsed(given);
+  if (version !== undefined && compare(version, from) >= 0 && compare(version, below) < 0) return true;
+  const ofPackage = TARGETS.filter((target) => target.packageName === packageName);
+  const oldest = ofPackage.map((target) => target.from).sort(compare)[0]!;
+  const end = ofPackage
+    .map((target) => target.below)
+    .sort(compare)
+    .at(-1)!;
+  const known = version !== undefined && compare(version, oldest) >= 0 && compare(version, end) < 0;
+  const name = `${packageName} ${given ?? 'of unknown version'}`;
+  if (known || warnedOf.has(name)) return false;
+  warnedOf.add(name);
+  warn(`${name} stays stock: supported are ${oldest.join('.')} and later, below ${end.join('.')}`);
+  return false;
+}
+
+function parsed(version = ''): Version | undefined {
+  const [, major, minor, patch] = /^(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
+  return patch === undefined ? undefined : [Number(major), Number(minor), Number(patch)];
 }
 
 function compare(left: Version, right: Version): number {

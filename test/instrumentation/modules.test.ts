@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { expect } from 'chai';
 import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
 
@@ -96,6 +97,35 @@ describe('the patches', () => {
     const pools = [early(), loadCopy('2.0.10')(), loadCopy('4.0.0')()];
     for (const pool of pools) expect(await isEnhancedAfterUse(pool)).to.equal(false);
     await Promise.all(pools.map((pool) => pool.end()));
+  });
+
+  it('warn once of each version that they leave alone', async () => {
+    const warnings: string[] = [];
+    const nothing = () => {};
+    diag.setLogger(
+      {
+        warn: (...words: unknown[]) => warnings.push(words.join(' ')),
+        error: nothing,
+        info: nothing,
+        debug: nothing,
+        verbose: nothing,
+      },
+      { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
+    );
+    try {
+      loadCopy('2.0.9');
+      instrumentation = new EnhancedPoolInstrumentation();
+      loadCopy('2.0.9');
+      loadCopy('4.0.1');
+      loadCopy('4.0.1');
+      loadCopy();
+    } finally {
+      diag.disable();
+    }
+    expect(warnings.map((warning) => warning.replace(/^.*?(?=pg-pool)/, ''))).to.deep.equal([
+      'pg-pool 2.0.9 stays stock: supported are 3.1.1 and later, below 4.0.0',
+      'pg-pool 4.0.1 stays stock: supported are 3.1.1 and later, below 4.0.0',
+    ]);
   });
 
   it('leave new pools stock while disabled, give live ones back, which go on, and work again when enabled', async () => {
