@@ -78,13 +78,14 @@ export function settle(config: EnhancedPoolInstrumentationConfig): Settings {
     requireParentSpan = true,
     connectSpans = true,
     querySpans = false,
+    console = false,
   } = config.telemetry ?? {};
   return {
     libraries: config.libraries ?? LIBRARIES,
     options: config.options ?? {},
     optimizations: config.optimizations ?? {},
     pools: config.pools,
-    telemetry: { metrics, acquireSpans, requireParentSpan, connectSpans, querySpans },
+    telemetry: { metrics, acquireSpans, requireParentSpan, connectSpans, querySpans, console },
     compatibility: config.compatibility ?? 'enhanced',
     mode: config.mode ?? 'enhance',
     rollout: config.rollout ?? {},
@@ -100,6 +101,13 @@ export function differencesOf(compatibility: Compatibility): Readonly<Difference
 const bool: Check = (value, path, faults) => {
   if (typeof value === 'boolean') return value;
   faults.push(`${path} must be true or false, got ${quote(value)}`);
+  return undefined;
+};
+
+const boolOrPort: Check = (value, path, faults) => {
+  const isPort = Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535;
+  if (typeof value === 'boolean' || isPort) return value;
+  faults.push(`${path} must be true, false or a port, got ${quote(value)}`);
   return undefined;
 };
 
@@ -222,6 +230,7 @@ const CONFIG = shape({
     requireParentSpan: bool,
     connectSpans: bool,
     querySpans: bool,
+    console: boolOrPort,
   }),
   compatibility,
 });

@@ -21,9 +21,15 @@ export function readEnvironment(
 ): Checked<EnhancedPoolInstrumentationConfig> {
   const file = readFile(configFile(environment));
   const flags = readFlags(environment.ENHANCED_POOL_OPTIMIZATIONS);
+  const console = readConsole(environment.ENHANCED_POOL_CONSOLE);
   return {
-    good: merged(file.good, flags.good),
-    faults: [...switchFaults(environment.ENHANCED_POOL_ENABLED), ...file.faults, ...flags.faults],
+    good: merged(merged(file.good, flags.good), console.good),
+    faults: [
+      ...switchFaults(environment.ENHANCED_POOL_ENABLED),
+      ...file.faults,
+      ...flags.faults,
+      ...console.faults,
+    ],
   };
 }
 
@@ -43,6 +49,17 @@ function readFile(path: string | undefined): Checked<EnhancedPoolInstrumentation
     const why = error instanceof SyntaxError ? 'is not JSON' : `cannot be read (${codeOf(error)})`;
     return { good: {}, faults: [`ENHANCED_POOL_CONFIG: the file ${quote(path)} ${why}`] };
   }
+}
+
+/** `true`, or a port. */
+function readConsole(given: string | undefined): Checked<EnhancedPoolInstrumentationConfig> {
+  const word = given?.trim().toLowerCase() ?? '';
+  if (word === '') return { good: {}, faults: [] };
+  const wanted =
+    { true: true, on: true, yes: true, false: false, off: false, no: false }[word] ?? Number(word);
+  const { good, faults } = checkConfig({ telemetry: { console: wanted } });
+  if (faults.length === 0) return { good, faults };
+  return { good: {}, faults: [`ENHANCED_POOL_CONSOLE must be true, false or a port, got ${quote(given)}`] };
 }
 
 /** `lanes=shadow,affinity=off` */

@@ -1,8 +1,9 @@
 import type { DiagLogger } from '@opentelemetry/api';
 import type { Host, PoolControl, PoolInfo, PoolSetup } from '../adapters/host.js';
-import type { Pool } from '../src/index.js';
+import type { Observer, Pool } from '../src/index.js';
 import { OPTIMIZATION_NAMES } from '../src/rollout/flags.js';
 import { checkOverrides, differencesOf, type Settings } from './config.js';
+import type { PoolConsole } from './console/console.js';
 import { flagsOf, isInEngineShare } from './flags.js';
 import { PoolRegistry, type PoolSeries } from './registry.js';
 import { PoolObserver } from './telemetry/observer.js';
@@ -24,6 +25,8 @@ export class InstrumentationHost implements Host {
   readonly signals: Signals;
   /** Those for pools that are yet to come. */
   settings: Settings;
+  /** Undefined unless it was asked for. */
+  console: PoolConsole | undefined = undefined;
   readonly #log: DiagLogger;
   readonly #onNewPool: () => void;
   readonly #seriesOf = new WeakMap<PoolInfo, PoolSeries>();
@@ -57,12 +60,17 @@ export class InstrumentationHost implements Host {
     const queries = querySpans ? new QueryFollower(this.signals, series.attributes) : undefined;
     return {
       options: { ...options, ...overrides.options },
-      observer: silent ? undefined : new PoolObserver(this.signals, series, queries),
+      observer: this.#watched(silent ? undefined : new PoolObserver(this.signals, series, queries), series),
       flags: this.#flagsOf(info, overrides),
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
       follow: queries?.follow,
     };
+  }
+
+  /** With the console listening as well, while there is one. */
+  #watched(observer: Observer<unknown> | undefined, { name }: PoolSeries): Observer<unknown> | undefined {
+    return this.console === undefined ? observer : this.console.beside(observer, name);
   }
 
   adopted(info: PoolInfo, engine: Pool<unknown>, control?: PoolControl): void {

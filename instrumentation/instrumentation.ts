@@ -10,6 +10,7 @@ import {
 import { InstrumentationBase, type InstrumentationModuleDefinition } from '@opentelemetry/instrumentation';
 import { notBuilt } from '../src/rollout/flags.js';
 import { checkConfig, checkedOrThrow, merged, settle } from './config.js';
+import { PoolConsole } from './console/console.js';
 import { configFile, isSwitchedOff, readEnvironment } from './environment.js';
 import { InstrumentationHost } from './host.js';
 import { dismiss, enlist, someoneIsEnlisted } from './hosts.js';
@@ -69,7 +70,10 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
       this.switchedOff = isSwitchedOff();
       const { tracer, logger } = this;
       const signals = { tracer, logger, instruments: undefined, telemetry: settings.telemetry };
-      this.host = new InstrumentationHost(settings, signals, log, () => this.bindToSdk());
+      this.host = new InstrumentationHost(settings, signals, log, () => {
+        this.bindToSdk();
+        this.openConsole();
+      });
     }
     this.host.settings = settings;
     this.host.signals.telemetry = settings.telemetry;
@@ -100,6 +104,8 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     super.disable();
     dismiss(this.host);
     this.host.releaseAll('the instrumentation was disabled');
+    this.host.console?.stop();
+    this.host.console = undefined;
     for (const end of this.endings?.splice(0) ?? []) end();
   }
 
@@ -131,6 +137,14 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     const endings = [() => clearInterval(provider)];
     if (path !== undefined) endings.push(watchConfigFile(path, () => this.settleConfig()));
     return endings;
+  }
+
+  /** With the first pool, so that a process without any has no console either. */
+  private openConsole(): void {
+    const wanted = this.host.settings.telemetry.console;
+    if (wanted === false || this.host.console !== undefined) return;
+    this.host.console = new PoolConsole(this.host.registry);
+    this.host.console.start(wanted === true ? 0 : wanted, log);
   }
 
   private lookForSdk(looked = 0): void {

@@ -21,6 +21,11 @@ export interface TelemetryConfig {
    * the stock instrumentations, and cheaper. Read when a pool is first used. Default false.
    */
   querySpans?: boolean;
+  /**
+   * A page that shows what the pools do, for whoever develops on this machine: `true`, or the port to listen on. It
+   * listens on the loopback only, and its address, which holds a token, is said on the error output. Default false.
+   */
+  console?: boolean | number;
 }
 
 /** How near to the stock pools: all deliberate differences on, all off, or those named switched one by one. */

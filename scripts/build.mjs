@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeConsolePage } from './console-page.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const compiler = join(root, 'node_modules/typescript/bin/tsc');
@@ -22,6 +23,8 @@ for (const line of stdout.split('\n')) {
   else if (line) console.log(line);
 }
 if (status !== 0) process.exit(status ?? 1);
+
+emitted.add(writeConsolePage(root));
 
 for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileTypes: true })) {
   const file = join(entry.parentPath ?? entry.path, entry.name);

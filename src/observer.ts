@@ -60,3 +60,16 @@ export function guarded<C>(observer: Observer<C>): Observer<C> {
   }
   return safe as Observer<C>;
 }
+
+/** Two who listen to the same pool. */
+export function together<C>(one: Observer<C>, other: Observer<C>): Observer<C> {
+  const both: Record<string, (...told: unknown[]) => void> = {};
+  for (const name of CALLBACKS) {
+    const listeners = [one, other].filter((observer) => observer[name] !== undefined);
+    if (listeners.length === 0) continue;
+    both[name] = (...told) => {
+      for (const listener of listeners) (listener[name] as (...told: unknown[]) => void)(...told);
+    };
+  }
+  return both as Observer<C>;
+}

@@ -839,6 +839,11 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
+  /** Every slot as it stands now, for those who look on. */
+  slots(): Iterable<Readonly<Slot<C>>> {
+    return this.#slots;
+  }
+
   /** Idle connections, the longest idle first. */
   *idleConnections(): IterableIterator<C> {
     for (const slot of this.#slots.idle()) yield slot.connection!;

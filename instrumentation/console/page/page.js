@@ -1,0 +1,225 @@
+// The console's page. Everything that comes from a pool is shown as text, never as markup.
+(() => {
+  const KEPT = 240;
+  const SPOKEN_EVERY_MS = 15_000;
+  const element = (id) => document.getElementById(id);
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const ms = (value) => (value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`);
+  const age = (value) => (value < 1_000 ? `${Math.round(value)} ms` : `${Math.round(value / 1_000)} s`);
+
+  const past = new Map();
+  let charts;
+  let spokenAt = 0;
+  let latest;
+
+  const source = new EventSource(`events${location.search}`);
+  source.onmessage = ({ data }) => {
+    latest = JSON.parse(data);
+    element('status').textContent = `process ${latest.pid}, live`;
+    show();
+  };
+  source.onerror = () => {
+    element('status').textContent = 'the application does not answer';
+  };
+  element('pool').addEventListener('change', () => {
+    charts = undefined;
+    show();
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    charts = undefined;
+    show();
+  });
+  addEventListener('resize', () => {
+    charts = undefined;
+    show();
+  });
+
+  function show() {
+    const { pools, at } = latest ?? { pools: [] };
+    element('empty').hidden = pools.length > 0;
+    element('shown').hidden = pools.length === 0;
+    offer(pools.map(({ name }) => name));
+    for (const pool of pools) remember(pool, at);
+    const pool = pools.find(({ name }) => name === element('pool').value);
+    if (pool === undefined) return;
+    showNumbers(pool);
+    showCharts(past.get(pool.name), pool);
+    showTable(
+      'connections',
+      'Connections',
+      ['id', 'state', 'for', 'uses', 'leases', 'age', 'will close'],
+      pool.connections.map(({ id, state, sinceMs, uses, holders, ageMs, retiring }) => [
+        id,
+        state,
+        age(sinceMs),
+        uses,
+        holders,
+        age(ageMs),
+        retiring ?? '',
+      ]),
+    );
+    showTable(
+      'flags',
+      'Optimisations',
+      ['name', 'stage', 'acts', 'share of time', 'reason'],
+      pool.flags.map(({ name, stage, acting, exposure, reason }) => [
+        name,
+        stage,
+        acting ? 'yes' : 'no',
+        `${Math.round(exposure * 100)} %`,
+        reason ?? '',
+      ]),
+    );
+    showList('decisions', [...pool.decisions].reverse());
+    showList('circuit', [...past.get(pool.name).circuit].reverse());
+    showPairs('counts', countsOf(pool.counters));
+    speak(pool);
+  }
+
+  function offer(names) {
+    const select = element('pool');
+    const offered = [...select.options].map(({ value }) => value);
+    if (offered.join('\n') === names.join('\n')) return;
+    const { value } = select;
+    select.replaceChildren(...names.map((name) => new Option(name, name)));
+    if (names.includes(value)) select.value = value;
+  }
+
+  function remember({ name, stats, wait }, at) {
+    let kept = past.get(name);
+    if (kept === undefined) {
+      kept = { size: [[], [], [], [], []], wait: [[], [], []], circuit: [] };
+      past.set(name, kept);
+    }
+    if (kept.size[0].at(-1) === at / 1_000) return;
+    push(kept.size, [at / 1_000, stats.leased + stats.checking, stats.idle, stats.target, stats.limit]);
+    push(kept.wait, [at / 1_000, stats.waiting, wait.p99Ms]);
+    const words = `the circuit is ${stats.circuit}`;
+    if (kept.circuit.at(-1)?.words === words) return;
+    kept.circuit.push({ at, words });
+    if (kept.circuit.length > KEPT) kept.circuit.shift();
+  }
+
+  function push(columns, values) {
+    for (const [index, column] of columns.entries()) {
+      column.push(values[index]);
+      if (column.length > KEPT) column.shift();
+    }
+  }
+
+  function showNumbers({ stats, wait, use }) {
+    showPairs('numbers', [
+      ['in use', stats.leased + stats.checking],
+      ['idle', stats.idle],
+      ['waiting', stats.waiting],
+      ['opening', stats.opening],
+      ['target', stats.target],
+      ['limit', stats.limit],
+      ['circuit', stats.circuit],
+      ['p99 wait', ms(wait.p99Ms)],
+      ['p99 held', ms(use.p99Ms)],
+    ]);
+  }
+
+  function showCharts(kept, { stats }) {
+    charts ??= {
+      size: chart('size', ['in use', 'idle', 'target', 'limit'], ['--used', '--idle', '--target', '--limit']),
+      wait: chart('wait', ['waiting', 'p99 wait, ms'], ['--used', '--target']),
+    };
+    charts.size.setData(kept.size);
+    charts.wait.setData(kept.wait);
+    element('size').setAttribute(
+      'aria-label',
+      `${stats.leased + stats.checking} in use and ${stats.idle} idle of ${stats.limit}, target ${stats.target}`,
+    );
+    element('wait').setAttribute('aria-label', `${stats.waiting} callers wait`);
+  }
+
+  function chart(id, names, colours) {
+    const place = element(id);
+    place.replaceChildren();
+    const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 } };
+    return new uPlot(
+      {
+        width: place.clientWidth,
+        height: 200,
+        series: [{}, ...names.map((label, index) => ({ label, stroke: colour(colours[index]), width: 2 }))],
+        axes: [axis, axis],
+        scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] } },
+      },
+      [[], ...names.map(() => [])],
+      place,
+    );
+  }
+
+  function countsOf(counters) {
+    return Object.entries(counters).flatMap(([name, value]) =>
+      typeof value === 'number'
+        ? [[words(name), value]]
+        : Object.entries(value ?? {})
+            .filter(([, count]) => count > 0)
+            .map(([reason, count]) => [`${words(name)}: ${reason}`, count]),
+    );
+  }
+
+  function words(name) {
+    return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  }
+
+  function showPairs(id, pairs) {
+    element(id).replaceChildren(
+      ...pairs.map(([name, value]) => {
+        const pair = document.createElement('div');
+        pair.append(text('dt', name), text('dd', value));
+        return pair;
+      }),
+    );
+  }
+
+  function showTable(id, caption, heads, rows) {
+    const table = element(id);
+    if (table.caption === null) {
+      const said = table.createCaption();
+      said.className = 'spoken';
+      said.textContent = caption;
+      const head = table.createTHead().insertRow();
+      for (const name of heads) {
+        const cell = text('th', name);
+        cell.scope = 'col';
+        head.append(cell);
+      }
+      table.createTBody();
+    }
+    table.tBodies[0].replaceChildren(
+      ...rows.map((cells) => {
+        const row = document.createElement('tr');
+        row.append(...cells.map((cell) => text('td', cell)));
+        return row;
+      }),
+    );
+  }
+
+  function showList(id, entries) {
+    element(id).replaceChildren(
+      ...entries.map(({ at, words: said }) => {
+        const item = document.createElement('li');
+        item.append(text('time', new Date(at).toLocaleTimeString()), ` ${said}`);
+        return item;
+      }),
+    );
+  }
+
+  function text(tag, content) {
+    const made = document.createElement(tag);
+    made.textContent = content;
+    return made;
+  }
+
+  /** For those who do not see the numbers change: now and then, in one sentence. */
+  function speak({ name, stats }) {
+    if (performance.now() - spokenAt < SPOKEN_EVERY_MS) return;
+    spokenAt = performance.now();
+    element('spoken').textContent =
+      `${name}: ${stats.leased + stats.checking} of ${stats.limit} in use, ${stats.waiting} waiting, circuit ${stats.circuit}`;
+  }
+})();

@@ -1,0 +1,87 @@
+import type { DurationSummary, FlagReport, Pool, PoolCounters, PoolStats } from '../../src/index.js';
+import { SlotState } from '../../src/index.js';
+import type { PoolRegistry, PoolSeries } from '../registry.js';
+import type { DecisionLog, ToldDecision } from './decisions.js';
+
+/** A connection as the console shows it. */
+export interface ConnectionView {
+  readonly id: number;
+  readonly state: string;
+  readonly uses: number;
+  /** How many leases it carries. */
+  readonly holders: number;
+  readonly ageMs: number;
+  /** How long it has been idle, or leased. */
+  readonly sinceMs: number;
+  /** Why it closes once it is released. */
+  readonly retiring: string | undefined;
+}
+
+export interface PoolView {
+  readonly name: string;
+  readonly identity: Readonly<Record<string, unknown>>;
+  readonly stats: PoolStats;
+  readonly counters: Readonly<PoolCounters>;
+  readonly wait: DurationSummary;
+  readonly use: DurationSummary;
+  readonly create: DurationSummary;
+  readonly flags: readonly FlagReport[];
+  readonly connections: readonly ConnectionView[];
+  readonly decisions: readonly ToldDecision[];
+}
+
+/** All that the console shows at one instant; nothing that telemetry would not carry. */
+export interface ConsoleView {
+  readonly at: number;
+  readonly pid: number;
+  readonly pools: readonly PoolView[];
+}
+
+const STATE_NAMES = Object.keys(SlotState);
+const MOST_CONNECTIONS = 200;
+
+export function viewOf(registry: PoolRegistry, decisions: DecisionLog): ConsoleView {
+  return {
+    at: Date.now(),
+    pid: process.pid,
+    pools: [...registry.open()].flatMap((series) => poolView(series, decisions) ?? []),
+  };
+}
+
+function poolView({ name, attributes, engine }: PoolSeries, decisions: DecisionLog): PoolView | undefined {
+  if (engine === undefined) return undefined;
+  const { stats, counters, wait, use, create, flags } = engine.report();
+  return {
+    name,
+    identity: attributes,
+    stats,
+    counters,
+    wait,
+    use,
+    create,
+    flags,
+    connections: connectionViews(engine),
+    decisions: decisions.of(name),
+  };
+}
+
+function connectionViews(engine: Pool<unknown>): ConnectionView[] {
+  const now = performance.now();
+  const views: ConnectionView[] = [];
+  for (const slot of engine.slots()) {
+    if (views.length === MOST_CONNECTIONS) break;
+    const { id, state, uses, holders, retiring, openedAt, idleSince, leasedAt, openStartedAt } = slot;
+    const since =
+      { [SlotState.idle]: idleSince, [SlotState.leased]: leasedAt }[state as number] ?? openStartedAt;
+    views.push({
+      id,
+      state: STATE_NAMES[state]!,
+      uses,
+      holders,
+      ageMs: openedAt === 0 ? 0 : now - openedAt,
+      sinceMs: Math.max(0, now - since),
+      retiring,
+    });
+  }
+  return views;
+}

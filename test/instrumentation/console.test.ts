@@ -1,0 +1,161 @@
+import { execFile } from 'node:child_process';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import type { ConsoleView } from '../../instrumentation/console/view.js';
+import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
+import { type FakePool, openFakePool } from './fake-library.js';
+
+const run = promisify(execFile);
+
+describe('the console', () => {
+  let instrumentation: EnhancedPoolInstrumentation;
+  let pool: FakePool;
+  let address: URL;
+  let stillHeld: { release(): unknown };
+
+  before(async () => {
+    instrumentation = new EnhancedPoolInstrumentation({ telemetry: { console: true } });
+    const said = saidOnStderr(/enhanced pool console: (\S+)/);
+    pool = openFakePool({}, { max: 2 })!;
+    address = new URL(await said);
+    const held = [await pool.engine.acquire(), await pool.engine.acquire()];
+    const waiting = pool.engine.acquire({ sql: "select 'hunter2'" });
+    held[0]!.release();
+    stillHeld = held[1]!;
+    (await waiting).release('broken');
+    await failure(pool.engine.acquire({ signal: AbortSignal.abort('hunter2') }));
+  });
+
+  after(async () => {
+    instrumentation.disable();
+    stillHeld.release();
+    await pool.close();
+  });
+
+  async function ask(
+    path: string,
+    headers: Record<string, string> = {},
+    token = address.search,
+  ): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      request(new URL(path + token, address), { headers }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (text: string) => {
+          body += text;
+        });
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode!,
+            body,
+            policy: String(response.headers['content-security-policy']),
+          }),
+        );
+      })
+        .on('error', reject)
+        .end();
+    });
+  }
+
+  it('listens on the loopback only', () => {
+    expect(address.hostname).to.equal('127.0.0.1');
+  });
+
+  it('answers only who knows its token, and only to names of this machine', async () => {
+    expect((await ask('/')).status).to.equal(200);
+    for (const token of ['', '?token=', '?token=guessed', `${address.search}x`]) {
+      for (const path of ['/', '/snapshot', '/events']) {
+        const { status, body } = await ask(path, {}, token);
+        expect(status, path + token).to.equal(401);
+        expect(body).not.to.include('orders');
+      }
+    }
+    expect((await ask('/', { host: 'evil.example' })).status).to.equal(403);
+    expect((await ask('/elsewhere')).status).to.equal(404);
+  });
+
+  it('is one page that loads nothing from anywhere', async () => {
+    const { body, policy } = await ask('/');
+    expect(policy).to.include("default-src 'none'");
+    expect(body).to.include('uPlot').and.include('MIT License').and.include('EventSource');
+    expect(body).not.to.match(/(src|href)=/);
+    expect(body).not.to.match(/\{(uplot|page)\.(js|css)\}|\{nonce\}/);
+  });
+
+  it('tells the size, the waits, each connection and the last decisions, and no word of a query', async () => {
+    const { body } = await ask('/snapshot');
+    const { pools } = JSON.parse(body) as ConsoleView;
+    const [shown] = pools;
+    expect(shown).to.include({ name: 'orders' });
+    expect(shown?.stats).to.include({ limit: 2, leased: 1 });
+    expect(shown?.connections.map(({ state }) => state)).to.include('leased');
+    expect(shown?.decisions.map(({ kind }) => kind)).to.include.members([
+      'opened',
+      'served',
+      'closed',
+      'failed',
+    ]);
+    expect(shown?.flags).to.be.an('array').that.is.not.empty;
+    expect(body).not.to.include('hunter2');
+  });
+
+  it('goes on telling those who look on', async () => {
+    const response = await fetch(new URL(`/events${address.search}`, address));
+    const reader = response.body!.getReader();
+    let text = '';
+    while ((text.match(/^data: /gm)?.length ?? 0) < 2) {
+      text += new TextDecoder().decode((await reader.read()).value);
+    }
+    await reader.cancel();
+    expect(text).to.include('"orders"');
+  });
+
+  it('is the same in a terminal', async () => {
+    const cli = join(__dirname, '../../instrumentation/cli.js');
+    const { stdout } = await run(process.execPath, [cli, 'top', address.href, '--once']);
+    expect(stdout)
+      .to.match(/orders {2}\[.*\] {2}1 in use/)
+      .and.include('opened in');
+    const refused = await failure(
+      run(process.execPath, [cli, 'top', `${address.origin}/?token=no`, '--once']),
+    );
+    expect((refused as { stderr: string }).stderr).to.include('the token is missing or wrong');
+  });
+
+  it('is not there unless it was asked for', async () => {
+    const quiet = new EnhancedPoolInstrumentation();
+    const other = openFakePool({ database: 'quiet' })!;
+    expect((await ask('/snapshot')).body).not.to.include('"quiet"');
+    quiet.disable();
+    await other.close();
+  });
+});
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly policy: string;
+}
+
+function saidOnStderr(what: RegExp): Promise<string> {
+  const { write } = process.stderr;
+  return new Promise((resolve) => {
+    process.stderr.write = ((text: string) => {
+      const [, found] = what.exec(text) ?? [];
+      if (found === undefined) return write.call(process.stderr, text);
+      process.stderr.write = write;
+      resolve(found);
+      return true;
+    }) as typeof write;
+  });
+}
+
+function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => {
+      throw new Error('it did not fail');
+    },
+    (error) => error,
+  );
+}
