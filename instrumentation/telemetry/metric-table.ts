@@ -191,7 +191,7 @@ const COUNTS: readonly CountRow[] = [
       open_failed: (counters) => counters.openErrors,
     }),
   ),
-  counter(
+  always(
     'enhanced_pool.acquire.shared',
     '{acquire}',
     'acquires that shared a connection with others',
