@@ -1,7 +1,7 @@
 import type { CloseReason, Driver } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
-import { inTransaction, rollBack, run, unanswered } from './transaction.js';
+import { inTransaction, mayBeInTransaction, rollBack, run, unanswered } from './transaction.js';
 
 /** A client in the pool and what we remember of it. */
 export class PooledClient {
@@ -14,8 +14,8 @@ export class PooledClient {
   lent = false;
   /** Set while `pool.query` runs on it: who is told when it dies. */
   answered: QueryCallback | undefined = undefined;
-  /** Its last statement failed and the server has not yet said that it is ready for the next. */
-  settling = false;
+  /** It was kept although its last statement failed: it must be made what a new one would be. */
+  failed = false;
   /** The pool closed it; its last errors concern nobody. */
   closed = false;
 
@@ -135,19 +135,21 @@ export class PgDriver implements Driver<PooledClient> {
   }
 
   isDirty(pooled: PooledClient): boolean {
-    return pooled.settling || this.#rollsBack(pooled);
+    return pooled.failed || this.#rollsBack(pooled);
   }
 
   /** An unanswered statement may be the very `COMMIT`: it is awaited before anything is rolled back. */
-  unanswered({ client, settling }: PooledClient): Promise<void> | undefined {
-    return settling ? undefined : unanswered(client);
+  unanswered({ client, failed }: PooledClient): Promise<void> | undefined {
+    return failed ? undefined : unanswered(client);
   }
 
   reset(pooled: PooledClient): Promise<void> {
     return this.#awake(pooled, async () => {
-      await unanswered(pooled.client);
-      pooled.settling = false;
-      if (this.#rollsBack(pooled)) await rollBack(pooled.client);
+      const { client, failed } = pooled;
+      await unanswered(client);
+      // Where stock would have closed the client, a transaction goes with the failure, however it was begun.
+      if (failed ? mayBeInTransaction(client) : this.#rollsBack(pooled)) await rollBack(client);
+      pooled.failed = false;
     });
   }
 

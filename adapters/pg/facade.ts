@@ -325,7 +325,7 @@ export class PgFacade implements PoolControl {
     client._poolUseCount = (client._poolUseCount ?? 0) + 1;
     this.#pool.emit('release', error, client);
     const broken = lost || this.#driver.isBroken(pooled);
-    if (error) pooled.settling = client.readyForQuery === false;
+    if (error) pooled.failed = true;
     lease.release(broken ? 'broken' : error ? 'failed' : 'ok');
     // One that is closed or cleaned first may be what a caller in the queue waits for.
     const idles =

@@ -6,6 +6,11 @@ export function inTransaction(client: Pick<PgClient, 'getTransactionStatus'>): b
   return status === 'T' || status === 'E';
 }
 
+/** The same, and true where this version of pg cannot tell. */
+export function mayBeInTransaction(client: Pick<PgClient, 'getTransactionStatus'>): boolean {
+  return client.getTransactionStatus === undefined || inTransaction(client);
+}
+
 /** Settles when the server is ready for the next statement; undefined when it is. */
 export function unanswered(client: PgClient): Promise<void> | undefined {
   if (client.readyForQuery !== false) return undefined;

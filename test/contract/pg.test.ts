@@ -881,6 +881,25 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
         expect((await pool.query('SELECT n FROM kept_by_query')).rows).to.deep.equal([{ n: 1 }]);
       });
 
+      it('a transaction in which pool.query failed is nobody else’s, however it was begun', async () => {
+        const pool = newPool({ max: 1 });
+        const fails = async (sql: string, values?: unknown[]) =>
+          expect(await pool.query(sql, values as never).catch((error: Error) => error.message)).to.equal(
+            'division by zero',
+          );
+        const isFresh = async () => {
+          const { rows } = await pool.query('SELECT now() = statement_timestamp() AS fresh');
+          expect(rows).to.deep.equal([{ fresh: true }]);
+        };
+        await fails('BEGIN; SELECT 1 / 0; COMMIT');
+        await isFresh();
+        await pool.query('BEGIN');
+        await fails('SELECT 1 / $1::int', [0]);
+        await isFresh();
+        await pool.query('BEGIN');
+        await Promise.all([fails('SELECT 1 / 0'), isFresh(), isFresh()]);
+      });
+
       it('a COMMIT that nobody awaited is not rolled back, and may take longer than a check may', async () => {
         const copy = new Copy(
           isOurs
