@@ -5,6 +5,8 @@ import type { Table } from './table.js';
 export interface Effort {
   /** For a first impression; its figures are not to be quoted. */
   readonly quick: boolean;
+  /** Only the rows in whose name this occurs, for suites that take long and look. */
+  readonly only?: string | undefined;
 }
 
 /** What a suite found: for people, to be judged, and everything it saw. */

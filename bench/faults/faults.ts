@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { TcpProxy } from './proxy.js';
+import type { Stage } from './stage.js';
+
+/** How long a restarting server is away. */
+const DOWN_MS = 1_700;
+const FROZEN_MS = 3_000;
+/** Connections that a full server still has for the application, which wants ten. */
+const SPARE = 6;
+
+/** What the bad day brings. */
+export interface Fault {
+  readonly name: string;
+  /** What the application does all day. */
+  sql(stage: Stage, index: number): string;
+  /** Brings the fault about; settles when the server could serve again. */
+  strike(stage: Stage, proxy: TcpProxy): Promise<void>;
+  /** Requests in one instant, beside the steady ones, once a second; 0 for none. */
+  readonly burst?: number;
+  /** Whether an error is what the application asked for. */
+  readonly expects?: RegExp;
+  /** Whether every connection that was open when it struck must go. */
+  readonly dropsAll?: boolean;
+}
+
+const read = () => 'SELECT price FROM item WHERE id = 1';
+
+export const FAULTS: readonly Fault[] = [
+  {
+    name: 'restart',
+    sql: read,
+    async strike({ first }) {
+      const upAt = performance.now() + DOWN_MS;
+      await first.halt();
+      await sleep(Math.max(0, upAt - performance.now()));
+      await first.resume();
+    },
+  },
+  { name: 'crash', sql: read, strike: (stage) => stage.crash() },
+  {
+    name: 'half-open',
+    sql: read,
+    async strike(_, proxy) {
+      proxy.mute();
+    },
+  },
+  {
+    name: 'frozen',
+    sql: read,
+    async strike({ first }) {
+      first.freeze();
+      await sleep(FROZEN_MS);
+      first.thaw();
+    },
+  },
+  { name: 'terminate', sql: read, strike: (stage) => stage.terminate() },
+  {
+    name: 'failover',
+    sql: (_, index) => `UPDATE item SET price = price + 1 WHERE id = ${1 + (index % 100)}`,
+    async strike(stage, proxy) {
+      proxy.target = stage.second.port;
+      await stage.refuseWrites();
+    },
+    dropsAll: true,
+  },
+  {
+    name: 'server full',
+    sql: ({ slowSql }) => slowSql,
+    strike: (stage) => stage.limitConnections(SPARE),
+    burst: 20,
+  },
+  {
+    name: 'password',
+    sql: read,
+    async strike(stage) {
+      await stage.rotatePassword();
+      await stage.terminate();
+    },
+  },
+  {
+    name: 'violations',
+    sql: () => 'INSERT INTO item (id, price) VALUES (1, 1)',
+    strike: async () => {},
+    expects: /duplicate/i,
+  },
+];
