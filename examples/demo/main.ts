@@ -77,8 +77,18 @@ async function play(phases: readonly Phase[], databases: DemoDatabases): Promise
   const started: Side[] = [];
   const start = async (kind: Kind): Promise<Side> => {
     const collector = await Collector.start();
-    const environment = { ...databases.environmentFor(kind), ...collector.environment };
-    const service = await Service.start(kind, environment, (error) => crash.abort(error));
+    const environment = {
+      ...databases.environmentFor(kind),
+      ...collector.environment,
+      // Only enhanced pools have one; the address is the application's own word.
+      ENHANCED_POOL_CONSOLE: 'true',
+    };
+    const service = await Service.start(
+      kind,
+      environment,
+      (error) => crash.abort(error),
+      (address) => screen.say(`\nIts pools, live, in your browser: ${address}`),
+    );
     started.push({ service, collector });
     return { service, collector };
   };

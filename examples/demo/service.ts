@@ -45,6 +45,7 @@ export class Service {
     kind: Kind,
     environment: NodeJS.ProcessEnv,
     onCrash: (error: Error) => void,
+    onConsole: (address: string) => void = () => {},
   ): Promise<Service> {
     const process_ = spawn(process.execPath, argumentsFor(kind), {
       env: { ...environmentOfOthers(), ...environment },
@@ -57,6 +58,8 @@ export class Service {
 
     const complaints: string[] = [];
     createInterface(process_.stderr!).on('line', (line) => {
+      const [, address] = /^enhanced pool console: (\S+)/.exec(line) ?? [];
+      if (address !== undefined) return onConsole(address);
       complaints.push(line);
       if (complaints.length > REMEMBERED_COMPLAINTS) complaints.shift();
     });

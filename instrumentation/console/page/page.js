@@ -9,7 +9,7 @@
 
   const past = new Map();
   let charts;
-  let spokenAt = 0;
+  let spokenAt = -SPOKEN_EVERY_MS;
   let latest;
 
   const source = new EventSource(`events${location.search}`);
