@@ -6,6 +6,7 @@ import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
 import { guarded, type Observer } from './observer.js';
 import { type QueryProfile, QueryProfiles } from './query/profiles.js';
+import type { StatementCounters } from './query/statements.js';
 import {
   type FlagSetting,
   type OptimizationFlags,
@@ -74,6 +75,8 @@ export class Pool<C> implements LeaseHome<C> {
   readonly rollout: Rollout;
   /** What the queries of this pool have taught. Nothing is learned unless `readsQueries`. */
   readonly profiles = new QueryProfiles();
+  /** Counted by an adapter that knows single statements; told by `report()`. */
+  statementCounters: Readonly<StatementCounters> | undefined = undefined;
   readonly #driver: Driver<C>;
   readonly #observer: Observer<C> | undefined;
   readonly #runtime: Runtime;
@@ -198,25 +201,21 @@ export class Pool<C> implements LeaseHome<C> {
     const now = this.#readClock();
     const slot = this.#selectShared(costMs, now);
     if (slot === undefined) return undefined;
-    const timed = (this.#leaseCount & this.#timingMask) === 0;
-    if (timed) this.#readLeaseClock();
-    slot.loadMs += costMs;
-    this.#hold(slot);
-    this.#counters.shared += 1;
-    if (slot.holders > this.#counters.sharedDepthMost) this.#counters.sharedDepthMost = slot.holders;
-    const lease = new SharedLease(slot, timed, now, costMs);
-    if (timed) this.#recordWait(lease, 0, undefined);
+    const lease = this.#leaseShared(slot, costMs, now);
+    if (lease.timed) this.#recordWait(lease, 0, undefined);
     return lease;
   }
 
   /**
    * Joins the queue: `resolve` or `reject` is called exactly once, from whichever stack settles it, so callers who
    * store a callback bind it to their asynchronous context first. Undefined when it was rejected at once.
+   * @param costMs as for `tryShare`, for one who may be given a `SharedLease` too.
    */
   request(
     resolve: (lease: Lease<C>) => void,
     reject: (error: unknown) => void,
     hint?: Hint,
+    costMs?: number,
   ): Waiter<C> | undefined {
     const refusal = this.#admit(hint);
     if (refusal !== undefined) {
@@ -228,6 +227,7 @@ export class Pool<C> implements LeaseHome<C> {
     const now = this.#readClock();
     const timeoutMs = hint?.deadlineMs ?? this.#options.acquireTimeoutMs;
     const waiter = new Waiter(hint, now, timeoutMs, resolve, reject);
+    waiter.costMs = costMs;
     this.#waiters.enqueue(waiter);
     if (hint?.signal !== undefined) this.#listenForAbort(waiter, hint.signal);
     this.#observer?.onQueued?.(waiter);
@@ -345,6 +345,16 @@ export class Pool<C> implements LeaseHome<C> {
     return this.readsQueries ? this.profiles.ofHint(hint) : undefined;
   }
 
+  #leaseShared(slot: Slot<C>, costMs: number, now: number): SharedLease<C> {
+    const timed = (this.#leaseCount & this.#timingMask) === 0;
+    if (timed) this.#readLeaseClock();
+    slot.loadMs += costMs;
+    this.#hold(slot);
+    this.#counters.shared += 1;
+    if (slot.holders > this.#counters.sharedDepthMost) this.#counters.sharedDepthMost = slot.holders;
+    return new SharedLease(slot, timed, now, costMs);
+  }
+
   #lease(slot: Slot<C>, timed: boolean, profile: QueryProfile | undefined): Lease<C> {
     this.#slots.move(slot, SlotState.leased);
     slot.leasedAt = this.#now;
@@ -382,6 +392,9 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** The head of the queue takes a slot that has become free. */
   #handOver(slot: Slot<C>): void {
+    const { costMs } = this.#waiters.head!;
+    if (costMs !== undefined && this.#driver.canShare?.(slot.connection!) === true)
+      return this.#shareOut(slot);
     const waiter = this.#waiters.dequeue()!;
     waiter.stopListening?.();
     const timed = (this.#leaseCount & this.#timingMask) === 0;
@@ -390,11 +403,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#counters.waited += 1;
     const lease = this.#leaseTo(waiter, slot, timed);
     if (timed || waiter.note !== undefined) this.#recordWait(lease, this.#now - waiter.queuedAt, waiter);
-    try {
-      waiter.resolve(lease);
-    } catch (thrown) {
-      this.#throwUncaught(thrown);
-    }
+    this.#resolve(waiter, lease);
   }
 
   #leaseTo(waiter: Waiter<C>, slot: Slot<C>, timed: boolean): Lease<C> {
@@ -404,6 +413,30 @@ export class Pool<C> implements LeaseHome<C> {
       // Back among those who are handed back.
       this.#waiters.enqueue(waiter);
       throw fault;
+    }
+  }
+
+  /** The first in the queue, as many as there is room for, take a slot together that has become free. */
+  #shareOut(slot: Slot<C>): void {
+    const now = this.#readClock();
+    this.#slots.share(slot, MOST_IN_FLIGHT);
+    slot.leasedAt = now;
+    for (let waiter = this.#waiters.head; waiter?.costMs !== undefined; waiter = this.#waiters.head) {
+      if (slot.holders > 0 && pack([slot], waiter.costMs, now) === undefined) return;
+      this.#waiters.remove(waiter);
+      waiter.stopListening?.();
+      this.#counters.waited += 1;
+      const lease = this.#leaseShared(slot, waiter.costMs, now);
+      if (lease.timed || waiter.note !== undefined) this.#recordWait(lease, now - waiter.queuedAt, waiter);
+      this.#resolve(waiter, lease);
+    }
+  }
+
+  #resolve(waiter: Waiter<C>, lease: Lease<C>): void {
+    try {
+      waiter.resolve(lease);
+    } catch (thrown) {
+      this.#throwUncaught(thrown);
     }
   }
 
@@ -828,6 +861,7 @@ export class Pool<C> implements LeaseHome<C> {
       wait: this.#waitTimes.summary(),
       use: this.#useTimes.summary(),
       create: this.#createTimes.summary(),
+      statements: this.statementCounters,
       flags: this.rollout.report(),
     };
   }

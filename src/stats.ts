@@ -1,3 +1,4 @@
+import type { StatementCounters } from './query/statements.js';
 import type { FlagReport } from './rollout/rollout.js';
 import type { CloseReason } from './slots.js';
 
@@ -97,6 +98,8 @@ export interface PoolReport {
   readonly use: DurationSummary;
   /** Time connections took to open. */
   readonly create: DurationSummary;
+  /** What was done with single statements, where the adapter knows them: shared connections, names given. */
+  readonly statements: Readonly<StatementCounters> | undefined;
   /** The optimisations: which act, and why one does not. */
   readonly flags: readonly FlagReport[];
 }

@@ -12,6 +12,8 @@ export class Waiter<C> {
   readonly reject: (error: unknown) => void;
   /** Of what it will run; undefined where nobody wants to know. */
   profile: QueryProfile | undefined = undefined;
+  /** What its one statement is expected to cost a connection that it may share, in milliseconds; undefined for one of its own. */
+  costMs: number | undefined = undefined;
   /** Whether a connection had to be opened on its behalf. */
   openedFor = false;
   /** The observer's own: what it wants to remember of this caller. */

@@ -1,4 +1,4 @@
-import type { CloseReason, Driver } from '../../src/index.js';
+import { type CloseReason, type Driver, PreparedStatements } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
 import { inTransaction, mayBeInTransaction, rollBack, run, unanswered } from './transaction.js';
@@ -16,6 +16,10 @@ export class PooledClient {
   answered: QueryCallback | undefined = undefined;
   /** It was kept although its last statement failed: it must be made what a new one would be. */
   failed = false;
+  /** The statements that we prepared on it. */
+  readonly prepared = new PreparedStatements();
+  /** How many statements are in flight on it that share it. */
+  sharers = 0;
   /** The pool closed it; its last errors concern nobody. */
   closed = false;
 
@@ -132,6 +136,18 @@ export class PgDriver implements Driver<PooledClient> {
 
   isBroken({ client }: PooledClient, error?: unknown): boolean {
     return client._queryable !== true || client._ending === true || endsSession(error);
+  }
+
+  /** One that pg can pipeline on, and on which nobody has left anything open. */
+  canShare({ client, failed, seen }: PooledClient): boolean {
+    const { pipeline, verify } = this.#pool.options;
+    return (
+      client._pulsePipelinedQueryQueue !== undefined &&
+      client.getTransactionStatus?.() === 'I' &&
+      !failed &&
+      !pipeline &&
+      (seen || verify === undefined)
+    );
   }
 
   isDirty(pooled: PooledClient): boolean {

@@ -5,6 +5,7 @@ import {
   type Pool,
   PoolError,
   type PoolOptions,
+  SharedLease,
   SlotState,
 } from '../../src/index.js';
 import { inBackground } from '../background.js';
@@ -32,6 +33,7 @@ import type {
   Release,
   Verify,
 } from './shapes.js';
+import { type PgStatement, PgStatements } from './statements.js';
 
 type ClientLease = Lease<PooledClient>;
 type Settle = (error: unknown, lease?: ClientLease) => void;
@@ -46,6 +48,7 @@ export class PgFacade implements PoolControl {
   readonly engine: Pool<PooledClient>;
   readonly #pool: PgPool;
   readonly #driver: PgDriver;
+  readonly #statements: PgStatements;
   readonly #differences: Readonly<Differences>;
   readonly #follow: FollowQuery | undefined;
   readonly #onEnded: () => void;
@@ -80,6 +83,8 @@ export class PgFacade implements PoolControl {
       ...(setup.flags === undefined ? {} : { flags: setup.flags }),
       onFault: (fault) => this.fallBack(faultOf(fault)),
     });
+    this.#statements = new PgStatements(this.engine, Boolean(pool.options.query_timeout));
+    this.engine.statementCounters = this.#statements.statements.counters;
     this.#onEnded = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
   }
@@ -109,10 +114,28 @@ export class PgFacade implements PoolControl {
       return;
     }
     if (pool.options.max !== this.#heededMax) this.#heedMax();
+    const statement = this.#statements.of(text, values);
+    if (statement === undefined) this.#queryAlone(text, values, done);
+    else this.#queryKnown(statement, text, values, done);
+  }
+
+  #queryAlone(text: unknown, values: unknown, done: QueryCallback, statement?: PgStatement): void {
     const hint = this.engine.readsQueries ? hintOf(text) : currentHint();
     const lease = this.engine.tryAcquire(hint);
-    if (lease !== undefined) this.#start(lease, text, values, done);
-    else this.#request(this.#inContext(this.#starting(text, values, done)), hint);
+    if (lease !== undefined) this.#start(lease, text, values, done, statement);
+    else this.#request(this.#inContext(this.#starting(text, values, done, statement)), hint);
+  }
+
+  /** A statement that may share a connection with others, or go by a name. */
+  #queryKnown(statement: PgStatement, text: unknown, values: unknown, done: QueryCallback): void {
+    const costMs = this.#statements.sharedCostMs(statement);
+    if (costMs === undefined) return this.#queryAlone(text, values, done, statement);
+    const shared = this.engine.tryShare(costMs);
+    if (shared !== undefined) return this.#startShared(shared, statement, text, values, done);
+    const hint = this.engine.readsQueries ? hintOf(text) : currentHint();
+    const lease = this.engine.tryAcquire(hint);
+    if (lease !== undefined) return this.#start(lease, text, values, done, statement);
+    this.#request(this.#inContext(this.#starting(text, values, done, statement)), hint, costMs);
   }
 
   /** `pool.query` where somebody else's `connect` stands before ours, a subclass's or a wrapper's: through it, as stock does. */
@@ -237,13 +260,14 @@ export class PgFacade implements PoolControl {
     };
   }
 
-  #request(settle: Settle, hint = currentHint()): void {
+  #request(settle: Settle, hint = currentHint(), costMs?: number): void {
     this.engine.request(
       (lease) => settle(undefined, lease),
       (error) => {
         if (error !== ABANDONED) settle(nativeError(error));
       },
       hint,
+      costMs,
     );
   }
 
@@ -255,9 +279,10 @@ export class PgFacade implements PoolControl {
     };
   }
 
-  #starting(text: unknown, values: unknown, done: QueryCallback): Settle {
+  #starting(text: unknown, values: unknown, done: QueryCallback, statement?: PgStatement): Settle {
     return (error, lease) => {
-      if (lease !== undefined) this.#start(lease, text, values, done);
+      if (lease instanceof SharedLease) this.#startShared(lease, statement!, text, values, done);
+      else if (lease !== undefined) this.#start(lease, text, values, done, statement);
       else if (isHandedBack(error)) (this.#pool as PgPoolPrototype).query(text, values, done);
       else done(error);
     };
@@ -295,11 +320,18 @@ export class PgFacade implements PoolControl {
   /** From here on the client's errors are its holder's. */
   #checkOut(lease: ClientLease): Release {
     const { client, onError } = lease.connection;
-    this.#tellAcquired(lease);
+    this.#tellAcquiredAlone(lease);
     const release = (error?: unknown) => this.#release(lease, error);
     client.release = release;
     client.removeListener('error', onError);
     return release;
+  }
+
+  /** Whoever has a client alone sees the driver exactly as in stock. */
+  #tellAcquiredAlone(lease: ClientLease): void {
+    const { client } = lease.connection;
+    if (client.pipeline === true && !this.#pool.options.pipeline) client.pipeline = false;
+    this.#tellAcquired(lease);
   }
 
   #tellAcquired({ connection }: ClientLease): void {
@@ -333,13 +365,83 @@ export class PgFacade implements PoolControl {
     if (idles) client.unref?.();
   }
 
+  /** Sends a statement behind others that share the connection; their answers come in the order of their sending. */
+  #startShared(
+    lease: SharedLease<PooledClient>,
+    statement: PgStatement,
+    text: unknown,
+    values: unknown,
+    done: QueryCallback,
+  ): void {
+    const pooled = lease.connection;
+    const { client } = pooled;
+    pooled.lent = false;
+    pooled.sharers += 1;
+    client.pipeline = true;
+    this.#tellAcquired(lease);
+    this.#pool.log('dispatching query');
+    client.query(
+      this.#statements.prepared(statement, pooled),
+      undefined,
+      (error: unknown, result: unknown) => {
+        this.#pool.log('query dispatched');
+        pooled.sharers -= 1;
+        this.#giveBack(lease, error, endsSession(error));
+        this.#statements.learnShared(statement, lease);
+        if (error && !this.#sendsAgain(statement, error, endsSession(error))) done(error);
+        else if (error) this.#sendAgain(statement, text, values, done);
+        else done(undefined, result);
+      },
+    );
+  }
+
+  /** `died`: whether it died with a connection that it would not have shared in stock. */
+  #sendsAgain(statement: PgStatement, error: unknown, died: boolean): boolean {
+    return (
+      this.#statements.refusedName(statement, error) || (died && !statement.resent && !this.#pool.ending)
+    );
+  }
+
+  #sendAgain(statement: PgStatement, text: unknown, values: unknown, done: QueryCallback): void {
+    statement.resent = true;
+    this.#statements.statements.counters.redispatched += 1;
+    this.#queryAlone(text, values, done, statement);
+  }
+
   /** Runs a query, on a client that is verified first if it is new and the application asked for that. */
-  #start(lease: ClientLease, text: unknown, values: unknown, done: QueryCallback): void {
+  #start(
+    lease: ClientLease,
+    text: unknown,
+    values: unknown,
+    done: QueryCallback,
+    statement?: PgStatement,
+  ): void {
     const verify = this.#verifierOf(lease);
     lease.connection.lent = false;
-    this.#tellAcquired(lease);
-    if (verify === undefined) this.#dispatch(lease, text, values, done);
+    this.#tellAcquiredAlone(lease);
+    if (statement !== undefined) this.#dispatchKnown(lease, statement, text, values, done, verify);
+    else if (verify === undefined) this.#dispatch(lease, text, values, done);
     else this.#verifyAndDispatch(verify, lease, text, values, done);
+  }
+
+  /** As any other, but by a name where that pays, and what it shows is remembered. */
+  #dispatchKnown(
+    lease: ClientLease,
+    statement: PgStatement,
+    text: unknown,
+    values: unknown,
+    done: QueryCallback,
+    verify: Verify | undefined,
+  ): void {
+    const learns: QueryCallback = (error, result) => {
+      if (error === undefined) this.#statements.learnAlone(statement);
+      if (error && this.#sendsAgain(statement, error, false)) this.#sendAgain(statement, text, values, done);
+      else done(error, result);
+    };
+    const sent = this.#statements.prepared(statement, lease.connection);
+    statement.sentAt = performance.now();
+    if (verify === undefined) this.#dispatch(lease, sent, undefined, learns);
+    else this.#verifyAndDispatch(verify, lease, sent, undefined, learns);
   }
 
   #verifyAndDispatch(
@@ -389,6 +491,8 @@ export class PgFacade implements PoolControl {
   /** A client failed while the pool listens to it. */
   #clientFailed(pooled: PooledClient, error: Error): void {
     if (pooled.answered !== undefined) pooled.answered(error);
+    // Each of those on it is told by its own callback.
+    else if (pooled.sharers > 0) this.engine.evict(pooled, 'broken');
     else if (!pooled.closed) this.#idleClientFailed(pooled, error);
   }
 

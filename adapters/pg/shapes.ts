@@ -13,7 +13,17 @@ export interface PgClient extends EventEmitter {
   /** False while a statement is unanswered; absent on the native client. */
   readyForQuery?: boolean;
   isConnected?(): boolean;
-  connection?: { stream?: { destroy(): void } };
+  connection?: {
+    stream?: { destroy(): void };
+    /** Texts of named statements that the server has, by name. */
+    parsedStatements?: Record<string, string>;
+    /** Sends a Close message; the answer is of no consequence. */
+    close?(what: { type: 'S'; name: string }): void;
+  };
+  /** While true, statements are sent before those ahead of them are answered; read when one is issued. */
+  pipeline?: boolean;
+  /** What versions that can pipeline have. */
+  _pulsePipelinedQueryQueue?(): void;
   _queryable?: boolean;
   _ending?: boolean;
   _poolUseCount?: number;
@@ -33,6 +43,8 @@ export interface PgPoolOptions {
   maxUses?: unknown;
   maxLifetimeSeconds?: unknown;
   allowExitOnIdle?: boolean;
+  query_timeout?: unknown;
+  pipeline?: unknown;
   onConnect?: (client: PgClient) => unknown;
   verify?: Verify;
   connectionString?: string;

@@ -1,0 +1,94 @@
+import { barrierOf, LatestLeast, SharingProfile } from '../selection/sharing.js';
+import { classify, type Dialect } from './classify.js';
+import { Preparation } from './preparation.js';
+import { Recent } from './recent.js';
+
+/** Texts and fingerprints that a pool remembers. */
+const MAX_TEXTS = 1_024;
+const MAX_TEXT_LENGTH = 8_192;
+const MAX_PROFILES = 512;
+
+const ROUND_TRIP_WINDOW = 1_024;
+
+/** One text that `query` was given, as the pool knows it. */
+export interface Statement {
+  readonly text: string;
+  readonly sharing: SharingProfile;
+  readonly preparation: Preparation;
+}
+
+/** What a pool did with its statements; each number only grows. */
+export interface StatementCounters {
+  /** Run by a name that we gave. */
+  preparedHits: number;
+  /** Names given, by connection. */
+  prepared: number;
+  /** Names taken back to stay within the bound of a connection. */
+  deallocated: number;
+  /** Statements whose name we gave up because they took longer with it. */
+  unprepared: number;
+  /** Sent once more, unseen: their shared connection had died, or the name we gave was refused. */
+  redispatched: number;
+  /** Kinds of statements moved out of shared connections because one was slow. */
+  movedOut: number;
+}
+
+/** What one pool knows of the statements that it is given. Texts hold literals: they never leave it. */
+export class Statements {
+  readonly counters: StatementCounters = {
+    preparedHits: 0,
+    prepared: 0,
+    deallocated: 0,
+    unprepared: 0,
+    redispatched: 0,
+    movedOut: 0,
+  };
+  readonly #dialect: Dialect;
+  readonly #writesShare: boolean;
+  readonly #byText = new Recent<Statement>(MAX_TEXTS);
+  readonly #sharing = new Map<string, SharingProfile>();
+  readonly #roundTrips = new LatestLeast(ROUND_TRIP_WINDOW);
+
+  constructor(dialect: Dialect, { writesShare = false } = {}) {
+    this.#dialect = dialect;
+    this.#writesShare = writesShare;
+  }
+
+  /** The shortest time in which anything was answered lately, in milliseconds. */
+  get roundTripMs(): number {
+    return this.#roundTrips.value;
+  }
+
+  /** Undefined for a text that is too long to be remembered. A repeated string costs tens of nanoseconds. */
+  of(text: string): Statement | undefined {
+    if (text.length > MAX_TEXT_LENGTH) return undefined;
+    let statement = this.#byText.get(text);
+    if (statement === undefined) {
+      statement = this.#understand(text);
+      this.#byText.set(text, statement);
+    }
+    return statement;
+  }
+
+  /** Takes in how long a connection was held for one statement alone. */
+  learnAlone(statement: Statement, heldMs: number, named: boolean): void {
+    this.#roundTrips.record(heldMs);
+    statement.sharing.learnAlone(heldMs);
+    if (statement.preparation.learn(heldMs, named)) this.counters.unprepared += 1;
+  }
+
+  learnShared(statement: Statement, servedMs: number): void {
+    if (statement.sharing.learnShared(servedMs)) this.counters.movedOut += 1;
+  }
+
+  #understand(text: string): Statement {
+    const classification = classify(text, this.#dialect);
+    let sharing = this.#sharing.get(classification.fingerprint);
+    if (sharing === undefined) {
+      if (this.#sharing.size === MAX_PROFILES) this.#sharing.delete(this.#sharing.keys().next().value!);
+      sharing = new SharingProfile(barrierOf(classification, this.#writesShare));
+      this.#sharing.set(classification.fingerprint, sharing);
+    }
+    return { text, sharing, preparation: new Preparation(text, classification) };
+  }
+}

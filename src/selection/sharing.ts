@@ -1,0 +1,141 @@
+import type { Classification } from '../query/classify.js';
+
+/** Why a statement has a connection to itself. */
+export type AloneReason =
+  | 'several_statements'
+  | 'may_write'
+  | 'session_state'
+  | 'not_learned'
+  | 'takes_too_long'
+  | 'probe';
+
+/** Runs alone, none of them slow, before statements of a kind may share. */
+const RUNS_TO_LEARN = 8;
+const MOST_RUNS_TO_LEARN = 1_024;
+
+/** A statement that kept a connection busy for so long was slow, or the machine was. */
+const SLOW_MS = 20;
+/** One that did for so long was slow, whatever the machine did. */
+const VERY_SLOW_MS = 150;
+/** So many slow ones, each forgotten over as many shared runs, move a kind out of shared connections. */
+const SLOW_ONES = 3;
+const FORGOTTEN_OVER_RUNS = 512;
+
+/** Kinds that keep the server busy for longer gain nothing from sharing, and cost those behind them too much. */
+const SHORT_MS = 0.5;
+
+/** What a statement costs at least: reading its messages and writing the answer (measured on loopback: 14 µs). */
+const MESSAGES_MS = 0.015;
+
+/** The shortest run counts, but only of so many of the latest: data grow and plans change. Fewer would all fall into one busy time. */
+const LATEST_RUNS = 512;
+/** Shared runs that are averaged: answers that came by one read of the socket seem to have taken nothing. */
+const SERVED_TOGETHER = 32;
+
+/** One run in so many is alone again, so that the time it takes stays known. */
+const PROBE_MASK = 127;
+const PROBE_AT = 64;
+
+/** The least of the latest values: between one and two windows of them. */
+export class LatestLeast {
+  readonly #window: number;
+  #count = 0;
+  #least = Number.POSITIVE_INFINITY;
+  #before = Number.POSITIVE_INFINITY;
+
+  constructor(window: number) {
+    this.#window = window;
+  }
+
+  /** Infinite before the first. */
+  get value(): number {
+    return Math.min(this.#least, this.#before);
+  }
+
+  record(value: number): void {
+    if (this.#count === this.#window) {
+      this.#before = this.#least;
+      this.#least = Number.POSITIVE_INFINITY;
+      this.#count = 0;
+    }
+    this.#count += 1;
+    if (value < this.#least) this.#least = value;
+  }
+}
+
+/** What forbids a statement to share, by its text alone; undefined when nothing does. */
+export function barrierOf(
+  { readOnly, multiStatement, sessionStateful }: Classification,
+  writesShare: boolean,
+): AloneReason | undefined {
+  if (multiStatement) return 'several_statements';
+  if (sessionStateful) return 'session_state';
+  return readOnly === 'yes' || writesShare ? undefined : 'may_write';
+}
+
+/**
+ * What the statements of one fingerprint have shown in view of sharing a connection: they are on their own until they are
+ * known to be short, and again when one was slow; each time that happens, for twice as many runs.
+ */
+export class SharingProfile {
+  readonly barrier: AloneReason | undefined;
+  readonly #shortest = new LatestLeast(LATEST_RUNS);
+  readonly #served = new LatestLeast(LATEST_RUNS);
+  #servedRuns = 0;
+  #servedSumMs = 0;
+  #asked = 0;
+  #goodRuns = 0;
+  #neededRuns = RUNS_TO_LEARN;
+  #slowOnes = 0;
+
+  constructor(barrier: AloneReason | undefined) {
+    this.barrier = barrier;
+  }
+
+  /**
+   * Why its next statement is to have a connection to itself; undefined when it may share.
+   * @param roundTripMs the shortest time in which this server answered anything.
+   */
+  whyAlone(roundTripMs: number): AloneReason | undefined {
+    if (this.barrier !== undefined) return this.barrier;
+    if (this.#goodRuns < this.#neededRuns) return 'not_learned';
+    this.#asked += 1;
+    if ((this.#asked & PROBE_MASK) === PROBE_AT) return 'probe';
+    return this.costMs(roundTripMs) > SHORT_MS ? 'takes_too_long' : undefined;
+  }
+
+  /**
+   * What one is expected to keep a connection busy, in milliseconds: the shortest run without the way there and back, or
+   * what a shared connection has taken for each of many.
+   */
+  costMs(roundTripMs: number): number {
+    return Math.max(MESSAGES_MS, Math.min(this.#shortest.value - roundTripMs, this.#served.value));
+  }
+
+  /** Takes in how long a connection was held for one alone. */
+  learnAlone(heldMs: number): void {
+    this.#shortest.record(heldMs);
+    this.#goodRuns = heldMs > SLOW_MS ? 0 : this.#goodRuns + 1;
+  }
+
+  /** Takes in how long a shared connection was busy with one. True when that moves its kind out of shared connections. */
+  learnShared(servedMs: number): boolean {
+    this.#servedRuns += 1;
+    this.#servedSumMs += servedMs;
+    if (this.#servedRuns === SERVED_TOGETHER) {
+      this.#served.record(this.#servedSumMs / SERVED_TOGETHER);
+      this.#servedRuns = 0;
+      this.#servedSumMs = 0;
+    }
+    if (servedMs <= SLOW_MS) {
+      if (this.#slowOnes > 0) this.#slowOnes = Math.max(0, this.#slowOnes - 1 / FORGOTTEN_OVER_RUNS);
+      return false;
+    }
+    this.#slowOnes += 1;
+    if (this.#slowOnes < SLOW_ONES && servedMs < VERY_SLOW_MS) return false;
+    this.#slowOnes = 0;
+    this.#goodRuns = 0;
+    this.#neededRuns = Math.min(this.#neededRuns * 2, MOST_RUNS_TO_LEARN);
+    return true;
+  }
+}
