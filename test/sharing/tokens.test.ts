@@ -1,0 +1,165 @@
+import { expect } from 'chai';
+import pg from 'pg';
+import { ENHANCED } from '../../adapters/differences.js';
+import { patchPgPool } from '../../adapters/pg/patch.js';
+import type { OptimizationFlags, Pool } from '../../src/index.js';
+import { type Databases, startDatabases } from '../servers/index.js';
+
+/** `TOKENS=1000000` for the long run. */
+const STATEMENTS = Number(process.env.TOKENS ?? 30_000);
+const CALLERS = 64;
+const FLAGS: OptimizationFlags = { pipelining: 'on', autoPrepare: 'on' };
+const NAME = 'sharing-test';
+
+const nothing = () => {};
+
+describe('statements that share connections', function () {
+  this.timeout(Math.max(120_000, STATEMENTS * 2));
+  let databases: Databases<'postgres'>;
+  let pool: pg.Pool;
+  let engine: Pool<unknown>;
+
+  before(async () => {
+    databases = await startDatabases({ postgres: true });
+    for (const file of Object.keys(require.cache)) {
+      if (/node_modules\/(pg|pg-pool)\//.test(file)) delete require.cache[file];
+    }
+    const own = require('pg') as typeof pg;
+    patchPgPool(Object.getPrototypeOf(own.Pool), {
+      enabled: () => true,
+      setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED, flags: FLAGS }),
+      adopted: (_info, adopted) => {
+        engine = adopted;
+      },
+      closed() {},
+    });
+    pool = new own.Pool({ connectionString: databases.postgres.url, max: 8, application_name: NAME });
+    pool.on('error', () => {});
+    await pool.query('create table numbers (id int primary key, square int)');
+    await pool.query('insert into numbers select i, i * i from generate_series(1, 1000) i');
+  });
+
+  after(async () => {
+    await pool?.end();
+    await databases?.stop();
+  });
+
+  it('get each the answer to its own question, while connections are killed and transactions run', async () => {
+    const killer = new pg.Client(databases.postgres.url);
+    await killer.connect();
+    let left = STATEMENTS;
+    let failed = 0;
+    let killed = 0;
+
+    const read = async (token: number) => {
+      const id = 1 + (token % 1_000);
+      const { rows } = await pool.query(
+        `select id, square, $2::int as token, coalesce(current_setting('app.secret', true), '') as secret from numbers where id = $1`,
+        [id, token],
+      );
+      // The secret is what a transaction has set for itself.
+      expect(rows).deep.equal([{ id, square: id * id, token, secret: '' }]);
+    };
+    const literal = async (token: number) => {
+      const { rows } = await pool.query(`select ${token} as token`);
+      expect(rows).deep.equal([{ token }]);
+    };
+    const wrong = async (token: number) => {
+      const error = await pool
+        .query('select 1 / (id - id) from numbers where id = $1', [1 + (token % 9)])
+        .catch((e) => e);
+      expect(error).instanceOf(Error);
+      if (error.code !== '22012') throw error;
+    };
+    const transact = async (token: number) => {
+      const client = await pool.connect();
+      client.on('error', nothing);
+      try {
+        await client.query('begin');
+        await client.query(`select set_config('app.secret', $1, true)`, [String(token)]);
+        const before = await client.query('select pg_backend_pid() as pid');
+        await new Promise((resolve) => setImmediate(resolve));
+        const { rows } = await client.query(
+          `select pg_backend_pid() as pid, current_setting('app.secret') as secret`,
+        );
+        expect(rows).deep.equal([{ pid: before.rows[0].pid, secret: String(token) }]);
+        await client.query('commit');
+        client.release();
+      } catch (error) {
+        client.release(true);
+        throw error;
+      } finally {
+        client.removeListener('error', nothing);
+      }
+    };
+    const call = async () => {
+      while (left > 0) {
+        left -= 1;
+        const token = left;
+        const kind = token % 50;
+        const work = kind === 0 ? transact : kind === 1 ? wrong : kind < 5 ? literal : read;
+        try {
+          await work(token);
+        } catch (error) {
+          const { code, message } = error as { code?: string; message: string };
+          const connectionLost =
+            code === '57P01' || code === 'ECONNRESET' || /terminated|not queryable/.test(message);
+          if (!connectionLost) throw error;
+          failed += 1;
+        }
+        if (token % 4_000 === 3_999) {
+          const { rowCount } = await killer.query(
+            `select pg_terminate_backend(pid) from pg_stat_activity
+             where application_name = $1 order by random() limit 2`,
+            [NAME],
+          );
+          killed += rowCount ?? 0;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: CALLERS }, call)).finally(() => killer.end());
+
+    const { counters, statements } = engine.report();
+    expect(killed).above(0);
+    expect(counters.shared, 'statements that shared').above(STATEMENTS / 4);
+    expect(counters.sharedDepthMost).above(1);
+    expect(statements!.preparedHits).above(0);
+    // What was alone on a killed connection fails as in stock: at most one for each that was killed.
+    expect(failed).at.most(killed);
+    expect(engine.stats()).include({ leased: 0, waiting: 0 });
+  });
+
+  it('whose plan has become invalid are sent again unseen', async () => {
+    await pool.query('create table shapes (id int primary key, kind int)');
+    await pool.query('insert into shapes values (1, 7)');
+    const read = async () => (await pool.query('select * from shapes where id = $1', [1])).rows[0];
+    for (let run = 0; run < 200; run += 1) expect(await read()).deep.equal({ id: 1, kind: 7 });
+    const before = engine.report().statements!.redispatched;
+    await pool.query('alter table shapes alter column kind type text');
+    for (let run = 0; run < 50; run += 1) expect(await read()).deep.equal({ id: 1, kind: '7' });
+    expect(engine.report().statements!.redispatched).above(before);
+  });
+
+  it('survive a server that has forgotten their names', async () => {
+    const read = async () =>
+      (await pool.query('select square from numbers where id = $1', [3])).rows[0].square;
+    for (let run = 0; run < 100; run += 1) await read();
+    const clients = await Promise.all(Array.from({ length: 8 }, () => pool.connect()));
+    for (const client of clients) await client.query('deallocate all');
+    for (const client of clients) client.release();
+    for (let run = 0; run < 100; run += 1) expect(await read()).equal(9);
+  });
+
+  it('leave cursors of other holders, statements with a timeout and names of the user alone', async () => {
+    const named = { name: 'users own', text: 'select $1::int as n' };
+    for (let run = 0; run < 40; run += 1) {
+      expect((await pool.query({ ...named, values: [run] })).rows).deep.equal([{ n: run }]);
+      const timed = { text: 'select $1::int as n', values: [run], query_timeout: 5_000 };
+      expect((await pool.query(timed as pg.QueryConfig)).rows).deep.equal([{ n: run }]);
+    }
+    const { rows } = await pool.query(
+      `select count(*)::int as ours from pg_prepared_statements where name like 'users%'`,
+    );
+    expect(rows[0].ours).within(0, 1);
+  });
+});
