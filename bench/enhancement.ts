@@ -8,6 +8,7 @@ import { settle } from '../instrumentation/config.js';
 import { InstrumentationHost } from '../instrumentation/host.js';
 import { PoolInstruments } from '../instrumentation/telemetry/metrics.js';
 import type { TelemetryConfig } from '../instrumentation/types.js';
+import type { OptimizationFlags } from '../src/index.js';
 
 const EXPORT_INTERVAL_MS = 1_000;
 
@@ -22,18 +23,23 @@ const nowhere: PushMetricExporter = {
 export interface Observing {
   readonly telemetry?: TelemetryConfig;
   readonly tracer?: Tracer;
+  readonly optimizations?: OptimizationFlags;
 }
 
 /**
  * What a registered instrumentation answers the patches, at its default settings unless others are given, with
  * OpenTelemetry's metrics SDK collecting from it every second.
  */
-export function observedHost({ telemetry = {}, tracer = trace.getTracer('bench') }: Observing = {}): {
+export function observedHost({
+  telemetry = {},
+  tracer = trace.getTracer('bench'),
+  optimizations = {},
+}: Observing = {}): {
   host: InstrumentationHost;
   stop(): Promise<void>;
 } {
   const provider = collectingProvider();
-  const settings = settle({ telemetry });
+  const settings = settle({ telemetry, optimizations });
   const signals = {
     tracer,
     logger: logs.getLogger('bench'),

@@ -8,15 +8,16 @@ import { goalTable, judge } from './goals.js';
 import { describeMachine, printMachine } from './machine.js';
 import { sayNothing } from './progress.js';
 import { query } from './query/suite.js';
+import { pgbench, reads } from './reads/suite.js';
 import { keep } from './results.js';
 import type { Effort, Suite } from './suite.js';
 import { printTable } from './table.js';
 import { telemetry } from './telemetry/suite.js';
 
-const SUITES: readonly Suite[] = [acquire, query, classifySuite, telemetry, faults];
+const SUITES: readonly Suite[] = [acquire, query, reads, pgbench, classifySuite, telemetry, faults];
 
 /** Suites of later steps. */
-const TO_COME = ['burst', 'mixed', 'sizing', 'statements', 'pgbench', 'overload', 'memory', 'scale'];
+const TO_COME = ['burst', 'mixed', 'sizing', 'statements', 'overload', 'memory', 'scale'];
 
 const LATEST = 'bench/results/latest.json';
 

@@ -1,0 +1,247 @@
+import { isDeepStrictEqual } from 'node:util';
+import { build } from 'hdr-histogram-js';
+import pg from 'pg';
+import { OPTIMIZATION_NAMES, type OptimizationFlags } from '../../src/rollout/flags.js';
+import { type Databases, startDatabases } from '../../test/servers/index.js';
+import type { Goal } from '../goals.js';
+import { interleave } from '../interleave.js';
+import { ownCopy } from '../own-copy.js';
+import { say } from '../progress.js';
+import { median, middleHalf, over, paired } from '../statistics.js';
+import type { Effort, Findings, Suite } from '../suite.js';
+import { type Cell, figure, range, type Table } from '../table.js';
+import type { Opened, open } from './pool.js';
+import { PGBENCH, READS, type Workload } from './workloads.js';
+
+interface Window {
+  readonly perSecond: number;
+  readonly cpuMicroseconds: number;
+  readonly p99Microseconds: number;
+  /** Connections in use at the end of it; 0 for stock. */
+  readonly connections: number;
+}
+
+const STOCK = 'stock';
+const STOCK_AGAIN = 'stock again';
+const OFF = 'enhanced, both off';
+const ON = 'enhanced';
+
+const allOff = Object.fromEntries(OPTIMIZATION_NAMES.map((flag) => [flag, 'off'])) as OptimizationFlags;
+
+const PEERS: readonly { readonly name: string; readonly flags?: OptimizationFlags }[] = [
+  { name: STOCK },
+  { name: STOCK_AGAIN },
+  { name: OFF, flags: allOff },
+  { name: ON, flags: { ...allOff, pipelining: 'on', autoPrepare: 'on' } },
+];
+
+const MAX = 10;
+const SLOWEST_MICROSECONDS = 60_000_000;
+const COMPARED_TURNS = 200;
+
+interface Extent {
+  readonly rounds: number;
+  readonly windowMs: number;
+  readonly warmUpMs: number;
+}
+
+const FULL: Extent = { rounds: 15, windowMs: 500, warmUpMs: 2_000 };
+const QUICK: Extent = { rounds: 4, windowMs: 250, warmUpMs: 800 };
+
+type Windows = Readonly<Record<string, readonly Window[]>>;
+
+/** A goal of one workload: of which figure, against which peer. */
+interface Aim {
+  readonly workload: string;
+  readonly claim: string;
+  readonly figure: keyof Window;
+  readonly against?: string;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+const times = (workload: string, claim: string, figure: keyof Window, bound: Partial<Aim>): Aim => ({
+  workload,
+  claim,
+  figure,
+  against: STOCK,
+  ...bound,
+});
+
+const AIMS: readonly Aim[] = [
+  times('primary keys, 64 callers', 'throughput over stock', 'perSecond', { atLeast: 3 }),
+  times('primary keys, 10 callers', 'throughput over stock', 'perSecond', { atLeast: 2.5 }),
+  ...['primary keys, 10 callers', 'primary keys, 64 callers'].flatMap((workload) => [
+    times(workload, 'p99 over stock', 'p99Microseconds', { atMost: 0.5 }),
+    times(workload, 'CPU of the client over stock', 'cpuMicroseconds', { atMost: 0.5 }),
+    { workload, claim: 'connections in use', figure: 'connections', atMost: 4 } as const,
+  ]),
+  times('five-table joins, 10 callers', 'throughput over stock', 'perSecond', { atLeast: 2.5 }),
+  times('CPU-bound, 10 callers', 'throughput over stock', 'perSecond', { atLeast: 0.98 }),
+  times('primary keys with one in 50 of 200 ms, 32 callers', 'throughput over stock', 'perSecond', {
+    atLeast: 0.98,
+  }),
+  times(
+    'primary keys with one in 50 of 200 ms, 32 callers',
+    'p99 of the short ones over stock',
+    'p99Microseconds',
+    {
+      atMost: 1,
+    },
+  ),
+  times('select-only, 64 clients', 'throughput over stock', 'perSecond', { atLeast: 2.5 }),
+  times('TPC-B-like, 64 clients', 'throughput over stock', 'perSecond', { atLeast: 1.2 }),
+];
+
+export const reads = suiteOf(
+  'reads',
+  'What does one connection for many short reads win, and does it ever lose?',
+  READS,
+);
+export const pgbench = suiteOf(
+  'pgbench',
+  'What do the statements of pgbench gain through an unchanged pg.Pool?',
+  PGBENCH,
+);
+
+function suiteOf(name: string, question: string, workloads: readonly Workload[]): Suite {
+  return {
+    name,
+    question,
+    async run({ quick, only }: Effort): Promise<Findings> {
+      say('(starting a server)');
+      const databases = await startDatabases({ postgres: true });
+      try {
+        const found: Record<string, Windows> = {};
+        for (const workload of workloads) {
+          if (only !== undefined && !workload.name.includes(only)) continue;
+          found[workload.name] = await measureWorkload(databases, workload, quick ? QUICK : FULL);
+        }
+        return {
+          tables: Object.entries(found).map(([workload, windows]) => tableOf(workload, windows)),
+          goals: goalsOf(found),
+          samples: found,
+        };
+      } finally {
+        await databases.stop();
+      }
+    },
+  };
+}
+
+async function measureWorkload(
+  { postgres }: Databases<'postgres'>,
+  workload: Workload,
+  { rounds, windowMs, warmUpMs }: Extent,
+): Promise<Windows> {
+  say(workload.name);
+  const client = new pg.Client(postgres.url);
+  await client.connect();
+  for (const sql of workload.setUp) await client.query(sql);
+  const contestants = [];
+  for (const { name, flags } of PEERS) {
+    const { modules, within } = ownCopy([require.resolve('./pool.js')]);
+    const { open: openPool } = (modules as [{ open: typeof open }])[0];
+    const opened = await within(async () => {
+      const it = openPool(postgres, MAX, flags);
+      await measure(it, workload, warmUpMs);
+      return it;
+    });
+    contestants.push({ name, opened });
+  }
+  await compareAnswers(contestants, workload);
+  const windows = await interleave(contestants, rounds, ({ opened }) => measure(opened, workload, windowMs));
+  for (const { opened } of contestants) await opened.close();
+  await client.end();
+  return windows;
+}
+
+/** Row by row: a fast wrong answer is worth nothing. */
+async function compareAnswers(
+  contestants: readonly { readonly name: string; readonly opened: Opened }[],
+  workload: Workload,
+): Promise<void> {
+  const answers: unknown[] = [];
+  for (const { opened } of contestants) {
+    const turns = Array.from({ length: COMPARED_TURNS }, (_, turn) => workload.run(opened.pool, turn, turn));
+    answers.push(await Promise.all(turns));
+  }
+  const wrong = contestants.filter((_, index) => !isDeepStrictEqual(answers[index], answers[0]));
+  if (wrong.length > 0) throw new Error(`${wrong.map(({ name }) => name)} answered otherwise than stock`);
+}
+
+/** A closed loop of callers. */
+async function measure({ pool, engine }: Opened, workload: Workload, windowMs: number): Promise<Window> {
+  const latencies = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: SLOWEST_MICROSECONDS,
+    numberOfSignificantValueDigits: 3,
+  });
+  let turns = 0;
+  let connections = 0;
+  const cpuBefore = process.cpuUsage();
+  const begin = performance.now();
+  const end = begin + windowMs;
+  const call = async (caller: number) => {
+    for (let now = performance.now(); now < end; ) {
+      const turn = turns;
+      turns += 1;
+      await workload.run(pool, turn, caller);
+      const done = performance.now();
+      if (workload.counts?.(turn) !== false) {
+        latencies.recordValue(Math.min(Math.round((done - now) * 1_000), SLOWEST_MICROSECONDS));
+      }
+      if (caller === 0) connections = Math.max(connections, engine()?.stats().leased ?? 0);
+      now = done;
+    }
+  };
+  await Promise.all(Array.from({ length: workload.callers }, (_, caller) => call(caller)));
+  const tookMs = performance.now() - begin;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return {
+    perSecond: (turns * 1_000) / tookMs,
+    cpuMicroseconds: (user + system) / turns,
+    p99Microseconds: latencies.getValueAtPercentile(99),
+    connections,
+  };
+}
+
+function tableOf(title: string, windows: Windows): Table {
+  return {
+    title: `${title}, max ${MAX}`,
+    columns: ['', 'requests/s', 'middle half', 'over stock', 'CPU µs', 'p99 µs', 'connections in use'],
+    rows: PEERS.map(({ name }): Cell[] => [
+      name,
+      figure(median(figures(windows, name, 'perSecond'))),
+      range(middleHalf(figures(windows, name, 'perSecond'))),
+      figure(median(paired(figures(windows, name, 'perSecond'), figures(windows, STOCK, 'perSecond'), over))),
+      figure(median(figures(windows, name, 'cpuMicroseconds'))),
+      figure(median(figures(windows, name, 'p99Microseconds'))),
+      name === ON || name === OFF ? figure(median(figures(windows, name, 'connections'))) : '',
+    ]),
+    note: 'CPU: of the client process, per request; connections in use: most that were leased at once',
+  };
+}
+
+function goalsOf(found: Readonly<Record<string, Windows>>): Goal[] {
+  const goals = AIMS.flatMap(({ workload, claim, figure: what, against, ...bounds }): Goal[] => {
+    const windows = found[workload];
+    if (windows === undefined) return [];
+    const ours = figures(windows, ON, what);
+    const values = against === undefined ? ours : paired(ours, figures(windows, against, what), over);
+    return [{ claim: `${workload}: ${claim}`, unit: against === undefined ? '' : '×', ...bounds, values }];
+  });
+  const again = Object.entries(found).map(
+    ([workload, windows]): Goal => ({
+      claim: `A/A: ${workload}, stock over stock`,
+      unit: '×',
+      straddles: 1,
+      values: paired(figures(windows, STOCK, 'perSecond'), figures(windows, STOCK_AGAIN, 'perSecond'), over),
+    }),
+  );
+  return [...goals, ...again];
+}
+
+function figures(windows: Windows, name: string, what: keyof Window): number[] {
+  return (windows[name] ?? []).map((window) => window[what]);
+}

@@ -1,0 +1,136 @@
+import type pg from 'pg';
+
+/** One kind of load on a `pg.Pool`, the same for every peer. */
+export interface Workload {
+  readonly name: string;
+  readonly callers: number;
+  /** Makes its tables. */
+  readonly setUp: readonly string[];
+  /** One request of caller `caller`; `turn` counts through. Gives what must be equal for all peers. */
+  run(pool: pg.Pool, turn: number, caller: number): Promise<unknown>;
+  /** Requests whose latencies count; undefined for all. */
+  counts?(turn: number): boolean;
+}
+
+const ROWS = 10_000;
+
+const ITEMS = [
+  'DROP TABLE IF EXISTS item',
+  'CREATE TABLE item (id int PRIMARY KEY, name varchar(100), price numeric(10, 2))',
+  `INSERT INTO item SELECT id, 'item number ' || id, id + 0.5 FROM generate_series(0, ${ROWS - 1}) id`,
+  'ANALYZE item',
+];
+
+const byKey = (callers: number): Workload => ({
+  name: `primary keys, ${callers} callers`,
+  callers,
+  setUp: ITEMS,
+  run: async (pool, turn) =>
+    (await pool.query('SELECT id, name, price FROM item WHERE id = $1', [(turn * 7_919) % ROWS])).rows,
+});
+
+const JOIN = `SELECT c.name, r.name AS region, sum(l.amount) AS total, count(DISTINCT p.id) AS products
+  FROM customer c JOIN region r ON r.id = c.region_id JOIN purchase o ON o.customer_id = c.id
+  JOIN line l ON l.purchase_id = o.id JOIN product p ON p.id = l.product_id
+  WHERE c.id = $1 GROUP BY c.name, r.name`;
+
+const joins: Workload = {
+  name: 'five-table joins, 10 callers',
+  callers: 10,
+  setUp: [
+    'DROP TABLE IF EXISTS line, purchase, product, customer, region',
+    'CREATE TABLE region (id int PRIMARY KEY, name text)',
+    'CREATE TABLE customer (id int PRIMARY KEY, region_id int, name text)',
+    'CREATE TABLE product (id int PRIMARY KEY, name text)',
+    'CREATE TABLE purchase (id int PRIMARY KEY, customer_id int)',
+    'CREATE TABLE line (id int PRIMARY KEY, purchase_id int, product_id int, amount int)',
+    `INSERT INTO region SELECT i, 'region ' || i FROM generate_series(0, 9) i`,
+    `INSERT INTO customer SELECT i, i % 10, 'customer ' || i FROM generate_series(0, 999) i`,
+    `INSERT INTO product SELECT i, 'product ' || i FROM generate_series(0, 99) i`,
+    'INSERT INTO purchase SELECT i, i % 1000 FROM generate_series(0, 2999) i',
+    'INSERT INTO line SELECT i, i % 3000, i % 100, i % 7 FROM generate_series(0, 8999) i',
+    'CREATE INDEX ON purchase (customer_id)',
+    'CREATE INDEX ON line (purchase_id)',
+    'ANALYZE',
+  ],
+  run: async (pool, turn) => (await pool.query(JOIN, [(turn * 31) % 1_000])).rows,
+};
+
+/** About five milliseconds of the server's processor. */
+const BUSY = 'SELECT sum(sqrt(i + $1::int)) AS sum FROM generate_series(1, 25000) i';
+
+const busy: Workload = {
+  name: 'CPU-bound, 10 callers',
+  callers: 10,
+  setUp: [],
+  run: async (pool, turn) => (await pool.query(BUSY, [turn % 10])).rows,
+};
+
+const SLOW_SHARE = 50;
+
+const mixed: Workload = {
+  name: 'primary keys with one in 50 of 200 ms, 32 callers',
+  callers: 32,
+  setUp: ITEMS,
+  run: async (pool, turn) =>
+    turn % SLOW_SHARE === 0
+      ? (await pool.query('SELECT pg_sleep(0.2)')).rowCount
+      : (await pool.query('SELECT id, name, price FROM item WHERE id = $1', [(turn * 7_919) % ROWS])).rows,
+  counts: (turn) => turn % SLOW_SHARE !== 0,
+};
+
+export const READS: readonly Workload[] = [byKey(10), byKey(64), joins, busy, mixed];
+
+const BRANCHES = 10;
+const ACCOUNTS = 10_000 * BRANCHES;
+
+const BANK = [
+  'DROP TABLE IF EXISTS accounts, tellers, branches, history',
+  'CREATE TABLE branches (bid int PRIMARY KEY, bbalance int, filler char(88))',
+  'CREATE TABLE tellers (tid int PRIMARY KEY, bid int, tbalance int, filler char(84))',
+  'CREATE TABLE accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84))',
+  'CREATE TABLE history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22))',
+  `INSERT INTO branches SELECT i, 0, '' FROM generate_series(1, ${BRANCHES}) i`,
+  `INSERT INTO tellers SELECT i, 1 + i % ${BRANCHES}, 0, '' FROM generate_series(1, ${10 * BRANCHES}) i`,
+  `INSERT INTO accounts SELECT i, 1 + i % ${BRANCHES}, 0, '' FROM generate_series(1, ${ACCOUNTS}) i`,
+  'ANALYZE',
+];
+
+/** The statements of pgbench's two standard scripts, through the pool. */
+export const PGBENCH: readonly Workload[] = [
+  {
+    name: 'select-only, 64 clients',
+    callers: 64,
+    setUp: BANK,
+    run: async (pool, turn) =>
+      (await pool.query('SELECT abalance FROM accounts WHERE aid = $1', [1 + ((turn * 7_919) % ACCOUNTS)]))
+        .rowCount,
+  },
+  {
+    name: 'TPC-B-like, 64 clients',
+    callers: 64,
+    setUp: BANK,
+    async run(pool, turn) {
+      const aid = 1 + ((turn * 7_919) % ACCOUNTS);
+      const tid = 1 + ((turn * 31) % (10 * BRANCHES));
+      const bid = 1 + ((turn * 17) % BRANCHES);
+      const delta = (turn % 100) - 50;
+      const client = await pool.connect();
+      try {
+        await client.query('BEGIN');
+        await client.query('UPDATE accounts SET abalance = abalance + $1 WHERE aid = $2', [delta, aid]);
+        const { rowCount } = await client.query('SELECT abalance FROM accounts WHERE aid = $1', [aid]);
+        await client.query('UPDATE tellers SET tbalance = tbalance + $1 WHERE tid = $2', [delta, tid]);
+        await client.query('UPDATE branches SET bbalance = bbalance + $1 WHERE bid = $2', [delta, bid]);
+        await client.query(
+          'INSERT INTO history (tid, bid, aid, delta, mtime) VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP)',
+          [tid, bid, aid, delta],
+        );
+        await client.query('END');
+        return rowCount;
+      } finally {
+        client.release();
+      }
+    },
+  },
+];
