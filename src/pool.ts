@@ -199,7 +199,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#drain !== undefined) throw this.#refusal('POOL_CLOSED', undefined);
     if (this.#waiters.length > 0) return undefined;
     const now = this.#readClock();
-    const slot = this.#selectShared(costMs, now);
+    const slot = this.#advised('pipelining', () => this.#selectShared(costMs, now));
     if (slot === undefined) return undefined;
     const lease = this.#leaseShared(slot, costMs, now);
     if (lease.timed) this.#recordWait(lease, 0, undefined);
@@ -422,13 +422,27 @@ export class Pool<C> implements LeaseHome<C> {
     this.#slots.share(slot, MOST_IN_FLIGHT);
     slot.leasedAt = now;
     for (let waiter = this.#waiters.head; waiter?.costMs !== undefined; waiter = this.#waiters.head) {
-      if (slot.holders > 0 && pack([slot], waiter.costMs, now) === undefined) return;
+      if (slot.holders > 0 && !this.#hasRoom(slot, waiter.costMs, now)) return;
       this.#waiters.remove(waiter);
       waiter.stopListening?.();
       this.#counters.waited += 1;
       const lease = this.#leaseShared(slot, waiter.costMs, now);
       if (lease.timed || waiter.note !== undefined) this.#recordWait(lease, now - waiter.queuedAt, waiter);
       this.#resolve(waiter, lease);
+    }
+  }
+
+  #hasRoom(slot: Slot<C>, costMs: number, now: number): boolean {
+    return this.#advised('pipelining', () => pack([slot], costMs, now)) !== undefined;
+  }
+
+  /** An adviser that throws is off from then on, and the plain way is taken. */
+  #advised<T>(name: OptimizationName, advise: () => T): T | undefined {
+    try {
+      return advise();
+    } catch (error) {
+      this.tripFlag(name, error);
+      return undefined;
     }
   }
 
@@ -443,7 +457,7 @@ export class Pool<C> implements LeaseHome<C> {
   #recordWait(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void {
     if (lease.timed) {
       this.#waitTimes.record(waitedMs);
-      this.rollout.recordWait(waitedMs);
+      if (lease.slot.depth === 1) this.rollout.recordWait(waitedMs);
     }
     this.#observer?.onLeased?.(lease, waitedMs, waiter);
   }
@@ -451,6 +465,8 @@ export class Pool<C> implements LeaseHome<C> {
   #recordUse(lease: Lease<C>, slot: Slot<C>, outcome: Outcome): void {
     const heldMs = this.#readClock() - lease.since;
     this.#useTimes.record(heldMs);
+    // Behind others on a shared connection is in the queue, too.
+    if (slot.depth > 1) this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
     if (slot.profile !== undefined && slot.depth === 1) this.#learn(slot.profile, heldMs, outcome);
     this.#observer?.onReleased?.(lease, heldMs, outcome);
   }
@@ -842,6 +858,12 @@ export class Pool<C> implements LeaseHome<C> {
   /** Changes the setting of an optimisation, from the next decision on. */
   setFlag(name: OptimizationName, setting: FlagSetting): void {
     this.rollout.set(name, setting, this.#readClock());
+  }
+
+  /** Takes an optimisation back that threw `error`. */
+  tripFlag(name: OptimizationName, error: unknown): void {
+    const kind = error instanceof Error ? error.name : typeof error;
+    this.rollout.trip(name, `it threw a ${kind}`, this.#readClock());
   }
 
   /** What the pool has done so far; the live object, for those who read it often. */

@@ -55,8 +55,14 @@ export class PgStatements {
     const { pipelining, autoPrepare } = this.#engine.rollout.acting;
     if (!pipelining && !autoPrepare) return undefined;
     const plain = plainQueryOf(query, values);
-    const known = plain === undefined ? undefined : this.statements.of(plain.text);
-    return known === undefined ? undefined : new PgStatement(plain!, known);
+    try {
+      const known = plain === undefined ? undefined : this.statements.of(plain.text);
+      return known === undefined ? undefined : new PgStatement(plain!, known);
+    } catch (error) {
+      this.#engine.tripFlag('pipelining', error);
+      this.#engine.tripFlag('autoPrepare', error);
+      return undefined;
+    }
   }
 
   /** What the statement is expected to cost a connection that it shares; undefined when it is to have one of its own. */
@@ -69,7 +75,12 @@ export class PgStatements {
   /** What is to be given to `client.query`: under a name where that pays. */
   prepared(statement: PgStatement, pooled: PooledClient): object {
     const { plain } = statement;
-    statement.name = this.#nameFor(statement, pooled);
+    try {
+      statement.name = this.#nameFor(statement, pooled);
+    } catch (error) {
+      statement.name = undefined;
+      this.#engine.tripFlag('autoPrepare', error);
+    }
     return statement.name === undefined ? plain : { ...plain, name: statement.name };
   }
 
