@@ -1,3 +1,4 @@
+export type { CircuitChange, CircuitState } from './breaker/breaker.js';
 export type { PoolOptions, ResolvedOptions } from './config.js';
 export type { Driver } from './driver.js';
 export { PoolError, type PoolErrorCode, type PoolErrorPhase } from './errors.js';

@@ -1,3 +1,4 @@
+import type { CircuitChange } from './breaker/breaker.js';
 import type { Lease, Outcome } from './lease.js';
 import type { FlagChange } from './rollout/rollout.js';
 import type { CloseReason, Slot } from './slots.js';
@@ -26,6 +27,8 @@ export interface Observer<C> {
   onStaleRelease?(lease: Lease<C>): void;
   /** An optimisation was accepted, taken back, tried again or set. */
   onFlagChanged?(change: FlagChange): void;
+  /** The pool's trust in its server changed. */
+  onCircuitChanged?(change: CircuitChange): void;
 }
 
 const CALLBACKS = [
@@ -42,6 +45,7 @@ const CALLBACKS = [
   'onLeakSuspected',
   'onStaleRelease',
   'onFlagChanged',
+  'onCircuitChanged',
 ] as const satisfies readonly (keyof Observer<unknown>)[];
 
 /** The same observer, unable to throw, and with nothing where it does not listen. */

@@ -1,6 +1,9 @@
+import { Breaker } from './breaker/breaker.js';
 import { type PoolOptions, type ResolvedOptions, resolveOptions } from './config.js';
 import type { Driver } from './driver.js';
 import { describeStats, PoolError, type PoolErrorCode, type PoolErrorPhase, withoutStack } from './errors.js';
+import { Failover } from './health/failover.js';
+import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
 import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
@@ -39,6 +42,8 @@ export interface PoolParts<C> {
   runtime?: Runtime;
   /** Settings of the optimisations that are not to have their defaults. */
   flags?: OptimizationFlags;
+  /** Overrules how errors are classified; see `classifyFailure`. */
+  classifyError?: ClassifyError;
   /** Told of a fault of the engine's own, after which it has handed back its callers; without it the fault is thrown. */
   onFault?: (error: unknown) => void;
 }
@@ -63,6 +68,12 @@ const STALL_MS = 50;
 
 /** Waiters timed out in one turn of the event loop; more would stall it. */
 const TIMEOUTS_PER_TURN = 250;
+
+/** While the server is away, whoever set no deadline is told after so long what could have been told at once. */
+const HELD_MS = 10_000;
+
+/** Of the idle connections that are suspect, how many are checked at once. */
+const CHECKS_AT_ONCE = 4;
 
 /** Between tries to fill up to `min` when opening fails; doubles up to the second. */
 const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
@@ -108,11 +119,25 @@ export class Pool<C> implements LeaseHome<C> {
   #nextOpenAt = 0;
   #nextFillAt = 0;
   #fillBackoffMs = 0;
+  readonly #breaker: Breaker;
+  readonly #failover = new Failover();
+  readonly #classify: ReturnType<typeof classifierOf>;
+  /** Connections not proven since are checked before they are leased. */
+  #suspectBefore = Number.NEGATIVE_INFINITY;
+  #servedAtTick = 0;
   #drain: Drain | undefined = undefined;
   #handedBack = false;
 
   /** @throws {PoolError} code `INVALID_OPTIONS`, naming every bad option. */
-  constructor({ driver, options, observer, runtime = systemRuntime, flags, onFault }: PoolParts<C>) {
+  constructor({
+    driver,
+    options,
+    observer,
+    runtime = systemRuntime,
+    flags,
+    classifyError,
+    onFault,
+  }: PoolParts<C>) {
     this.#options = resolveOptions(options);
     const { checkAfterIdleMs, maxUses, idleTimeoutMs } = this.#options;
     this.#checkAfterIdleMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
@@ -125,6 +150,11 @@ export class Pool<C> implements LeaseHome<C> {
     this.#now = runtime.now();
     this.#pacedAt = this.#now;
     this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now);
+    this.#classify = classifierOf(classifyError);
+    this.#breaker = new Breaker(
+      () => runtime.random(),
+      (change) => this.#observer?.onCircuitChanged?.(change),
+    );
     this.#grow(this.#now);
   }
 
@@ -246,6 +276,8 @@ export class Pool<C> implements LeaseHome<C> {
       this.#serve(now);
       if (waiter.queued) this.#grow(now, waiter);
     }
+    if (this.#heedsCircuit && this.#breaker.refuses && this.#live === 0)
+      this.#failAll(this.#lastOpenError, now);
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
   }
@@ -308,11 +340,13 @@ export class Pool<C> implements LeaseHome<C> {
       if (slot === undefined || driver.isBroken === undefined || !driver.isBroken(slot.connection!))
         return slot;
       this.#close(slot, 'broken');
+      if (this.#isBurst(slot, this.#now)) this.#suspectBefore = this.#now;
     }
   }
 
   #needsCheck(slot: Slot<C>): boolean {
-    if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
+    if (this.#driver.mustCheck?.(slot.connection!) === true || slot.provenAt < this.#suspectBefore)
+      return true;
     return this.#now - slot.idleSince >= this.#checkAfterIdleMs;
   }
 
@@ -526,8 +560,13 @@ export class Pool<C> implements LeaseHome<C> {
     const room = this.#options.max - this.#slots.size;
     let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
     const { min, keepMin } = this.#options;
-    if (keepMin && now >= this.#nextFillAt && this.#drain === undefined) {
+    const circuit = this.#heedsCircuit ? this.#breaker : undefined;
+    if (keepMin && now >= this.#nextFillAt && this.#drain === undefined && circuit?.fills !== false) {
       wanted = Math.max(wanted, min - this.#slots.open);
+    }
+    if (circuit !== undefined && wanted > 0) {
+      wanted = Math.min(wanted, circuit.room(now, this.#slots.count(SlotState.opening)));
+      if (circuit.nextOpenAt > now && this.#waiters.length > 0) this.#arm(circuit.nextOpenAt);
     }
     const beneficiary = waiter ?? this.#waiters.head;
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, beneficiary);
@@ -536,6 +575,7 @@ export class Pool<C> implements LeaseHome<C> {
   #open(now: number, waiter: Waiter<C> | undefined): void {
     const slot = this.#slots.add(this, now);
     slot.abort = new AbortController();
+    this.#breaker.opening(now);
     this.#setDeadline(slot, now, this.#options.openTimeoutMs);
     if (waiter !== undefined) waiter.openedFor = true;
     this.#observer?.onOpening?.(slot, waiter);
@@ -555,6 +595,7 @@ export class Pool<C> implements LeaseHome<C> {
     slot.deadlineAt = Number.POSITIVE_INFINITY;
     slot.abort = undefined;
     slot.openedAt = now;
+    slot.provenAt = now;
     const { maxLifetimeMs, lifetimeJitter } = this.#options;
     if (maxLifetimeMs > 0)
       slot.expiresAt = now + maxLifetimeMs * (1 - lifetimeJitter * this.#runtime.random());
@@ -564,7 +605,9 @@ export class Pool<C> implements LeaseHome<C> {
     const tookMs = now - slot.openStartedAt;
     this.#createTimes.record(tookMs);
     this.#observer?.onOpened?.(slot, tookMs);
+    this.#breaker.opened(slot.openStartedAt, now);
     this.#offerUnlessSurplus(slot);
+    if (this.#breaker.state !== 'closed' && this.#waiters.length > 0) this.#grow(now);
   }
 
   /** Its waiter is gone, the server's side is not: it counted against `max` until now. */
@@ -595,7 +638,14 @@ export class Pool<C> implements LeaseHome<C> {
     this.#nextFillAt = now + this.#fillBackoffMs * (0.5 + this.#runtime.random() / 2);
     this.#observer?.onOpenFailed?.(slot, now - slot.openStartedAt, error);
     const { openRetryMs } = this.#options;
-    if (openRetryMs > 0) {
+    const verdict = this.#heedsCircuit
+      ? this.#breaker.openFailed(this.#classify(error, 'connect'), slot.openStartedAt, this.#live, now)
+      : 'tell';
+    if (verdict === 'hold') {
+      this.#arm(Math.max(now, this.#breaker.nextOpenAt));
+    } else if (verdict === 'refuse' && openRetryMs === 0) {
+      this.#failAll(error, now);
+    } else if (openRetryMs > 0) {
       this.#nextOpenAt = now + openRetryMs;
       this.#arm(this.#nextOpenAt);
     } else if (this.#waiters.length > this.#slots.count(SlotState.opening)) {
@@ -605,6 +655,63 @@ export class Pool<C> implements LeaseHome<C> {
       }
     }
     this.#wake();
+  }
+
+  /** Everybody in the queue is told the same: asking the server again would bring the same answer. */
+  #failAll(error: unknown, now: number): void {
+    for (let waiter = this.#waiters.dequeue(); waiter !== undefined; waiter = this.#waiters.dequeue()) {
+      this.#counters.openErrors += 1;
+      this.#fail(waiter, error, now);
+    }
+  }
+
+  /**
+   * Tells the pool of an error that a statement met, or one of its connections: it may mean that the server restarts or
+   * has become a replica. Statements' own errors may be told too, and are of no consequence.
+   */
+  heed(error: unknown, connection?: C): void {
+    if (!this.rollout.acting.errorClassify) return;
+    const { mitigation, fatal } = FAILURES[this.#classify(error, 'use')];
+    const now = this.#readClock();
+    if (mitigation === 'purge') {
+      if (this.rollout.acting.failoverPurge && this.#failover.refused(now)) this.#purge(now);
+    } else if (fatal && connection !== undefined) {
+      const slot = this.#slots.of(connection);
+      if (slot !== undefined && this.#isBurst(slot, now)) this.#suspectOlder(now);
+    }
+  }
+
+  /** A connection died. Whether so many did at once that all older ones are suspect. */
+  #isBurst(slot: Slot<C>, now: number): boolean {
+    return this.#heedsCircuit && this.#breaker.connectionLost(slot.openedAt, this.#slots.open, now);
+  }
+
+  /** Tells the pool that a write succeeded: only then does a refused one mean a failover. */
+  wrote(): void {
+    this.#failover.wrote();
+  }
+
+  /** All connections of now close: idle ones at once, leased ones when they are released. */
+  #purge(now: number): void {
+    for (const slot of [...this.#slots.idle()]) this.#close(slot, 'evicted');
+    for (const slot of this.#slots) {
+      if (slot.state === SlotState.leased) slot.retiring ??= 'evicted';
+    }
+    this.#suspectBefore = now;
+    this.#replace();
+  }
+
+  /** None of the connections of now is trusted until it has answered a check. */
+  #suspectOlder(now: number): void {
+    this.#suspectBefore = now;
+    this.#checkSuspects(now);
+  }
+
+  #checkSuspects(now: number): void {
+    for (const slot of [...this.#slots.idle()]) {
+      if (this.#slots.count(SlotState.checking) >= CHECKS_AT_ONCE) return;
+      if (slot.provenAt < this.#suspectBefore) this.#check(slot, now);
+    }
   }
 
   /** A lease ended: the slot is retired, cleaned, or offered to the next. */
@@ -676,7 +783,9 @@ export class Pool<C> implements LeaseHome<C> {
       this.#observer?.onChecked?.(slot, tookMs, error);
       if (error !== undefined) return this.#proofFailed(slot);
       slot.retiring = undefined;
+      slot.provenAt = this.#now;
       this.#offerUnlessSurplus(slot, reason === 'check');
+      if (slot.openedAt < this.#suspectBefore) this.#checkSuspects(this.#now);
     };
     attempt(proof)
       .then(
@@ -846,7 +955,7 @@ export class Pool<C> implements LeaseHome<C> {
       max,
       target: Math.min(max, Math.max(min, leased + checking + waiting)),
       limit: max,
-      circuit: 'closed',
+      circuit: this.#heedsCircuit ? this.#breaker.state : 'closed',
     };
   }
 
@@ -985,6 +1094,7 @@ export class Pool<C> implements LeaseHome<C> {
   #tick(now: number, stalledMs: number): void {
     this.#endOverdue(now);
     this.#timeOut(now, stalledMs);
+    this.#advanceCircuit(now);
     this.#reap(now);
     this.#weighFlags(now, stalledMs);
     for (const slot of suspectedLeaks(this.#slots, this.#options, now)) {
@@ -998,6 +1108,28 @@ export class Pool<C> implements LeaseHome<C> {
     this.#leaseCountAtTick = this.#leaseCount;
     this.#paceTiming(now);
     this.#arm(this.#nextDueAt(now));
+  }
+
+  #advanceCircuit(now: number): void {
+    const { released, closed } = this.#counters;
+    const served = released - closed.broken;
+    this.#breaker.tick(Math.max(0, served - this.#servedAtTick), now);
+    this.#servedAtTick = served;
+    if (!this.#heedsCircuit || !this.#breaker.holds || now - this.#breaker.troubleSince < HELD_MS) return;
+    for (const waiter of this.#waiters.takeUnbounded(now - HELD_MS, TIMEOUTS_PER_TURN)) {
+      this.#counters.openErrors += 1;
+      this.#fail(waiter, this.#lastOpenError, now);
+    }
+  }
+
+  /** Whether the circuit decides; it is kept up to date in any case. */
+  get #heedsCircuit(): boolean {
+    return this.rollout.acting.breaker && this.rollout.acting.errorClassify;
+  }
+
+  /** Connections that are open, in whatever use. */
+  get #live(): number {
+    return this.#slots.open - this.#slots.count(SlotState.opening);
   }
 
   #weighFlags(now: number, stalledMs: number): void {
@@ -1071,6 +1203,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#inUse) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
     if (this.#drain !== undefined) return Math.min(dueAt, this.#drain.deadlineAt);
     if (this.#waiters.length > 0 && this.#nextOpenAt > now) dueAt = Math.min(dueAt, this.#nextOpenAt);
+    if (this.#waiters.length > 0 && this.#heedsCircuit) dueAt = Math.min(dueAt, this.#breaker.dueAt(now));
     const { keepMin, min } = this.#options;
     if (keepMin && this.#slots.open < min) dueAt = Math.min(dueAt, Math.max(this.#nextFillAt, now + 1));
     return dueAt;

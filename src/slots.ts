@@ -52,6 +52,8 @@ export class Slot<C> {
   retiring: CloseReason | undefined = undefined;
   openStartedAt: number;
   openedAt = 0;
+  /** When it was opened or last answered a check. */
+  provenAt = 0;
   /** When it was leased; while shared, when the last answer came. */
   leasedAt = 0;
   /** Of what its latest exclusive holder said it would run; undefined where nobody wants to know. */

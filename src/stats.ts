@@ -1,3 +1,4 @@
+import type { CircuitState } from './breaker/breaker.js';
 import type { StatementCounters } from './query/statements.js';
 import type { FlagReport } from './rollout/rollout.js';
 import type { CloseReason } from './slots.js';
@@ -21,7 +22,8 @@ export interface PoolStats {
   readonly target: number;
   /** The upper bound now in force; never above `max`. */
   readonly limit: number;
-  readonly circuit: 'closed';
+  /** Where the pool's trust in its server stands. */
+  readonly circuit: CircuitState;
 }
 
 /** What a pool has done since it was made; each number only grows. */

@@ -120,6 +120,17 @@ export class Waiters<C> {
     return expired;
   }
 
+  /** Takes out up to `most` waiters without a deadline who joined at `queuedBefore` or earlier. */
+  takeUnbounded(queuedBefore: number, most: number): Waiter<C>[] {
+    const taken: Waiter<C>[] = [];
+    for (const waiter of this) {
+      if (taken.length === most || waiter.queuedAt > queuedBefore) break;
+      if (waiter.timeoutMs === 0) taken.push(waiter);
+    }
+    for (const waiter of taken) this.remove(waiter);
+    return taken;
+  }
+
   *[Symbol.iterator](): IterableIterator<Waiter<C>> {
     for (let waiter = this.head; waiter !== undefined; waiter = asWaiter(waiter.next!)) yield waiter;
   }

@@ -99,6 +99,7 @@ export class KnexFacade implements DriverListener, PoolControl {
     if (this.#hears('release')) this.tell('release', connection);
     const lease = this.#driver.of(connection)?.lease;
     if (lease === undefined) return false;
+    if (connection.__knex__disposed) this.engine.heed(connection.__knex__disposed, lease.connection);
     return lease.release(this.#isRefused(lease) ? 'broken' : 'ok');
   }
 

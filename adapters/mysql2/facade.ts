@@ -108,7 +108,12 @@ export class MysqlFacade implements PoolControl {
   /** An argument of `pool.query` or `pool.execute`; a callback is tied to its caller's context, for an answer comes in that of the socket. */
   bound(given: unknown): unknown {
     if (typeof given !== 'function' || !this.#differences.callbacksKeepContext) return given;
-    return inCallersContext(given as (...told: unknown[]) => unknown);
+    const done = inCallersContext(given as (...told: unknown[]) => unknown);
+    return (error: unknown, result: unknown, ...more: unknown[]) => {
+      if (error) this.engine.heed(error);
+      else if ((result as { affectedRows?: number } | undefined)?.affectedRows) this.engine.wrote();
+      return done(error, result, ...more);
+    };
   }
 
   /** What the pool remembers of a connection that it still has. */
@@ -137,6 +142,7 @@ export class MysqlFacade implements PoolControl {
     const { lease } = pooled;
     pooled.held = false;
     pooled.lease = undefined;
+    if (connection._fatalError) this.engine.heed(connection._fatalError, pooled);
     if (lease === undefined) this.engine.evict(pooled, 'broken');
     else lease.release('broken');
   }

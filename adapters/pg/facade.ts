@@ -40,6 +40,9 @@ type Settle = (error: unknown, lease?: ClientLease) => void;
 
 const nothing = () => {};
 
+/** What PostgreSQL calls a statement that changed rows. */
+const WRITES: ReadonlySet<string | undefined> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
 /** The reason of callers who are left unsettled, as stock leaves them. */
 const ABANDONED = new Error('bug: an abandoned caller was told');
 
@@ -357,7 +360,10 @@ export class PgFacade implements PoolControl {
     client._poolUseCount = (client._poolUseCount ?? 0) + 1;
     this.#pool.emit('release', error, client);
     const broken = lost || this.#driver.isBroken(pooled);
-    if (error) pooled.failed = true;
+    if (error) {
+      pooled.failed = true;
+      this.engine.heed(error, pooled);
+    }
     lease.release(broken ? 'broken' : error ? 'failed' : 'ok');
     // One that is closed or cleaned first may be what a caller in the queue waits for.
     const idles =
@@ -479,6 +485,7 @@ export class PgFacade implements PoolControl {
   #finish(lease: ClientLease, done: QueryCallback, error: unknown, lost: boolean, result?: unknown): void {
     if (lease.released) return;
     lease.connection.answered = undefined;
+    if (!error && WRITES.has((result as { command?: string } | undefined)?.command)) this.engine.wrote();
     this.#giveBack(lease, error, lost);
     if (error) done(error);
     else done(undefined, result);
@@ -504,6 +511,7 @@ export class PgFacade implements PoolControl {
     client.on('error', () => {
       this.#pool.log('additional client error after disconnection due to error', error);
     });
+    this.engine.heed(error, pooled);
     this.engine.evict(pooled, 'broken');
     // While the engine checks a client, its death is the check's result and nobody's error.
     if (wasIdle) this.#pool.emit('error', error, client);

@@ -18,7 +18,11 @@ const planned = (what: string): Optimization => ({ what, fallback: 'off', built:
 /** Every optimisation that has a flag. */
 export const OPTIMIZATIONS = {
   lateBinding: planned('a waiter takes whichever comes first, a release or an opened connection'),
-  errorClassify: planned('errors tell a broken connection from a failed statement'),
+  errorClassify: {
+    what: 'errors tell a broken connection from a failed statement',
+    fallback: 'on',
+    built: true,
+  },
   forecaster: planned('connections are opened ahead of the demand that is forecast'),
   seasonal: planned('the forecast knows what recurs'),
   limitProbe: planned('the number of connections in use follows what the database can bear'),
@@ -31,8 +35,12 @@ export const OPTIMIZATIONS = {
   },
   autoPrepare: { what: 'statements that recur are prepared', fallback: 'auto', built: true },
   learnedValidation: planned('how long an idle connection may be trusted is learned'),
-  failoverPurge: planned('after a failover all connections to the old server are closed at once'),
-  breaker: planned('a database that is down is left alone for a while'),
+  failoverPurge: {
+    what: 'after a failover all connections to the old server are closed at once',
+    fallback: 'on',
+    built: true,
+  },
+  breaker: { what: 'a database that is down is left alone for a while', fallback: 'on', built: true },
   degradedShed: planned('a database in trouble gets the essential queries only'),
   queueDeadline: planned('callers who cannot be served in time are told at once'),
 } as const satisfies Readonly<Record<string, Optimization>>;

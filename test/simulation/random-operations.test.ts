@@ -230,9 +230,11 @@ class World {
         true,
         `nobody waits while a connection idles, but for the outcome of a check (${numbers})`,
       );
-      const helpIsNear = opening + checking + leased + closing > 0 || this.#pool.options.openRetryMs > 0;
+      const isCareful = this.#pool.stats().circuit !== 'closed';
+      const helpIsNear =
+        opening + checking + leased + closing > 0 || this.#pool.options.openRetryMs > 0 || isCareful;
       must(helpIsNear, true, 'a waiter always has something to wait for');
-      if (this.#pool.options.openRetryMs === 0) {
+      if (this.#pool.options.openRetryMs === 0 && !isCareful) {
         must(open + closing >= Math.min(max, waiting), true, 'waiters have connections made for them');
       }
     }
