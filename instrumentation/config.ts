@@ -21,7 +21,6 @@ export interface Settings {
   readonly optimizations: OptimizationFlags;
   readonly pools: EnhancedPoolInstrumentationConfig['pools'];
   readonly telemetry: Required<TelemetryConfig>;
-  readonly mode: 'enhance' | 'observe';
   readonly rollout: RolloutConfig;
   readonly flagProvider: FlagProvider | undefined;
   readonly compatibility: Compatibility;
@@ -87,7 +86,6 @@ export function settle(config: EnhancedPoolInstrumentationConfig): Settings {
     pools: config.pools,
     telemetry: { metrics, acquireSpans, requireParentSpan, connectSpans, querySpans, console },
     compatibility: config.compatibility ?? 'enhanced',
-    mode: config.mode ?? 'enhance',
     rollout: config.rollout ?? {},
     flagProvider: config.flagProvider,
   };
@@ -217,7 +215,6 @@ const CONFIG = shape({
   optimizations: FLAGS,
   pools: callable,
   flagProvider: callable,
-  mode: oneOf(['enhance', 'observe']),
   rollout: shape({
     engine: percent,
     by: oneOf(['process', 'pool']),

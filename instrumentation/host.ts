@@ -46,11 +46,11 @@ export class InstrumentationHost implements Host {
   }
 
   setUp(info: PoolInfo): PoolSetup | undefined {
-    const { libraries, options, compatibility, telemetry, mode } = this.settings;
+    const { libraries, options, compatibility, telemetry } = this.settings;
     if (!libraries.includes(info.library)) return undefined;
     const overrides = this.#overridesFor(info);
     if (overrides.enabled === false) return undefined;
-    if (mode === 'observe' || !isInEngineShare(info, this.settings)) return undefined;
+    if (!isInEngineShare(info, this.settings)) return undefined;
     this.#overridesOf.set(info, overrides);
     this.#onNewPool();
     const series = this.registry.add(info, overrides.name);

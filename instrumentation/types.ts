@@ -33,7 +33,7 @@ export type Compatibility = 'enhanced' | 'strict' | Partial<Differences>;
 
 /** Who gets how much, for a rollout step by step. A process or a pool always falls on the same side. */
 export interface RolloutConfig {
-  /** Share in percent of processes, or pools, that run on the engine; the others are only observed. Default 100. */
+  /** Share in percent of processes, or pools, that run on the engine; the others stay stock. Default 100. */
   engine?: number;
   /** What `engine` is a share of. Default `'process'`. */
   by?: 'process' | 'pool';
@@ -69,10 +69,6 @@ export interface EnhancedPoolInstrumentationConfig extends InstrumentationConfig
   libraries?: Library[];
   /** Engine options for every pool; they stand above those that the application gave its pools. Default none. */
   options?: PoolOptions;
-  /**
-   * `'observe'` leaves every pool stock and only tells of it; `'enhance'` runs it on the engine. Default `'enhance'`.
-   */
-  mode?: 'enhance' | 'observe';
   rollout?: RolloutConfig;
   flagProvider?: FlagProvider;
   /** Flags of the optimisations, by name; see docs/configuration.md for their defaults. */
