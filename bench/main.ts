@@ -10,11 +10,12 @@ import { sayNothing } from './progress.js';
 import { query } from './query/suite.js';
 import { pgbench, reads } from './reads/suite.js';
 import { keep } from './results.js';
+import { rollout } from './rollout/suite.js';
 import type { Effort, Suite } from './suite.js';
 import { printTable } from './table.js';
 import { telemetry } from './telemetry/suite.js';
 
-const SUITES: readonly Suite[] = [acquire, query, reads, pgbench, classifySuite, telemetry, faults];
+const SUITES: readonly Suite[] = [acquire, query, reads, pgbench, rollout, classifySuite, telemetry, faults];
 
 /** Suites of later steps. */
 const TO_COME = ['burst', 'mixed', 'sizing', 'statements', 'overload', 'memory', 'scale'];
