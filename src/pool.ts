@@ -4,6 +4,7 @@ import type { Driver } from './driver.js';
 import { describeStats, PoolError, type PoolErrorCode, type PoolErrorPhase, withoutStack } from './errors.js';
 import { Failover } from './health/failover.js';
 import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
+import { describeHolders } from './health/holders.js';
 import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
@@ -1170,9 +1171,10 @@ export class Pool<C> implements LeaseHome<C> {
     const expired = this.#waiters.takeExpired(now, TIMEOUTS_PER_TURN);
     if (expired.length === 0) return;
     const stats = this.stats();
+    const cause = this.#causeOfWaiting(stats, now);
     for (const waiter of expired) {
       this.#counters.timedOut += 1;
-      this.#fail(waiter, this.#acquireTimeout(waiter, stats, now, stalledMs), now);
+      this.#fail(waiter, this.#acquireTimeout(waiter, cause, stats, now, stalledMs), now);
     }
     this.#advanceDrain();
     if (expired.length === TIMEOUTS_PER_TURN) {
@@ -1247,16 +1249,27 @@ export class Pool<C> implements LeaseHome<C> {
     return withoutStack(() => new PoolError(code, phase, `${what} (${describeStats(stats)})`, stats));
   }
 
-  #acquireTimeout(waiter: Waiter<C>, stats: PoolStats, now: number, stalledMs: number): PoolError {
+  #causeOfWaiting(stats: PoolStats, now: number): string {
+    if (this.#lastOpenError !== undefined) {
+      return `connections cannot be opened (${messageOf(this.#lastOpenError)})`;
+    }
+    if (stats.leased >= stats.limit) {
+      const advice = 'look for slow queries or leases that are not released, or raise max';
+      return `all connections are held: ${describeHolders(this.#slots, now)}; ${advice}`;
+    }
+    return stats.opening > 0
+      ? 'connections are slow to open: look at the server and the network'
+      : 'connections are being checked or closed';
+  }
+
+  #acquireTimeout(
+    waiter: Waiter<C>,
+    because: string,
+    stats: PoolStats,
+    now: number,
+    stalledMs: number,
+  ): PoolError {
     const waitedMs = Math.round(now - waiter.queuedAt);
-    const because =
-      this.#lastOpenError !== undefined
-        ? `connections cannot be opened (${messageOf(this.#lastOpenError)})`
-        : stats.leased >= stats.limit
-          ? 'all connections are held: look for slow queries or leases that are not released, or raise max'
-          : stats.opening > 0
-            ? 'connections are slow to open: look at the server and the network'
-            : 'connections are being checked or closed';
     const stall =
       stalledMs > 0 ? ` The event loop stood still for ${Math.round(stalledMs)} ms meanwhile.` : '';
     const message = `No connection within ${waitedMs} ms: ${because} (${describeStats(stats)}).${stall}`;
