@@ -1,0 +1,106 @@
+import { expect } from 'chai';
+import { type CircuitState, createPool, type Lease, type Pool } from '../../src/index.js';
+import { type FakeConnection, FakeDriver } from './fake-driver.js';
+import { VirtualRuntime } from './virtual-runtime.js';
+
+const SEEDS = Number(process.env.OUTAGE_SEEDS ?? 50);
+const STEP_MS = 20;
+
+/** An application that asks 50 times a second, and a server that goes away at random. */
+class World {
+  readonly runtime: VirtualRuntime;
+  readonly driver: FakeDriver;
+  readonly pool: Pool<FakeConnection>;
+  readonly attempts: number[] = [];
+  readonly states: CircuitState[] = [];
+  unsettled = 0;
+  failed = 0;
+  up = true;
+
+  constructor(seed: number) {
+    this.runtime = new VirtualRuntime(seed);
+    this.driver = new FakeDriver(this.runtime);
+    this.driver.onOpen = () => {
+      this.attempts.push(this.runtime.now());
+      return { afterMs: 2, ends: this.up ? 'well' : 'badly' };
+    };
+    this.pool = createPool({
+      driver: this.driver,
+      runtime: this.runtime,
+      options: { max: 8, acquireTimeoutMs: 0 },
+      classifyError: () => (this.up ? undefined : 'refused'),
+      observer: { onCircuitChanged: ({ to }) => this.states.push(to) },
+    });
+  }
+
+  async step(sqlErrors = 0, lastsMs = STEP_MS): Promise<void> {
+    this.unsettled += 1;
+    this.pool.acquire().then(
+      (lease) => this.#work(lease, sqlErrors),
+      () => {
+        this.unsettled -= 1;
+        this.failed += 1;
+      },
+    );
+    await this.runtime.advance(lastsMs);
+  }
+
+  /** The server goes, and every connection with it. */
+  strike(): void {
+    this.up = false;
+    for (const connection of this.driver.live) {
+      connection.broken = true;
+      this.pool.heed(new Error('gone'), connection);
+    }
+  }
+
+  #work(lease: Lease<FakeConnection>, sqlErrors: number): void {
+    this.unsettled -= 1;
+    this.runtime.schedule(5, () => {
+      const { connection } = lease;
+      const fails = this.runtime.random() < sqlErrors;
+      if (fails) this.pool.heed(Object.assign(new Error('duplicate'), { errno: 1062 }), connection);
+      lease.release(connection.broken ? 'broken' : fails ? 'failed' : 'ok');
+    });
+  }
+}
+
+describe('outages at random', function () {
+  this.timeout(240_000);
+
+  it(`end with the circuit closed, the queue empty and the server never stormed, for each of ${SEEDS} seeds`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const world = new World(seed);
+      for (let step = 0; step < 50; step += 1) await world.step();
+      for (let outage = 0; outage < 3; outage += 1) {
+        world.strike();
+        const lasts = 20 + Math.floor(300 * world.runtime.random());
+        const begins = world.runtime.now();
+        for (let step = 0; step < lasts; step += 1) await world.step();
+        const probes = world.attempts.filter((at) => at >= begins);
+        const peak = Math.max(
+          0,
+          ...probes.map((at) => probes.filter((p) => p >= at && p < at + 1_000).length),
+        );
+        expect(peak, `seed ${seed}: attempts a second`).most(10);
+        expect(world.failed, `seed ${seed}: whoever waits less than ten seconds is served`).equal(0);
+        expect(world.states, `seed ${seed}: it was noticed`).to.include('open');
+        world.up = true;
+        const back = world.runtime.now();
+        while (world.unsettled > 1) await world.step();
+        expect(world.runtime.now() - back, `seed ${seed}: time until the queue is empty`).most(2_500);
+        for (let step = 0; step < 100 * world.runtime.random(); step += 1) await world.step();
+      }
+      for (let step = 0; step < 3_500; step += 1) await world.step();
+      expect(world.pool.stats().circuit, `seed ${seed}`).equal('closed');
+      expect(world.pool.waiting).equal(0);
+    }
+  });
+
+  it('are not seen in 3 % of failed statements over 24 hours', async () => {
+    const world = new World(7);
+    for (let second = 0; second < 86_400; second += 1) await world.step(0.03, 1_000);
+    expect(world.states).deep.equal([]);
+    expect(world.failed).equal(0);
+  });
+});
