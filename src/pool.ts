@@ -9,7 +9,7 @@ import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
 import { guarded, type Observer } from './observer.js';
-import { type QueryProfile, QueryProfiles } from './query/profiles.js';
+import { type Lane, type QueryProfile, QueryProfiles } from './query/profiles.js';
 import type { StatementCounters } from './query/statements.js';
 import {
   type FlagSetting,
@@ -19,6 +19,7 @@ import {
 } from './rollout/flags.js';
 import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
+import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, spread } from './selection/packing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
@@ -89,6 +90,7 @@ export class Pool<C> implements LeaseHome<C> {
   readonly profiles = new QueryProfiles();
   /** Counted by an adapter that knows single statements; told by `report()`. */
   statementCounters: Readonly<StatementCounters> | undefined = undefined;
+  readonly #lanes = new Lanes();
   readonly #driver: Driver<C>;
   readonly #observer: Observer<C> | undefined;
   readonly #runtime: Runtime;
@@ -201,7 +203,7 @@ export class Pool<C> implements LeaseHome<C> {
    */
   tryAcquire(hint?: Hint): Lease<C> | undefined {
     if (this.#drain !== undefined) throw this.#refusal('POOL_CLOSED', hint);
-    if (this.#waiters.length > 0 || hint?.signal?.aborted === true) return undefined;
+    if (hint?.signal?.aborted === true) return undefined;
     try {
       return this.#leaseIdle(hint);
     } catch (fault) {
@@ -210,12 +212,15 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #leaseIdle(hint: Hint | undefined): Lease<C> | undefined {
+    const profile = this.#profileOf(hint);
+    const lane = profile === undefined ? 'fast' : this.#lanes.laneOf(profile, hint);
+    if (!this.#isNext(lane)) return undefined;
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
     const slot = this.#select();
     if (slot === undefined || this.#needsCheck(slot)) return undefined;
     this.#counters.immediate += 1;
-    const lease = this.#lease(slot, timed, this.#profileOf(hint));
+    const lease = this.#lease(slot, timed, profile, lane);
     if (timed) this.#recordWait(lease, 0, undefined);
     return lease;
   }
@@ -273,9 +278,13 @@ export class Pool<C> implements LeaseHome<C> {
   /** A caller has joined the queue. */
   #attend(waiter: Waiter<C>, now: number): void {
     waiter.profile = this.#profileOf(waiter.hint);
+    if (waiter.profile !== undefined) {
+      this.#waiters.changeLane(waiter, this.#lanes.laneOf(waiter.profile, waiter.hint));
+    }
     if (this.#slots.count(SlotState.leased) < this.#options.max || this.#slots.count(SlotState.idle) > 0) {
       this.#serve(now);
       if (waiter.queued) this.#grow(now, waiter);
+      if (waiter.queued && this.#slots.count(SlotState.idle) > 0) this.#counters.heldBack += 1;
     }
     if (this.#heedsCircuit && this.#breaker.refuses && this.#live === 0)
       this.#failAll(this.#lastOpenError, now);
@@ -306,15 +315,23 @@ export class Pool<C> implements LeaseHome<C> {
     if (outcome === 'broken') slot.retiring = 'broken';
     slot.holders -= 1;
     if (slot.depth > 1) this.#answered(slot, lease as SharedLease<C>);
+    else if (slot.lane === 'slow') this.#leaveSlowLane(slot);
     if (slot.holders > 0 || slot.state !== SlotState.leased) return true;
     try {
       if (!this.#inUse) this.#wake();
       this.#afterUse(slot);
+      // The end of a slow query may let in another one, beside a connection that was idle all the while.
+      if (this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0) this.#serve(this.#now);
     } catch (fault) {
       this.#giveUp(fault);
       if (slot.state === SlotState.leased) this.#close(slot, 'broken');
     }
     return true;
+  }
+
+  #leaveSlowLane(slot: Slot<C>): void {
+    slot.lane = 'fast';
+    this.#lanes.slowEnded(this.#now);
   }
 
   /** Apart from `acquire`, which would otherwise pay for this closure on every call. */
@@ -390,10 +407,41 @@ export class Pool<C> implements LeaseHome<C> {
     return new SharedLease(slot, timed, now, costMs);
   }
 
-  #lease(slot: Slot<C>, timed: boolean, profile: QueryProfile | undefined): Lease<C> {
+  /** While lanes act, whether the queue lets a newcomer pass; else whether there is none. */
+  #isNext(lane: Lane): boolean {
+    const waiters = this.#waiters;
+    if (!this.#lanes.mixed || !this.rollout.acting.lanes) return waiters.length === 0;
+    return this.#advised('lanes', () => this.#admitsByLanes(lane)) ?? waiters.length === 0;
+  }
+
+  #admitsByLanes(lane: Lane): boolean {
+    const waiters = this.#waiters;
+    return this.#lanes.admits(lane, waiters.first('fast'), waiters.first('slow'), this.#options.max);
+  }
+
+  /** Whose turn it is; undefined when those who wait have to leave a free connection to others. */
+  #nextWaiter(): Waiter<C> | undefined {
+    const waiters = this.#waiters;
+    const { head } = waiters;
+    if (head === undefined || !this.#lanes.mixed || this.#drain !== undefined) return head;
+    if (!this.rollout.acting.lanes) return head;
+    const next = this.#advised('lanes', () => this.#nextByLanes());
+    // It has just been taken back when it threw.
+    return this.rollout.acting.lanes ? next : head;
+  }
+
+  #nextByLanes(): Waiter<C> | undefined {
+    const waiters = this.#waiters;
+    const lane = this.#lanes.next(this.#now, waiters.first('fast'), waiters.first('slow'), this.#options.max);
+    return lane === undefined ? undefined : waiters.first(lane);
+  }
+
+  #lease(slot: Slot<C>, timed: boolean, profile: QueryProfile | undefined, lane: Lane): Lease<C> {
     this.#slots.move(slot, SlotState.leased);
     slot.leasedAt = this.#now;
     slot.profile = profile;
+    slot.lane = lane;
+    if (profile !== undefined) this.#lanes.took(lane, this.#slots.count(SlotState.leased), this.#now);
     this.#hold(slot);
     return new Lease(slot, timed);
   }
@@ -418,6 +466,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Serves waiters from idle slots, the suspect ones once they are checked. */
   #serve(now: number): void {
     while (this.#waiters.length > this.#slots.count(SlotState.checking)) {
+      if (this.#nextWaiter() === undefined) return;
       const slot = this.#select();
       if (slot === undefined) return;
       if (this.#needsCheck(slot)) this.#check(slot, now);
@@ -425,12 +474,14 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
-  /** The head of the queue takes a slot that has become free. */
+  /** Whose turn it is takes a slot that has become free. */
   #handOver(slot: Slot<C>): void {
-    const { costMs } = this.#waiters.head!;
-    if (costMs !== undefined && this.#driver.canShare?.(slot.connection!) === true)
+    const waiter = this.#nextWaiter()!;
+    if (waiter.costMs !== undefined && this.#driver.canShare?.(slot.connection!) === true) {
       return this.#shareOut(slot);
-    const waiter = this.#waiters.dequeue()!;
+    }
+    if (this.#lanes.mixed) this.#weighOvertaking(waiter);
+    this.#waiters.remove(waiter);
     waiter.stopListening?.();
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
@@ -443,7 +494,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #leaseTo(waiter: Waiter<C>, slot: Slot<C>, timed: boolean): Lease<C> {
     try {
-      return this.#lease(slot, timed, waiter.profile);
+      return this.#lease(slot, timed, waiter.profile, waiter.lane);
     } catch (fault) {
       // Back among those who are handed back.
       this.#waiters.enqueue(waiter);
@@ -456,7 +507,7 @@ export class Pool<C> implements LeaseHome<C> {
     const now = this.#readClock();
     this.#slots.share(slot, MOST_IN_FLIGHT);
     slot.leasedAt = now;
-    for (let waiter = this.#waiters.head; waiter?.costMs !== undefined; waiter = this.#waiters.head) {
+    for (let waiter = this.#nextWaiter(); waiter?.costMs !== undefined; waiter = this.#nextWaiter()) {
       if (slot.holders > 0 && !this.#hasRoom(slot, waiter.costMs, now)) return;
       this.#waiters.remove(waiter);
       waiter.stopListening?.();
@@ -489,6 +540,15 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
+  /** Where the lanes and the order of arrival differ, acting or not: what each one's choice makes the other's wait. */
+  #weighOvertaking(served: Waiter<C>): void {
+    const head = this.#waiters.head!;
+    const byLanes = this.#nextByLanes();
+    if (byLanes === undefined || byLanes === head) return;
+    if (served === byLanes) this.#counters.overtakings += 1;
+    this.rollout.recordRegret('lanes', byLanes.profile?.meanMs ?? 0, head.profile?.meanMs ?? 0);
+  }
+
   #recordWait(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void {
     if (lease.timed) {
       this.#waitTimes.record(waitedMs);
@@ -507,8 +567,10 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #learn(profile: QueryProfile, heldMs: number, outcome: Outcome): void {
-    if (profile.runs > 0) this.rollout.recordHold(heldMs / profile.typicalMs);
+    const isStatement = profile !== this.profiles.session && profile !== this.profiles.other;
+    if (isStatement && profile.runs > 0) this.rollout.recordHold(heldMs / profile.typicalMs);
     profile.learn(heldMs, outcome);
+    if (isStatement) this.#lanes.learn(profile, heldMs);
   }
 
   #listenForAbort(waiter: Waiter<C>, signal: AbortSignal): void {
@@ -725,7 +787,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** A slot is free: for the head of the queue, once proven where it must be, else for the idle stack. */
   #offer(slot: Slot<C>, proven = false): void {
     const { length } = this.#waiters;
-    if (length > 0) {
+    if (length > 0 && this.#nextWaiter() !== undefined) {
       if (proven || this.#driver.mustCheck?.(slot.connection!) !== true) return this.#handOver(slot);
       if (length > this.#slots.count(SlotState.checking)) return this.#check(slot, this.#readClock());
     }
@@ -887,6 +949,7 @@ export class Pool<C> implements LeaseHome<C> {
     const deadlineAt = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
     this.#drain = { promise, resolve, deadlineAt };
     if (waiting === 'reject') this.#rejectAll(now);
+    else this.#serve(now);
     this.#advanceDrain();
     this.#arm(deadlineAt);
     return promise;
@@ -1098,6 +1161,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#advanceCircuit(now);
     this.#reap(now);
     this.#weighFlags(now, stalledMs);
+    if (this.readsQueries) this.#watchLanes(now);
     for (const slot of suspectedLeaks(this.#slots, this.#options, now)) {
       slot.leakReported = true;
       this.#counters.leaksSuspected += 1;
@@ -1131,6 +1195,11 @@ export class Pool<C> implements LeaseHome<C> {
   /** Connections that are open, in whatever use. */
   get #live(): number {
     return this.#slots.open - this.#slots.count(SlotState.opening);
+  }
+
+  #watchLanes(now: number): void {
+    this.#lanes.tick(now, this.#slots.count(SlotState.leased), this.#options.max);
+    if (this.#slots.count(SlotState.idle) > 0) this.#serve(now);
   }
 
   #weighFlags(now: number, stalledMs: number): void {
@@ -1202,7 +1271,8 @@ export class Pool<C> implements LeaseHome<C> {
 
   #nextDueAt(now: number): number {
     let dueAt = Math.min(this.#waiters.earliestDeadline(), nextSlotDueAt(this.#slots, this.#options));
-    if (this.#inUse) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
+    const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
+    if (this.#inUse || holdsBack) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
     if (this.#drain !== undefined) return Math.min(dueAt, this.#drain.deadlineAt);
     if (this.#waiters.length > 0 && this.#nextOpenAt > now) dueAt = Math.min(dueAt, this.#nextOpenAt);
     if (this.#waiters.length > 0 && this.#heedsCircuit) dueAt = Math.min(dueAt, this.#breaker.dueAt(now));

@@ -1,5 +1,5 @@
 import type { LeaseHome } from './lease.js';
-import type { QueryProfile } from './query/profiles.js';
+import type { Lane, QueryProfile } from './query/profiles.js';
 
 /** The states of a slot; numbers, because a move happens twice in every query. */
 export const SlotState = { opening: 0, idle: 1, leased: 2, checking: 3, closing: 4, gone: 5 } as const;
@@ -58,6 +58,8 @@ export class Slot<C> {
   leasedAt = 0;
   /** Of what its latest exclusive holder said it would run; undefined where nobody wants to know. */
   profile: QueryProfile | undefined = undefined;
+  /** The lane that its exclusive holder came by; `fast` when there is none. */
+  lane: Lane = 'fast';
   idleSince = 0;
   /** When an open, a check or a close must be over. */
   deadlineAt = Number.POSITIVE_INFINITY;

@@ -38,6 +38,10 @@ export interface PoolCounters {
   sharedDepthMost: number;
   /** Acquires served after a wait in the queue. */
   waited: number;
+  /** Acquires served before somebody who had waited longer, whose query is slower. */
+  overtakings: number;
+  /** Slow queries that had to wait beside an idle connection, which was kept for fast ones. */
+  heldBack: number;
   timedOut: number;
   aborted: number;
   /** Acquires refused because the queue was full or the pool closed. */
@@ -64,6 +68,8 @@ export function newCounters(): PoolCounters {
     spread: 0,
     sharedDepthMost: 0,
     waited: 0,
+    overtakings: 0,
+    heldBack: 0,
     timedOut: 0,
     aborted: 0,
     rejected: 0,

@@ -1,6 +1,6 @@
 import type { Hint } from './hint.js';
 import type { Lease } from './lease.js';
-import type { QueryProfile } from './query/profiles.js';
+import type { Lane, QueryProfile } from './query/profiles.js';
 
 /** One caller in the queue. It is settled exactly once. */
 export class Waiter<C> {
@@ -14,6 +14,10 @@ export class Waiter<C> {
   profile: QueryProfile | undefined = undefined;
   /** What its one statement is expected to cost a connection that it may share, in milliseconds; undefined for one of its own. */
   costMs: number | undefined = undefined;
+  /** Where it queues. */
+  lane: Lane = 'fast';
+  /** Its number among all who ever queued: what first come, first served goes by. */
+  order = 0;
   /** Whether a connection had to be opened on its behalf. */
   openedFor = false;
   /** The observer's own: what it wants to remember of this caller. */
@@ -56,8 +60,97 @@ class Ends<C> {
 
 type Link<C> = Waiter<C> | Ends<C>;
 
-/** A first-in, first-out queue with O(1) enqueue, dequeue and cancel: a ring of links through the waiters. */
+/**
+ * A queue with O(1) enqueue, dequeue and cancel: a ring of links through the waiters of each lane. Taken as a whole it is
+ * first in, first out.
+ */
 export class Waiters<C> {
+  readonly #fast = new Ring<C>();
+  readonly #slow = new Ring<C>();
+  #arrivals = 0;
+
+  get length(): number {
+    return this.#fast.length + this.#slow.length;
+  }
+
+  /** Who came first, in whichever lane. */
+  get head(): Waiter<C> | undefined {
+    if (this.#slow.length === 0) return this.#fast.head;
+    return earlier(this.#fast.head, this.#slow.head);
+  }
+
+  /** Who came first of a lane. */
+  first(lane: Lane): Waiter<C> | undefined {
+    return this.#ringOf(lane).head;
+  }
+
+  enqueue(waiter: Waiter<C>): void {
+    this.#arrivals += 1;
+    waiter.order = this.#arrivals;
+    this.#ringOf(waiter.lane).enqueue(waiter);
+  }
+
+  /** Moves the one that came last to the end of another lane. */
+  changeLane(waiter: Waiter<C>, lane: Lane): void {
+    if (waiter.lane === lane) return;
+    this.remove(waiter);
+    waiter.lane = lane;
+    this.enqueue(waiter);
+  }
+
+  dequeue(): Waiter<C> | undefined {
+    const { head } = this;
+    if (head !== undefined) this.remove(head);
+    return head;
+  }
+
+  /** False when the waiter had already left. */
+  remove(waiter: Waiter<C>): boolean {
+    return this.#ringOf(waiter.lane).remove(waiter);
+  }
+
+  /** The next deadline, infinite when nobody has one. O(1) while all wait equally long. */
+  earliestDeadline(): number {
+    return Math.min(this.#fast.earliestDeadline(), this.#slow.earliestDeadline());
+  }
+
+  /** Takes out up to `most` waiters whose deadline has come. */
+  takeExpired(now: number, most: number): Waiter<C>[] {
+    const expired = this.#fast.takeExpired(now, most);
+    return this.#slow.length === 0
+      ? expired
+      : [...expired, ...this.#slow.takeExpired(now, most - expired.length)];
+  }
+
+  /** Takes out up to `most` waiters without a deadline who joined at `queuedBefore` or earlier. */
+  takeUnbounded(queuedBefore: number, most: number): Waiter<C>[] {
+    const taken = this.#fast.takeUnbounded(queuedBefore, most);
+    return [...taken, ...this.#slow.takeUnbounded(queuedBefore, most - taken.length)];
+  }
+
+  /** First come first, whatever their lanes. */
+  *[Symbol.iterator](): IterableIterator<Waiter<C>> {
+    let fast = this.#fast.head;
+    let slow = this.#slow.head;
+    for (let next = earlier(fast, slow); next !== undefined; next = earlier(fast, slow)) {
+      if (next === fast) fast = asWaiter(fast.next!);
+      else slow = asWaiter(slow!.next!);
+      yield next;
+    }
+  }
+
+  #ringOf(lane: Lane): Ring<C> {
+    return lane === 'slow' ? this.#slow : this.#fast;
+  }
+}
+
+function earlier<C>(one: Waiter<C> | undefined, other: Waiter<C> | undefined): Waiter<C> | undefined {
+  if (one === undefined) return other;
+  return other !== undefined && other.order < one.order ? other : one;
+}
+
+/** The waiters of one lane, first in, first out. */
+class Ring<C> {
   readonly #ends = new Ends<C>();
   #length = 0;
   /** False once somebody joined with a deadline before the last one's: the ring is then no longer in deadline order. */
@@ -82,13 +175,6 @@ export class Waiters<C> {
     this.#length += 1;
   }
 
-  dequeue(): Waiter<C> | undefined {
-    const { head } = this;
-    if (head !== undefined) this.remove(head);
-    return head;
-  }
-
-  /** False when the waiter had already left. */
   remove(waiter: Waiter<C>): boolean {
     const { previous, next } = waiter;
     if (previous === undefined || next === undefined) return false;
@@ -100,7 +186,6 @@ export class Waiters<C> {
     return true;
   }
 
-  /** The next deadline, infinite when nobody has one. O(1) while all wait equally long. */
   earliestDeadline(): number {
     if (this.#inDeadlineOrder) return this.head?.deadlineAt ?? Number.POSITIVE_INFINITY;
     let earliest = Number.POSITIVE_INFINITY;
@@ -108,7 +193,6 @@ export class Waiters<C> {
     return earliest;
   }
 
-  /** Takes out up to `most` waiters whose deadline has come. */
   takeExpired(now: number, most: number): Waiter<C>[] {
     const expired: Waiter<C>[] = [];
     for (const waiter of this) {
@@ -120,7 +204,6 @@ export class Waiters<C> {
     return expired;
   }
 
-  /** Takes out up to `most` waiters without a deadline who joined at `queuedBefore` or earlier. */
   takeUnbounded(queuedBefore: number, most: number): Waiter<C>[] {
     const taken: Waiter<C>[] = [];
     for (const waiter of this) {

@@ -14,6 +14,7 @@ interface Optimization {
 }
 
 const planned = (what: string): Optimization => ({ what, fallback: 'off', built: false });
+const built = (what: string, fallback: FlagSetting): Optimization => ({ what, fallback, built: true });
 
 /** Every optimisation that has a flag. */
 export const OPTIMIZATIONS = {
@@ -26,7 +27,7 @@ export const OPTIMIZATIONS = {
   forecaster: planned('connections are opened ahead of the demand that is forecast'),
   seasonal: planned('the forecast knows what recurs'),
   limitProbe: planned('the number of connections in use follows what the database can bear'),
-  lanes: planned('short queries never queue behind long ones'),
+  lanes: built('short queries never queue behind long ones', 'off'),
   affinity: planned('a query gets a connection that has prepared it before'),
   pipelining: {
     what: 'short read-only statements share a connection',

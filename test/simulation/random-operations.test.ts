@@ -1,4 +1,4 @@
-import { createPool, type Lease, type Pool, SharedLease } from '../../src/index.js';
+import { createPool, type Hint, type Lease, type Pool, SharedLease } from '../../src/index.js';
 import { MOST_IN_FLIGHT } from '../../src/selection/packing.js';
 import { type FakeConnection, FakeDriver, type Reply } from './fake-driver.js';
 import { settle, VirtualRuntime } from './virtual-runtime.js';
@@ -36,11 +36,16 @@ class World {
   /** Connections in use that are to close when their last holder lets go. */
   readonly #doomed = new Set<FakeConnection>();
   readonly #aborts: AbortController[] = [];
+  readonly #lanes: boolean;
   #unsettled = 0;
+  /** Since when callers have waited beside an idle connection without a lease given or ended. */
+  #heldBackSince = Number.POSITIVE_INFINITY;
+  #turnover = 0;
   #lastMax = 8;
 
   constructor(seed: number) {
     this.#runtime = new VirtualRuntime(seed);
+    this.#lanes = seed % 3 === 0;
     this.#driver = new FakeDriver(this.#runtime);
     this.#driver.onOpen = () => this.#reply(0.1, 0.02);
     this.#driver.onCheck = () => this.#reply(0.1, 0.02);
@@ -64,6 +69,7 @@ class World {
         leakThresholdMs: 300,
         openRetryMs: seed % 4 === 0 ? 30 : 0,
       },
+      flags: { lanes: this.#lanes ? 'on' : 'off' },
       observer: {
         onOpening: () => this.#expectRoom(),
       },
@@ -123,16 +129,27 @@ class World {
       settled = true;
       this.#unsettled -= 1;
     };
+    const query = this.#lanes ? this.#query() : {};
     this.#pool
-      .acquire({ signal: abort.signal, ...(deadlineMs === undefined ? {} : { deadlineMs }) })
+      .acquire({ signal: abort.signal, ...query, ...(deadlineMs === undefined ? {} : { deadlineMs }) })
       .then((lease) => {
         once();
         this.#take(lease);
       }, once);
   }
 
+  /** Anything that may be said of a query, true or not. */
+  #query(): Hint {
+    const chance = this.#runtime.random();
+    if (chance < 0.2) return {};
+    if (chance < 0.5) return { queryType: 'look-up', estimatedDurationMs: 1 };
+    if (chance < 0.6) return { queryType: 'job', estimatedDurationMs: 500, requiresTransaction: true };
+    const type = Math.floor(1_000 * this.#runtime.random());
+    return { queryType: `report ${type}`, estimatedDurationMs: 500 };
+  }
+
   #tryAcquire(): void {
-    const lease = this.#pool.tryAcquire();
+    const lease = this.#pool.tryAcquire(this.#lanes ? this.#query() : undefined);
     if (lease !== undefined) this.#take(lease);
   }
 
@@ -223,7 +240,7 @@ class World {
     must(open, idle + leased + checking + opening, 'open is the sum of its parts');
     must(waiting, this.#unsettled, 'the queue holds all who are unsettled');
     if (waiting > 0) {
-      const served = idle === 0 || waiting <= checking;
+      const served = idle === 0 || waiting <= checking || this.#isHeldBack();
       const numbers = JSON.stringify(this.#pool.stats());
       must(
         served,
@@ -238,10 +255,22 @@ class World {
         must(open + closing >= Math.min(max, waiting), true, 'waiters have connections made for them');
       }
     }
+    if (waiting === 0 || idle === 0) this.#heldBackSince = Number.POSITIVE_INFINITY;
     const holding = new Set(this.#held.map(({ slot }) => slot));
     must(leased, holding.size, 'leases are known to their holders');
     for (const slot of holding)
       must(slot.holders, this.#owners.get(slot.connection!)!.size, 'holders are counted');
+  }
+
+  /** Lanes may let slow queries wait beside an idle connection, but not when nothing else happens in the pool. */
+  #isHeldBack(): boolean {
+    if (!this.#lanes || [...this.#pool.waiters()].some(({ lane }) => lane === 'fast')) return false;
+    const { immediate, waited, released } = this.#pool.counters;
+    const turnover = immediate + waited + released;
+    const now = this.#runtime.now();
+    if (turnover !== this.#turnover || this.#heldBackSince > now) this.#heldBackSince = now;
+    this.#turnover = turnover;
+    return now - this.#heldBackSince <= 1_200;
   }
 
   #reply(badly: number, never: number): Reply {

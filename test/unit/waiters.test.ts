@@ -22,6 +22,21 @@ describe('the queue of waiters', () => {
     ]);
   });
 
+  it('has a ring for each lane, and as a whole is first in, first out', () => {
+    const queue = new Waiters<never>();
+    const all = [waiter(), waiter(5), waiter(), waiter(), waiter(7)];
+    for (const slow of [all[1]!, all[2]!, all[4]!]) slow.lane = 'slow';
+    for (const each of all) queue.enqueue(each);
+    expect([...queue]).deep.equal(all);
+    expect([queue.first('fast'), queue.first('slow'), queue.head]).deep.equal([all[0], all[1], all[0]]);
+    expect(queue.earliestDeadline()).equal(5);
+    expect(queue.takeExpired(6, 10)).deep.equal([all[1]]);
+    queue.remove(all[0]!);
+    expect(queue.head).equal(all[2]);
+    expect([queue.dequeue(), queue.dequeue(), queue.dequeue()]).deep.equal([all[2], all[3], all[4]]);
+    expect(queue.length).equal(0);
+  });
+
   it('lets anybody leave, once', () => {
     const queue = new Waiters<never>();
     const all = [waiter(), waiter(), waiter()];

@@ -1,0 +1,121 @@
+import { expect } from 'chai';
+import { QueryProfile } from '../../../src/query/profiles.js';
+import { Lanes } from '../../../src/selection/lanes.js';
+
+const MAX = 10;
+const at = (queuedAt: number) => ({ queuedAt });
+
+/** A profile that has learned `runs` holds of so many milliseconds. */
+function taught(lanes: Lanes, heldMs: number, runs = 5): QueryProfile {
+  const profile = new QueryProfile(`of ${heldMs} ms`);
+  for (let run = 0; run < runs; run += 1) {
+    profile.learn(heldMs, 'ok');
+    lanes.learn(profile, heldMs);
+  }
+  return profile;
+}
+
+/** Lanes after three seconds of a load: leases a tick of each kind, while so many are out. */
+function under({ fast = 30, slow = 4, slowHeld = 7, leased = 9 }): Lanes {
+  const lanes = new Lanes();
+  lanes.slowHeld = slowHeld;
+  for (let now = 100; now <= 3_000; now += 100) {
+    for (let lease = 0; lease < fast; lease += 1) lanes.took('fast', leased, now);
+    for (let lease = 0; lease < slow; lease += 1) {
+      lanes.took('slow', leased, now);
+      lanes.slowEnded(now);
+    }
+    lanes.tick(now, leased, MAX);
+  }
+  return lanes;
+}
+
+describe('the lane of a query', () => {
+  it('is slow when it takes ten times the median and 20 ms, and fast again well below that', () => {
+    const lanes = new Lanes();
+    for (let run = 0; run < 100; run += 1) taught(lanes, 1, 1);
+    const report = taught(lanes, 200);
+    expect(lanes.laneOf(report, undefined)).equal('slow');
+    expect(lanes.laneOf(taught(lanes, 19), undefined)).equal('fast');
+    for (let run = 0; run < 200; run += 1) {
+      report.learn(15, 'ok');
+      lanes.learn(report, 15);
+      taught(lanes, 1, 3);
+    }
+    expect(report.lane, 'above 70 % of the bound').equal('slow');
+    for (let run = 0; run < 200; run += 1) {
+      report.learn(5, 'ok');
+      lanes.learn(report, 5);
+      taught(lanes, 1, 3);
+    }
+    expect(report.lane).equal('fast');
+  });
+
+  it('is fast for all where most take long', () => {
+    const lanes = new Lanes();
+    for (let run = 0; run < 100; run += 1) taught(lanes, 200, 1);
+    expect(lanes.laneOf(taught(lanes, 250), undefined)).equal('fast');
+  });
+
+  it('goes by the caller where its runs have taught too little, and not for a transaction', () => {
+    const lanes = new Lanes();
+    const unknown = new QueryProfile('unknown');
+    expect(lanes.laneOf(unknown, undefined)).equal('fast');
+    expect(lanes.laneOf(unknown, { estimatedDurationMs: 500 })).equal('slow');
+    expect(lanes.laneOf(unknown, { estimatedDurationMs: 5 })).equal('fast');
+    expect(lanes.laneOf(unknown, { estimatedDurationMs: 500, requiresTransaction: true })).equal('fast');
+    expect(lanes.laneOf(taught(lanes, 1, 3), { estimatedDurationMs: 500 })).equal('fast');
+  });
+});
+
+describe('lanes', () => {
+  it('are called for by a busy pool with a mixed load, and by no other', () => {
+    expect(under({}).mixed).equal(true);
+    expect(under({ slowHeld: 3, leased: 4 }).mixed, 'not busy').equal(false);
+    expect(under({ slow: 0, slowHeld: 0 }).mixed, 'all fast').equal(false);
+    expect(under({ fast: 0 }).mixed, 'all slow').equal(false);
+  });
+
+  it('keep one connection, and more only where the slow can spare them', () => {
+    expect(under({}).reserve).equal(1);
+    expect(under({ slowHeld: 4 }).reserve).equal(2);
+    expect(under({ slowHeld: 4, leased: 5 }).mixed).equal(false);
+  });
+
+  it('close when the fast are gone', () => {
+    const lanes = under({});
+    for (let now = 3_100; now <= 3_600; now += 100) lanes.tick(now, 9, MAX);
+    expect(lanes.mixed).equal(false);
+    expect(lanes.reserve).equal(0);
+  });
+
+  it('serve the fast first, but one slow always and whoever has waited for long', () => {
+    const lanes = under({});
+    lanes.slowHeld = 3;
+    expect(lanes.next(5_000, at(4_990), at(4_900), MAX)).equal('fast');
+    expect(lanes.next(5_000, at(4_990), at(4_850), MAX), 'aged').equal('slow');
+    lanes.slowHeld = 0;
+    expect(lanes.next(5_000, at(4_000), at(4_999), MAX), 'none of theirs').equal('slow');
+    expect(lanes.next(5_000, undefined, undefined, MAX)).equal(undefined);
+  });
+
+  it('let the slow wait beside a free connection when they have all but the reserve', () => {
+    const lanes = under({});
+    lanes.slowHeld = 9;
+    expect(lanes.next(3_500, undefined, at(3_400), MAX)).equal(undefined);
+    expect(lanes.admits('slow', undefined, undefined, MAX)).equal(false);
+    expect(lanes.admits('fast', undefined, at(3_400), MAX)).equal(true);
+    expect(lanes.admits('fast', at(3_450), at(3_400), MAX), 'not before another fast one').equal(false);
+    lanes.slowHeld = 8;
+    expect(lanes.next(3_500, undefined, at(3_400), MAX)).equal('slow');
+    expect(lanes.admits('slow', undefined, undefined, MAX)).equal(true);
+    expect(lanes.admits('slow', undefined, at(3_400), MAX), 'not before another slow one').equal(false);
+  });
+
+  it('let the slow out when nothing has ended among them for a second', () => {
+    const lanes = under({});
+    lanes.slowHeld = 9;
+    expect(lanes.next(4_500, undefined, at(3_600), MAX)).equal(undefined);
+    expect(lanes.next(4_600, undefined, at(3_600), MAX)).equal('slow');
+  });
+});
