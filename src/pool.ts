@@ -237,6 +237,7 @@ export class Pool<C> implements LeaseHome<C> {
     const now = this.#readClock();
     const slot = this.#advised('pipelining', () => this.#selectShared(costMs, now));
     if (slot === undefined) return undefined;
+    this.#counters.shared += 1;
     const lease = this.#leaseShared(slot, costMs, now);
     if (lease.timed) this.#recordWait(lease, 0, undefined);
     return lease;
@@ -402,7 +403,6 @@ export class Pool<C> implements LeaseHome<C> {
     if (timed) this.#readLeaseClock();
     slot.loadMs += costMs;
     this.#hold(slot);
-    this.#counters.shared += 1;
     if (slot.holders > this.#counters.sharedDepthMost) this.#counters.sharedDepthMost = slot.holders;
     return new SharedLease(slot, timed, now, costMs);
   }

@@ -386,19 +386,18 @@ export class PgFacade implements PoolControl {
     client.pipeline = true;
     this.#tellAcquired(lease);
     this.#pool.log('dispatching query');
-    client.query(
-      this.#statements.prepared(statement, pooled),
-      undefined,
-      (error: unknown, result: unknown) => {
-        this.#pool.log('query dispatched');
-        pooled.sharers -= 1;
-        this.#giveBack(lease, error, endsSession(error));
-        this.#statements.learnShared(statement, lease);
-        if (error && !this.#sendsAgain(statement, error, endsSession(error))) done(error);
-        else if (error) this.#sendAgain(statement, text, values, done);
-        else done(undefined, result);
-      },
-    );
+    const answered: QueryCallback = (error, result) => {
+      this.#pool.log('query dispatched');
+      pooled.sharers -= 1;
+      this.#giveBack(lease, error, endsSession(error));
+      this.#statements.learnShared(statement, lease);
+      if (error && !this.#sendsAgain(statement, error, endsSession(error))) done(error);
+      else if (error) this.#sendAgain(statement, text, values, done);
+      else done(undefined, result);
+    };
+    const named = this.#statements.prepared(statement, pooled);
+    if (named === undefined) client.query(text, values, answered);
+    else client.query(named, undefined, answered);
   }
 
   /** `died`: whether it died with a connection that it would not have shared in stock. */
@@ -444,10 +443,11 @@ export class PgFacade implements PoolControl {
       if (error && this.#sendsAgain(statement, error, false)) this.#sendAgain(statement, text, values, done);
       else done(error, result);
     };
-    const sent = this.#statements.prepared(statement, lease.connection);
+    const named = this.#statements.prepared(statement, lease.connection);
+    const [sent, sentValues] = named === undefined ? [text, values] : [named, undefined];
     statement.sentAt = performance.now();
-    if (verify === undefined) this.#dispatch(lease, sent, undefined, learns);
-    else this.#verifyAndDispatch(verify, lease, sent, undefined, learns);
+    if (verify === undefined) this.#dispatch(lease, sent, sentValues, learns);
+    else this.#verifyAndDispatch(verify, lease, sent, sentValues, learns);
   }
 
   #verifyAndDispatch(

@@ -72,8 +72,8 @@ export class PgStatements {
     return known.sharing.whyAlone(roundTripMs) === undefined ? known.sharing.costMs(roundTripMs) : undefined;
   }
 
-  /** What is to be given to `client.query`: under a name where that pays. */
-  prepared(statement: PgStatement, pooled: PooledClient): object {
+  /** The statement under a name, where that pays; undefined where it is to be sent as it was given. */
+  prepared(statement: PgStatement, pooled: PooledClient): object | undefined {
     const { plain } = statement;
     try {
       statement.name = this.#nameFor(statement, pooled);
@@ -81,7 +81,7 @@ export class PgStatements {
       statement.name = undefined;
       this.#engine.tripFlag('autoPrepare', error);
     }
-    return statement.name === undefined ? plain : { ...plain, name: statement.name };
+    return statement.name === undefined ? undefined : { ...plain, name: statement.name };
   }
 
   /** Takes in how it went with a connection of its own. */
