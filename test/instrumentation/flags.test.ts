@@ -109,10 +109,18 @@ describe('the file of ENHANCED_POOL_CONFIG', () => {
     write({ optimizations: { lanes: 'on' } });
     await until(() => stageOfLanes() === 'on');
     write({ enabled: false });
-    await until(() => openFakePool() === undefined);
+    await until(() => {
+      const refused = openFakePool();
+      void refused?.close();
+      return refused === undefined;
+    });
     write({ enabled: true });
-    await until(() => openFakePool() !== undefined);
-    await pool.close();
+    let next: ReturnType<typeof openFakePool>;
+    await until(() => {
+      next = openFakePool();
+      return next !== undefined;
+    });
+    await Promise.all([pool.close(), next!.close()]);
   });
 });
 

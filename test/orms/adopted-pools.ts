@@ -14,8 +14,8 @@ export interface AdoptedPool {
 const pools: { library: Library; engine: Pool<unknown> }[] = [];
 const { adopted } = processHost;
 
-processHost.adopted = (info, engine) => {
-  adopted(info, engine);
+processHost.adopted = (info, engine, control) => {
+  adopted(info, engine, control);
   pools.push({ library: info.library, engine });
 };
 
