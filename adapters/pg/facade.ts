@@ -387,6 +387,8 @@ export class PgFacade implements PoolControl {
     this.#tellAcquired(lease);
     this.#pool.log('dispatching query');
     const answered: QueryCallback = (error, result) => {
+      // For values that it cannot send pg calls back at once, and again as if all was well when the server is ready.
+      if (lease.released) return;
       this.#pool.log('query dispatched');
       pooled.sharers -= 1;
       this.#giveBack(lease, error, endsSession(error));
@@ -396,8 +398,12 @@ export class PgFacade implements PoolControl {
       else done(undefined, result);
     };
     const named = this.#statements.prepared(statement, pooled);
-    if (named === undefined) client.query(text, values, answered);
-    else client.query(named, undefined, answered);
+    try {
+      if (named === undefined) client.query(text, values, answered);
+      else client.query(named, undefined, answered);
+    } catch (error) {
+      process.nextTick(answered, error);
+    }
   }
 
   /** `died`: whether it died with a connection that it would not have shared in stock. */

@@ -9,6 +9,10 @@ interface PlainQuery {
   readonly text: string;
   readonly values?: unknown;
   readonly name?: unknown;
+  readonly rowMode?: unknown;
+  readonly types?: unknown;
+  readonly queryMode?: unknown;
+  readonly binary?: unknown;
 }
 
 /** What `pool.query` was given, where that is one statement that pg sends as it is. */
@@ -18,7 +22,15 @@ function plainQueryOf(query: unknown, values: unknown): PlainQuery | undefined {
   const { submit, text, rows, query_timeout: timeout, portal } = query as Record<string, unknown>;
   const special = submit ?? rows ?? timeout ?? portal;
   if (special !== undefined || typeof text !== 'string') return undefined;
-  return values === undefined ? (query as PlainQuery) : { ...(query as PlainQuery), values };
+  return values === undefined ? (query as PlainQuery) : copyOf(query as PlainQuery, { values });
+}
+
+/** With all that pg reads, by name: an application's own class may give it by getters, which a spread would lose. */
+function copyOf(
+  { text, values, name, rowMode, types, queryMode, binary }: PlainQuery,
+  changes: Partial<PlainQuery>,
+): PlainQuery {
+  return { text, values, name, rowMode, types, queryMode, binary, ...changes };
 }
 
 /** One statement on its way. */
@@ -81,7 +93,7 @@ export class PgStatements {
       statement.name = undefined;
       this.#engine.tripFlag('autoPrepare', error);
     }
-    return statement.name === undefined ? undefined : { ...plain, name: statement.name };
+    return statement.name === undefined ? undefined : copyOf(plain, { name: statement.name });
   }
 
   /** Takes in how it went with a connection of its own. */
@@ -99,8 +111,9 @@ export class PgStatements {
    */
   refusedName(statement: PgStatement, error: unknown): boolean {
     if (statement.name === undefined || statement.resent) return false;
-    const { code, message } = error as { code?: unknown; message?: unknown };
-    const stale = code === '0A000' && String(message).includes('cached plan');
+    // Messages are in the server's language; the function that raised the error is not.
+    const { code, routine } = error as { code?: unknown; routine?: unknown };
+    const stale = code === '0A000' && routine === 'RevalidateCachedQuery';
     if (!stale && code !== '26000' && code !== '42P05') return false;
     if (!stale) this.#refusals += 1;
     statement.known.preparation.renew(statement.name);

@@ -1,0 +1,108 @@
+import { expect } from 'chai';
+import type pg from 'pg';
+import { ENHANCED } from '../../adapters/differences.js';
+import { patchPgPool } from '../../adapters/pg/patch.js';
+import type { OptimizationFlags, Pool } from '../../src/index.js';
+import { type Databases, startDatabases } from '../servers/index.js';
+
+const FLAGS: OptimizationFlags = { pipelining: 'on', autoPrepare: 'on' };
+const READ = 'select id, square from numbers where id = $1';
+
+describe('oddities of pg on shared connections', function () {
+  this.timeout(120_000);
+  let databases: Databases<'postgres'>;
+  let pool: pg.Pool;
+  let engine: Pool<unknown>;
+
+  before(async () => {
+    databases = await startDatabases({ postgres: true });
+    for (const file of Object.keys(require.cache)) {
+      if (/node_modules\/(pg|pg-pool)\//.test(file)) delete require.cache[file];
+    }
+    const own = require('pg') as typeof pg;
+    patchPgPool(Object.getPrototypeOf(own.Pool), {
+      enabled: () => true,
+      setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED, flags: FLAGS }),
+      adopted: (_info, adopted) => {
+        engine = adopted;
+      },
+      closed() {},
+    });
+    pool = new own.Pool({ connectionString: databases.postgres.url, max: 2 });
+    await pool.query('create table numbers (id int primary key, square int)');
+    await pool.query('insert into numbers select i, i * i from generate_series(1, 100) i');
+    for (let run = 0; run < 40; run += 1) await pool.query(READ, [run]);
+    await Promise.all(Array.from({ length: 50 }, () => pool.query(READ, [1])));
+    expect(engine.counters.shared, 'shared leases').above(0);
+  });
+
+  after(async () => {
+    await pool?.end();
+    await databases?.stop();
+  });
+
+  it('a value that cannot be sent fails its own statement, once, and no other', async () => {
+    const unsendable = {
+      toPostgres() {
+        throw new Error('cannot be sent');
+      },
+    };
+    const told: unknown[] = [];
+    const neighbours = Array.from({ length: 20 }, (_, at) => pool.query(READ, [at + 1]));
+    pool.query(READ, [unsendable], (error) => told.push(error?.message));
+    const later = Array.from({ length: 20 }, (_, at) => pool.query(READ, [at + 1]));
+    const answers = await Promise.all([...neighbours, ...later]);
+    answers.forEach(({ rows }, at) => {
+      const id = 1 + (at % 20);
+      expect(rows).deep.equal([{ id, square: id * id }]);
+    });
+    for (let run = 0; run < 40; run += 1) {
+      const { rows } = await pool.query(READ, [7]);
+      expect(rows).deep.equal([{ id: 7, square: 49 }]);
+    }
+    expect(told).deep.equal(['cannot be sent']);
+    expect(engine.stats().leased, 'leases left').equal(0);
+    expect(engine.counters.staleReleases).equal(0);
+  });
+
+  it('values that are no array fail as in stock', async () => {
+    const error = await pool.query(READ, 'seven' as never).catch((e) => e);
+    expect(error.message).equal('Query values must be an array');
+    expect(engine.stats().leased, 'leases left').equal(0);
+  });
+
+  it('a query object whose text is a getter is sent whole', async () => {
+    class Template {
+      readonly values: unknown[];
+      readonly strings = ['select id, square from numbers where id = ', ''];
+      constructor(value: unknown) {
+        this.values = [value];
+      }
+      get text(): string {
+        return this.strings.join('$1');
+      }
+    }
+    for (let run = 1; run <= 60; run += 1) {
+      const { rows } = await pool.query(new Template(run) as never);
+      expect(rows).deep.equal([{ id: run, square: run * run }]);
+    }
+  });
+
+  it('a client that throws gives its connection back', async () => {
+    await pool.query(READ, [1]);
+    const Client = (pool as unknown as { Client: typeof pg.Client }).Client;
+    const stock = Client.prototype.query;
+    Client.prototype.query = () => {
+      throw new Error('thrown');
+    };
+    const before = engine.counters.shared;
+    const errors = await Promise.all(
+      Array.from({ length: 10 }, () => pool.query(READ, [1]).catch((error: Error) => error)),
+    );
+    Client.prototype.query = stock;
+    expect(engine.counters.shared, 'shared leases').above(before);
+    for (const error of errors) expect((error as Error).message).equal('thrown');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(engine.stats().leased, 'leases left').equal(0);
+  });
+});
