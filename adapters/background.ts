@@ -9,7 +9,7 @@ export type Background = <T>(what: BackgroundWork, work: () => T) => T;
 /** The same driver, doing through `background` all that takes time. */
 export function inBackground<C>(driver: Driver<C>, background: Background | undefined): Driver<C> {
   if (background === undefined) return driver;
-  const { isBroken, mustCheck, canShare, isDirty, unanswered, reset } = driver;
+  const { isBroken, mustCheck, canShare, onSilent, isDirty, unanswered, reset } = driver;
   return {
     open: (signal) => background('open', () => driver.open(signal)),
     check: (connection) => background('check', () => driver.check(connection)),
@@ -17,6 +17,7 @@ export function inBackground<C>(driver: Driver<C>, background: Background | unde
     ...(isBroken && { isBroken: (connection, error) => isBroken.call(driver, connection, error) }),
     ...(mustCheck && { mustCheck: (connection) => mustCheck.call(driver, connection) }),
     ...(canShare && { canShare: (connection) => canShare.call(driver, connection) }),
+    ...(onSilent && { onSilent: (connection) => onSilent.call(driver, connection) }),
     ...(isDirty && { isDirty: (connection) => isDirty.call(driver, connection) }),
     ...(unanswered && { unanswered: (connection) => unanswered.call(driver, connection) }),
     ...(reset && { reset: (connection) => background('reset', () => reset.call(driver, connection)) }),

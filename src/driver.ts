@@ -19,6 +19,11 @@ export interface Driver<C> {
   mustCheck?(connection: C): boolean;
   /** Whether several statements may now be in flight at once on a connection that nobody holds. Without it none are. */
   canShare?(connection: C): boolean;
+  /**
+   * A shared connection has given no answer for a while, for the first of those on it waits for a lock or is slow: the others
+   * may be sent elsewhere. Told at every upkeep while that lasts.
+   */
+  onSilent?(connection: C): void;
   /** Whether a released connection still carries its last holder's open transaction or state. */
   isDirty?(connection: C): boolean;
   /** Settles once the statements that the last holder of a dirty connection did not await are answered; undefined when all are. */

@@ -20,7 +20,7 @@ import {
 import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 import { Lanes } from './selection/lanes.js';
-import { MOST_IN_FLIGHT, MOST_SHARED, pack, spread } from './selection/packing.js';
+import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
 import {
@@ -1159,6 +1159,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#endOverdue(now);
     this.#timeOut(now, stalledMs);
     this.#advanceCircuit(now);
+    this.#tellSilent(now);
     this.#reap(now);
     this.#weighFlags(now, stalledMs);
     if (this.readsQueries) this.#watchLanes(now);
@@ -1200,6 +1201,12 @@ export class Pool<C> implements LeaseHome<C> {
   #watchLanes(now: number): void {
     this.#lanes.tick(now, this.#slots.count(SlotState.leased), this.#options.max);
     if (this.#slots.count(SlotState.idle) > 0) this.#serve(now);
+  }
+
+  #tellSilent(now: number): void {
+    for (const slot of [...this.#slots.shared()]) {
+      if (slot.holders > 1 && now - slot.leasedAt > SILENT_MS) this.#driver.onSilent?.(slot.connection!);
+    }
   }
 
   #weighFlags(now: number, stalledMs: number): void {
@@ -1272,7 +1279,8 @@ export class Pool<C> implements LeaseHome<C> {
   #nextDueAt(now: number): number {
     let dueAt = Math.min(this.#waiters.earliestDeadline(), nextSlotDueAt(this.#slots, this.#options));
     const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
-    if (this.#inUse || holdsBack) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
+    const shares = this.#slots.shared().some(({ holders }) => holders > 1);
+    if (this.#inUse || holdsBack || shares) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
     if (this.#drain !== undefined) return Math.min(dueAt, this.#drain.deadlineAt);
     if (this.#waiters.length > 0 && this.#nextOpenAt > now) dueAt = Math.min(dueAt, this.#nextOpenAt);
     if (this.#waiters.length > 0 && this.#heedsCircuit) dueAt = Math.min(dueAt, this.#breaker.dueAt(now));

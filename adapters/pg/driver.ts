@@ -18,8 +18,8 @@ export class PooledClient {
   failed = false;
   /** The statements that we prepared on it. */
   readonly prepared = new PreparedStatements();
-  /** How many statements are in flight on it that share it. */
-  sharers = 0;
+  /** For each statement in flight that shares it, in their order: sends it elsewhere as well. */
+  readonly sharers = new Set<() => void>();
   /** The pool closed it; its last errors concern nobody. */
   closed = false;
 
@@ -148,6 +148,12 @@ export class PgDriver implements Driver<PooledClient> {
       !pipeline &&
       (seen || verify === undefined)
     );
+  }
+
+  /** Those behind the first: only it can be what the server works on. */
+  onSilent({ sharers }: PooledClient): void {
+    const [, ...behind] = sharers;
+    for (const sendElsewhere of behind) sendElsewhere();
   }
 
   isDirty(pooled: PooledClient): boolean {

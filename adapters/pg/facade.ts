@@ -382,20 +382,35 @@ export class PgFacade implements PoolControl {
     const pooled = lease.connection;
     const { client } = pooled;
     pooled.lent = false;
-    pooled.sharers += 1;
     client.pipeline = true;
+    let told = false;
+    let isElsewhere = false;
+    const tell: QueryCallback = (error, result) => {
+      if (told) return;
+      told = true;
+      if (error) done(error);
+      else done(undefined, result);
+    };
+    /** It is read-only: whichever answer comes first is the answer. */
+    const sendElsewhere = () => {
+      if (isElsewhere) return;
+      isElsewhere = true;
+      this.#sendAgain(statement, text, values, tell);
+    };
+    pooled.sharers.add(sendElsewhere);
     this.#tellAcquired(lease);
     this.#pool.log('dispatching query');
     const answered: QueryCallback = (error, result) => {
       // For values that it cannot send pg calls back at once, and again as if all was well when the server is ready.
       if (lease.released) return;
       this.#pool.log('query dispatched');
-      pooled.sharers -= 1;
+      pooled.sharers.delete(sendElsewhere);
       this.#giveBack(lease, error, endsSession(error));
       this.#statements.learnShared(statement, lease);
-      if (error && !this.#sendsAgain(statement, error, endsSession(error))) done(error);
-      else if (error) this.#sendAgain(statement, text, values, done);
-      else done(undefined, result);
+      if (!error) tell(undefined, result);
+      else if (isElsewhere) return;
+      else if (this.#sendsAgain(statement, error, endsSession(error))) sendElsewhere();
+      else tell(error);
     };
     const named = this.#statements.prepared(statement, pooled);
     try {
@@ -505,7 +520,7 @@ export class PgFacade implements PoolControl {
   #clientFailed(pooled: PooledClient, error: Error): void {
     if (pooled.answered !== undefined) pooled.answered(error);
     // Each of those on it is told by its own callback.
-    else if (pooled.sharers > 0) this.engine.evict(pooled, 'broken');
+    else if (pooled.sharers.size > 0) this.engine.evict(pooled, 'broken');
     else if (!pooled.closed) this.#idleClientFailed(pooled, error);
   }
 

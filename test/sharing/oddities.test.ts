@@ -105,4 +105,23 @@ describe('oddities of pg on shared connections', function () {
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(engine.stats().leased, 'leases left').equal(0);
   });
+
+  it('a statement behind one that waits for a lock is answered elsewhere, so that its own holder may wait for it', async () => {
+    const readOther = 'select count(*)::int as many from others where id > $1';
+    await pool.query('create table others as select * from numbers');
+    pool.options.max = 4;
+    for (let run = 0; run < 40; run += 1) await pool.query(readOther, [run]);
+    for (let round = 0; round < 5; round += 1) {
+      const holder = await pool.connect();
+      await holder.query('begin');
+      await holder.query('lock table numbers in access exclusive mode');
+      const locked = pool.query(READ, [3]);
+      const behind = await Promise.all(Array.from({ length: 10 }, () => pool.query(readOther, [90])));
+      for (const { rows } of behind) expect(rows).deep.equal([{ many: 10 }]);
+      await holder.query('commit');
+      holder.release();
+      expect((await locked).rows).deep.equal([{ id: 3, square: 9 }]);
+    }
+    expect(engine.stats()).include({ waiting: 0 });
+  });
 });
