@@ -110,6 +110,7 @@ describe('oddities of pg on shared connections', function () {
     const readOther = 'select count(*)::int as many from others where id > $1';
     await pool.query('create table others as select * from numbers');
     pool.options.max = 4;
+    const before = engine.report().statements!.redispatched;
     for (let run = 0; run < 40; run += 1) await pool.query(readOther, [run]);
     for (let round = 0; round < 5; round += 1) {
       const holder = await pool.connect();
@@ -122,6 +123,7 @@ describe('oddities of pg on shared connections', function () {
       holder.release();
       expect((await locked).rows).deep.equal([{ id: 3, square: 9 }]);
     }
+    expect(engine.report().statements!.redispatched, 'sent elsewhere').above(before);
     expect(engine.stats()).include({ waiting: 0 });
   });
 });
