@@ -166,56 +166,81 @@ describe('registration', function () {
     return report;
   }
 
+  const starts: (() => Promise<Report>)[] = [];
+
+  /** Each row is mostly the start of a process, so the next one runs beside the one that is looked at. */
+  function looksAt(title: string, application: string, row: Row, check: (report: Report) => void): void {
+    let running: Promise<Report> | undefined;
+    const at = starts.length;
+    starts.push(() => {
+      running ??= run(application, row);
+      return running;
+    });
+    it(title, async () => {
+      starts[at + 1]?.().catch(() => {});
+      check(await starts[at]!());
+    });
+  }
+
   for (const [kind, application] of Object.entries(applications)) {
     describe(`of ${kind}`, () => {
       for (const [name, row] of Object.entries(enhancing)) {
-        it(`by ${name} enhances all three libraries and tells of them`, async () => {
-          const { telemetry } = await run(application, row);
-          expectOurTelemetry(telemetry!);
-        });
+        looksAt(
+          `by ${name} enhances all three libraries and tells of them`,
+          application,
+          row,
+          ({ telemetry }) => expectOurTelemetry(telemetry!),
+        );
       }
 
       for (const [name, row] of Object.entries(besideStock)) {
-        it(`together with the stock instrumentations, ${name}, tells everything once`, async () => {
-          const { telemetry } = await run(application, row);
+        const title = `together with the stock instrumentations, ${name}, tells everything once`;
+        looksAt(title, application, row, ({ telemetry }) => {
           expectOurTelemetry(telemetry!);
           expectStockTelemetry(telemetry!);
         });
       }
 
       for (const instrumentations of ['enhanced', 'stock,enhanced', 'enhanced,stock']) {
-        it(`by ${instrumentations} enhances both of two copies of pg`, async () => {
-          const { enhanced, telemetry } = await run(application, {
-            node: ['--require', sdk],
-            env: { APP_INSTRUMENTATIONS: instrumentations, APP_OTHER_PG: otherPg },
-          });
+        const row = {
+          node: ['--require', sdk],
+          env: { APP_INSTRUMENTATIONS: instrumentations, APP_OTHER_PG: otherPg },
+        };
+        const title = `by ${instrumentations} enhances both of two copies of pg`;
+        looksAt(title, application, row, ({ enhanced, telemetry }) => {
           expect(enhanced).to.deep.equal([true, true, true, true]);
           expectOurTelemetry(telemetry!, 3);
         });
       }
 
-      it('without any SDK lets the application run as before', async () => {
-        const { enhanced } = await run(application, { node: ['--require', register] });
-        expect(enhanced).to.deep.equal([true, true, true]);
-      });
+      const alone = { node: ['--require', register] };
+      looksAt('without any SDK lets the application run as before', application, alone, ({ enhanced }) =>
+        expect(enhanced).to.deep.equal([true, true, true]),
+      );
 
-      it('with an SDK that OTEL_SDK_DISABLED turns off enhances, and tells nothing', async () => {
-        const { enhanced, telemetry } = await run(application, {
-          node: ['--require', sdk],
-          env: { APP_INSTRUMENTATIONS: 'enhanced', OTEL_SDK_DISABLED: 'true' },
-        });
+      const silent = {
+        node: ['--require', sdk],
+        env: { APP_INSTRUMENTATIONS: 'enhanced', OTEL_SDK_DISABLED: 'true' },
+      };
+      const silentTitle = 'with an SDK that OTEL_SDK_DISABLED turns off enhances, and tells nothing';
+      looksAt(silentTitle, application, silent, ({ enhanced, telemetry }) => {
         expect(enhanced).to.deep.equal([true, true, true]);
         expect(telemetry).to.deep.equal({ numbers: {}, spans: {} });
       });
 
-      it('while ENHANCED_POOL_ENABLED is false does nothing', async () => {
-        const { enhanced, telemetry } = await run(application, {
-          node: ['--require', register, '--require', sdk],
-          env: { ENHANCED_POOL_ENABLED: 'false' },
-        });
-        expect(enhanced).to.deep.equal([false, false, false]);
-        expect(Object.keys(telemetry!.numbers).filter((key) => key.startsWith(OURS))).to.deep.equal([]);
-      });
+      const off = {
+        node: ['--require', register, '--require', sdk],
+        env: { ENHANCED_POOL_ENABLED: 'false' },
+      };
+      looksAt(
+        'while ENHANCED_POOL_ENABLED is false does nothing',
+        application,
+        off,
+        ({ enhanced, telemetry }) => {
+          expect(enhanced).to.deep.equal([false, false, false]);
+          expect(Object.keys(telemetry!.numbers).filter((key) => key.startsWith(OURS))).to.deep.equal([]);
+        },
+      );
     });
   }
 });
