@@ -89,6 +89,7 @@ describe('the dashboards', function () {
     let spans: CollectedSpans;
     let servers: Server[];
     let prometheus: Prometheus;
+    let last: ReturnType<typeof openFakePool>;
 
     before(async () => {
       exporter = new PrometheusExporter({ preventServerStart: true });
@@ -107,11 +108,12 @@ describe('the dashboards', function () {
         await sleep(100);
         await pool.close();
       }
-      openFakePool();
+      last = openFakePool();
       await sleep(1_500);
     });
 
     after(async () => {
+      await last?.close();
       await prometheus.stop();
       for (const server of servers) server.close();
       instrumentation.disable();

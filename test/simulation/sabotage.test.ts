@@ -104,16 +104,16 @@ const fullest: typeof packing.pack = (shared) =>
   shared.filter(({ holders, depth }) => holders < depth).sort((one, other) => other.holders - one.holders)[0];
 
 describe('an optimisation that is wrong', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   it('because it picks the worst connection is taken back within 30 seconds, at little damage', async () => {
-    for (let seed = 1; seed <= 3; seed += 1) {
-      const world = await sabotaged(fullest, () => new World(seed, { pipelining: 'auto' }).run(900));
+    for (let seed = 1; seed <= 2; seed += 1) {
+      const world = await sabotaged(fullest, () => new World(seed, { pipelining: 'auto' }).run(600));
       const [revert] = world.changes;
       expect(revert, `seed ${seed}`).include({ name: 'pipelining', to: 'reverted' });
       expect(revert!.at, `seed ${seed}`).at.most(30_000);
       expect(revert!.reason).contain('was worse with it');
-      const plain = await new World(seed, {}).run(900);
+      const plain = await new World(seed, {}).run(600);
       expect(world.p95() / plain.p95(), `damage, seed ${seed}`).below(1.1);
       expect(world.failures).equal(0);
     }
