@@ -7,6 +7,7 @@ import { settle } from '../../instrumentation/config.js';
 import { flagsOf, isInEngineShare } from '../../instrumentation/flags.js';
 import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
 import type { EnhancedPoolInstrumentationConfig, PoolOverrides } from '../../instrumentation/types.js';
+import { watchConfigFile } from '../../instrumentation/watched-file.js';
 import { openFakePool } from './fake-library.js';
 
 const info = (database: string) => ({
@@ -121,6 +122,22 @@ describe('the file of ENHANCED_POOL_CONFIG', () => {
       return next !== undefined;
     });
     await Promise.all([pool.close(), next!.close()]);
+  });
+
+  it('is heeded when it changes in the very moment in which the watching begins, and when it comes and goes', async () => {
+    const watched = join(directory, 'watched.json');
+    let changes = 0;
+    const end = watchConfigFile(watched, () => {
+      changes += 1;
+    });
+    writeFileSync(watched, '{}');
+    await until(() => changes === 1);
+    rmSync(watched);
+    await until(() => changes === 2);
+    end();
+    writeFileSync(watched, '{}');
+    await sleep(1_500);
+    expect(changes).equal(2);
   });
 });
 
