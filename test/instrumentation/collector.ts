@@ -27,12 +27,12 @@ interface Points {
   }[];
 }
 
-/** Takes OTLP over HTTP as JSON; `GET /` answers what came, as `Telemetry`, and forgets it. */
+/** Takes OTLP over HTTP as JSON; `GET /` answers what has come, as `Telemetry`. */
 export class Collector {
   readonly #server: Server = createServer((request, response) => {
     this.#answer(request).then((body) => response.end(JSON.stringify(body)));
   });
-  #scopes: Scoped[] = [];
+  readonly #scopes: Scoped[] = [];
 
   async start(): Promise<string> {
     this.#server.listen(0, '127.0.0.1');
@@ -47,7 +47,7 @@ export class Collector {
   }
 
   async #answer(request: IncomingMessage): Promise<object> {
-    if (request.method === 'GET') return this.#take();
+    if (request.method === 'GET') return this.#telemetry();
     const { resourceSpans, resourceMetrics } = (await json(request)) as {
       resourceSpans?: { scopeSpans: Scoped[] }[];
       resourceMetrics?: { scopeMetrics: Scoped[] }[];
@@ -57,9 +57,8 @@ export class Collector {
     return {};
   }
 
-  #take(): Telemetry {
+  #telemetry(): Telemetry {
     const scopes = this.#scopes;
-    this.#scopes = [];
     return {
       numbers: sumOf(scopes.flatMap(pointsOf)),
       spans: countOf(

@@ -21,6 +21,17 @@ const otherRegister = join(folder, `node_modules/${OURS}/dist/instrumentation/re
 const otherPg = join(folder, 'node_modules/pg/lib/index.js');
 const configFile = join(folder, 'sdk.yaml');
 
+const exporterOf = (signal: string) =>
+  `{ otlp_http: { endpoint: "\${APP_COLLECTOR}/${signal}", encoding: json } }`;
+const SDK_CONFIGURATION = `
+file_format: "1.0"
+log_level: fatal
+tracer_provider:
+  processors: [{ batch: { schedule_delay: 600000, exporter: ${exporterOf('traces')} } }]
+meter_provider:
+  readers: [{ periodic: { interval: 600000, exporter: ${exporterOf('metrics')} } }]
+`;
+
 /** What `module.register`, which that hook needs, is told off for since Node 26. */
 const withoutDeprecations = ['--disable-warning=DEP0205'];
 
@@ -136,30 +147,28 @@ const besideStock: Readonly<Record<string, Row>> = {
 
 describe('registration', function () {
   this.timeout(120_000);
-  const collector = new Collector();
   let databases: Databases<'postgres' | 'mysql'>;
-  let collectorUrl: string;
 
   before(async () => {
     copyPackages();
     databases = await startDatabases({ postgres: true, mysql: true });
-    collectorUrl = await collector.start();
-    writeFileSync(configFile, sdkConfiguration(collectorUrl));
+    writeFileSync(configFile, SDK_CONFIGURATION);
   });
 
   after(async () => {
     rmSync(folder, { recursive: true });
-    await Promise.all([collector.stop(), databases?.stop()]);
+    await databases?.stop();
   });
 
   async function run(application: string, { node = [], env = {} }: Row): Promise<Report> {
+    const collector = new Collector();
     const output = await execute([...node, application], {
       PG_URL: databases.postgres.url,
       MYSQL_URL: databases.mysql.url,
-      APP_COLLECTOR: collectorUrl,
+      APP_COLLECTOR: await collector.start(),
       OTEL_LOG_LEVEL: 'none',
       ...env,
-    });
+    }).finally(() => collector.stop());
     const report: Report = JSON.parse(output.trim().split('\n').at(-1)!);
     const pgs = env.APP_OTHER_PG === undefined ? [{ pg: 1 }] : [{ pg: 1 }, { pg: 1 }];
     expect(report.answers).to.deep.equal([...pgs, { mysql: 1 }, { knex: 1 }]);
@@ -283,19 +292,6 @@ function copyPackages(): void {
 
 function copyPackage(from: string, name: string): void {
   cpSync(from, join(folder, 'node_modules', name), { recursive: true });
-}
-
-function sdkConfiguration(collectorUrl: string): string {
-  const exporter = (signal: string) =>
-    `{ otlp_http: { endpoint: "${collectorUrl}/${signal}", encoding: json } }`;
-  return `
-file_format: "1.0"
-log_level: fatal
-tracer_provider:
-  processors: [{ batch: { schedule_delay: 600000, exporter: ${exporter('traces')} } }]
-meter_provider:
-  readers: [{ periodic: { interval: 600000, exporter: ${exporter('metrics')} } }]
-`;
 }
 
 function execute(words: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
