@@ -1,7 +1,7 @@
-import { build } from 'hdr-histogram-js';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
+import { closedLoop, figures, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
 import { interleave } from '../interleave.js';
 import { ownCopy } from '../own-copy.js';
@@ -10,15 +10,6 @@ import { above, median, middleHalf, over, paired } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
 import type { Client, ClientModule } from './peer.js';
-
-/** What one window showed of one peer. */
-export interface Window {
-  readonly perSecond: number;
-  /** Of this process, client side only. */
-  readonly cpuMicroseconds: number;
-  readonly p50Microseconds: number;
-  readonly p99Microseconds: number;
-}
 
 type Windows = Readonly<Record<string, readonly Window[]>>;
 
@@ -68,7 +59,6 @@ function pair(name: string, peer: Omit<Peer, 'name'>): Peer[] {
 const CONCURRENCIES = [1, 10, 64];
 const CONNECTIONS = 10;
 const ROWS = 10_000;
-const SLOWEST_MICROSECONDS = 60_000_000;
 
 interface Extent {
   readonly rounds: number;
@@ -169,37 +159,13 @@ async function measureServers(
   return windows;
 }
 
-/** A closed loop of callers: its latencies are those under full load, not those of a given rate. */
-export async function measureWindow(client: Client, concurrency: number, windowMs: number): Promise<Window> {
-  const latencies = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: SLOWEST_MICROSECONDS,
-    numberOfSignificantValueDigits: 3,
+export async function measureWindow(client: Client, callers: number, windowMs: number): Promise<Window> {
+  const ids = Array.from({ length: callers }, (_, caller) => caller);
+  await Promise.all(ids.map((id) => client.read(id, id)));
+  return closedLoop(callers, windowMs, (caller) => {
+    ids[caller] = (ids[caller]! + 7_919) % ROWS;
+    return client.read(ids[caller]!, caller);
   });
-  await Promise.all(Array.from({ length: concurrency }, (_, caller) => client.read(caller, caller)));
-  const cpuBefore = process.cpuUsage();
-  const begin = performance.now();
-  const end = begin + windowMs;
-  const call = async (caller: number) => {
-    let id = caller;
-    for (let now = performance.now(); now < end; ) {
-      id = (id + 7_919) % ROWS;
-      await client.read(id, caller);
-      const done = performance.now();
-      latencies.recordValue(Math.min(Math.round((done - now) * 1_000), SLOWEST_MICROSECONDS));
-      now = done;
-    }
-  };
-  await Promise.all(Array.from({ length: concurrency }, (_, caller) => call(caller)));
-  const tookMs = performance.now() - begin;
-  const { user, system } = process.cpuUsage(cpuBefore);
-  const queries = latencies.totalCount;
-  return {
-    perSecond: (queries * 1_000) / tookMs,
-    cpuMicroseconds: (user + system) / queries,
-    p50Microseconds: latencies.getValueAtPercentile(50),
-    p99Microseconds: latencies.getValueAtPercentile(99),
-  };
 }
 
 function tableOf(callers: number, windows: Windows): Table {
@@ -252,8 +218,4 @@ function extraCpu(windows: Windows, name: string, against: string): number[] {
     figures(windows, against, 'cpuMicroseconds'),
     above,
   );
-}
-
-function figures(windows: Windows, name: string, what: keyof Window): number[] {
-  return (windows[name] ?? []).map((window) => window[what]);
 }

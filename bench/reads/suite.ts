@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { build } from 'hdr-histogram-js';
 import pg from 'pg';
-import { OPTIMIZATION_NAMES, type OptimizationFlags } from '../../src/rollout/flags.js';
+import { everyFlag, type OptimizationFlags } from '../../src/rollout/flags.js';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
+import { closedLoop, figures, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
 import { interleave } from '../interleave.js';
 import { ownCopy } from '../own-copy.js';
@@ -13,11 +13,8 @@ import { type Cell, figure, range, type Table } from '../table.js';
 import type { Opened, open } from './pool.js';
 import { PGBENCH, READS, type Workload } from './workloads.js';
 
-interface Window {
-  readonly perSecond: number;
-  readonly cpuMicroseconds: number;
-  readonly p99Microseconds: number;
-  /** Connections in use at the end of it; 0 for stock. */
+interface SharingWindow extends Window {
+  /** Most connections that were seen in use; 0 for stock. */
   readonly connections: number;
 }
 
@@ -26,17 +23,14 @@ const STOCK_AGAIN = 'stock again';
 const OFF = 'enhanced, both off';
 const ON = 'enhanced';
 
-const allOff = Object.fromEntries(OPTIMIZATION_NAMES.map((flag) => [flag, 'off'])) as OptimizationFlags;
-
 const PEERS: readonly { readonly name: string; readonly flags?: OptimizationFlags }[] = [
   { name: STOCK },
   { name: STOCK_AGAIN },
-  { name: OFF, flags: allOff },
-  { name: ON, flags: { ...allOff, pipelining: 'on', autoPrepare: 'on' } },
+  { name: OFF, flags: everyFlag('off') },
+  { name: ON, flags: { ...everyFlag('off'), pipelining: 'on', autoPrepare: 'on' } },
 ];
 
 const MAX = 10;
-const SLOWEST_MICROSECONDS = 60_000_000;
 const COMPARED_TURNS = 200;
 
 interface Extent {
@@ -48,19 +42,19 @@ interface Extent {
 const FULL: Extent = { rounds: 15, windowMs: 500, warmUpMs: 2_000 };
 const QUICK: Extent = { rounds: 4, windowMs: 250, warmUpMs: 800 };
 
-type Windows = Readonly<Record<string, readonly Window[]>>;
+type Windows = Readonly<Record<string, readonly SharingWindow[]>>;
 
 /** A goal of one workload: of which figure, against which peer. */
 interface Aim {
   readonly workload: string;
   readonly claim: string;
-  readonly figure: keyof Window;
+  readonly figure: keyof SharingWindow;
   readonly against?: string;
   readonly atLeast?: number;
   readonly atMost?: number;
 }
 
-const times = (workload: string, claim: string, figure: keyof Window, bound: Partial<Aim>): Aim => ({
+const times = (workload: string, claim: string, figure: keyof SharingWindow, bound: Partial<Aim>): Aim => ({
   workload,
   claim,
   figure,
@@ -170,40 +164,21 @@ async function compareAnswers(
   if (wrong.length > 0) throw new Error(`${wrong.map(({ name }) => name)} answered otherwise than stock`);
 }
 
-/** A closed loop of callers. */
-async function measure({ pool, engine }: Opened, workload: Workload, windowMs: number): Promise<Window> {
-  const latencies = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: SLOWEST_MICROSECONDS,
-    numberOfSignificantValueDigits: 3,
-  });
+async function measure(
+  { pool, engine }: Opened,
+  workload: Workload,
+  windowMs: number,
+): Promise<SharingWindow> {
   let turns = 0;
   let connections = 0;
-  const cpuBefore = process.cpuUsage();
-  const begin = performance.now();
-  const end = begin + windowMs;
-  const call = async (caller: number) => {
-    for (let now = performance.now(); now < end; ) {
-      const turn = turns;
-      turns += 1;
-      await workload.run(pool, turn, caller);
-      const done = performance.now();
-      if (workload.counts?.(turn) !== false) {
-        latencies.recordValue(Math.min(Math.round((done - now) * 1_000), SLOWEST_MICROSECONDS));
-      }
-      if (caller === 0) connections = Math.max(connections, engine()?.stats().leased ?? 0);
-      now = done;
-    }
-  };
-  await Promise.all(Array.from({ length: workload.callers }, (_, caller) => call(caller)));
-  const tookMs = performance.now() - begin;
-  const { user, system } = process.cpuUsage(cpuBefore);
-  return {
-    perSecond: (turns * 1_000) / tookMs,
-    cpuMicroseconds: (user + system) / turns,
-    p99Microseconds: latencies.getValueAtPercentile(99),
-    connections,
-  };
+  const window = await closedLoop(workload.callers, windowMs, async (caller) => {
+    const turn = turns;
+    turns += 1;
+    await workload.run(pool, turn, caller);
+    if (caller === 0) connections = Math.max(connections, engine()?.stats().leased ?? 0);
+    return workload.counts?.(turn) !== false;
+  });
+  return { ...window, connections };
 }
 
 function tableOf(title: string, windows: Windows): Table {
@@ -240,8 +215,4 @@ function goalsOf(found: Readonly<Record<string, Windows>>): Goal[] {
     }),
   );
   return [...goals, ...again];
-}
-
-function figures(windows: Windows, name: string, what: keyof Window): number[] {
-  return (windows[name] ?? []).map((window) => window[what]);
 }

@@ -1,4 +1,4 @@
-import { type FlagSetting, OPTIMIZATION_NAMES, type OptimizationFlags } from '../../src/rollout/flags.js';
+import { everyFlag, type FlagSetting } from '../../src/rollout/flags.js';
 import { interleave } from '../interleave.js';
 import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
@@ -29,10 +29,7 @@ export const rollout: Suite = {
     for (const { name, setting } of PEERS) {
       say(name);
       const { modules } = ownCopy([require.resolve('./pool.js')]);
-      const flags = Object.fromEntries(
-        OPTIMIZATION_NAMES.map((flag) => [flag, setting]),
-      ) as OptimizationFlags;
-      const pool = await (modules as [{ open: typeof open }])[0].open(flags);
+      const pool = await (modules as [{ open: typeof open }])[0].open(everyFlag(setting));
       for (let round = 0; round < 20; round += 1) await nanoseconds(pool.lease);
       contestants.push({ name, pool });
     }

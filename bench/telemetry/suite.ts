@@ -1,10 +1,11 @@
 import { startDatabases } from '../../test/servers/index.js';
+import { figures, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
 import { interleave } from '../interleave.js';
 import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
 import type { Client } from '../query/peer.js';
-import { measureWindow, prepare, type Window } from '../query/suite.js';
+import { measureWindow, prepare } from '../query/suite.js';
 import { above, median, middleHalf, over, paired } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
@@ -155,8 +156,4 @@ function cpuOver(windows: Windows, name: string, against: string): number[] {
     figures(windows, against, 'cpuMicroseconds'),
     above,
   );
-}
-
-function figures(windows: Windows, name: string, what: keyof Window): number[] {
-  return (windows[name] ?? []).map((window) => window[what]);
 }

@@ -1,99 +1,28 @@
 // Kysely on pg. Build, then: PG_URL=postgres://… node --require ./dist/instrumentation/register.js dist/examples/orms/kysely-pg.js
-import { type Generated, Kysely, PostgresDialect } from 'kysely';
-import { type Migration, Migrator } from 'kysely/migration';
+import { Kysely, PostgresDialect } from 'kysely';
 import { Pool } from 'pg';
 import { type Bank, MAX_CONNECTIONS, runDay } from './bank.js';
-
-interface Tables {
-  accounts: { id: Generated<number>; owner: string; balance: number };
-  transfers: { id: Generated<number>; sender: string; receiver: string; amount: number };
-}
+import { kyselyBank, type Tables } from './kysely-bank.js';
 
 const pool = new Pool({ connectionString: process.env.PG_URL, max: MAX_CONNECTIONS });
 const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 
-const createBank: Migration = {
-  async up(schema) {
-    await schema.schema
-      .createTable('accounts')
-      .addColumn('id', 'serial', (column) => column.primaryKey())
-      .addColumn('owner', 'varchar(100)', (column) => column.notNull().unique())
-      .addColumn('balance', 'integer', (column) => column.notNull())
-      .execute();
-    await schema.schema
-      .createTable('transfers')
-      .addColumn('id', 'serial', (column) => column.primaryKey())
-      .addColumn('sender', 'varchar(100)', (column) => column.notNull())
-      .addColumn('receiver', 'varchar(100)', (column) => column.notNull())
-      .addColumn('amount', 'integer', (column) => column.notNull())
-      .execute();
-  },
-};
-
-const bank: Bank = {
-  async migrate() {
-    const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ createBank }) } });
-    const { error } = await migrator.migrateToLatest();
-    if (error) throw error;
-  },
-
-  async openAccount(owner, balance) {
-    await db.insertInto('accounts').values({ owner, balance }).execute();
-  },
-
-  async balanceOf(owner) {
-    const account = await db
-      .selectFrom('accounts')
-      .where('owner', '=', owner)
-      .selectAll()
+const transfer: Bank['transfer'] = async (sender, receiver, amount) => {
+  await db.transaction().execute(async (trx) => {
+    const { balance } = await trx
+      .updateTable('accounts')
+      .set((eb) => ({ balance: eb('balance', '-', amount) }))
+      .where('owner', '=', sender)
+      .returning('balance')
       .executeTakeFirstOrThrow();
-    return account.balance;
-  },
-
-  async deposit(owner, amount) {
-    await db
+    await trx
       .updateTable('accounts')
       .set((eb) => ({ balance: eb('balance', '+', amount) }))
-      .where('owner', '=', owner)
+      .where('owner', '=', receiver)
       .execute();
-  },
-
-  async transfer(sender, receiver, amount) {
-    await db.transaction().execute(async (trx) => {
-      const { balance } = await trx
-        .updateTable('accounts')
-        .set((eb) => ({ balance: eb('balance', '-', amount) }))
-        .where('owner', '=', sender)
-        .returning('balance')
-        .executeTakeFirstOrThrow();
-      await trx
-        .updateTable('accounts')
-        .set((eb) => ({ balance: eb('balance', '+', amount) }))
-        .where('owner', '=', receiver)
-        .execute();
-      await trx.insertInto('transfers').values({ sender, receiver, amount }).execute();
-      if (balance < 0) throw new Error(`${sender} has not enough`);
-    });
-  },
-
-  async countTransfers() {
-    const { count } = await db
-      .selectFrom('transfers')
-      .select((eb) => eb.fn.countAll().as('count'))
-      .executeTakeFirstOrThrow();
-    return Number(count);
-  },
-
-  async totalBalance() {
-    const { total } = await db
-      .selectFrom('accounts')
-      .select((eb) => eb.fn.sum('balance').as('total'))
-      .executeTakeFirstOrThrow();
-    return Number(total);
-  },
-
-  // Ends the pool as well.
-  close: () => db.destroy(),
+    await trx.insertInto('transfers').values({ sender, receiver, amount }).execute();
+    if (balance < 0) throw new Error(`${sender} has not enough`);
+  });
 };
 
-runDay(bank);
+runDay(kyselyBank(db, { type: 'serial', build: (column) => column.primaryKey() }, transfer));

@@ -1,6 +1,6 @@
 import { ENHANCED, STRICT } from '../../adapters/differences.js';
 import { type Host, type PoolSetup, plainHost } from '../../adapters/host.js';
-import { OPTIMIZATION_NAMES, type OptimizationFlags } from '../../src/rollout/flags.js';
+import { everyFlag } from '../../src/rollout/flags.js';
 
 /** How a library's pools run while they are held to its contract. */
 export type Flavour = 'stock' | 'enhanced' | 'strict';
@@ -10,11 +10,9 @@ export const hostOf = (setup: Partial<PoolSetup>): Host => ({
   setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED, ...setup }),
 });
 
-const allOff: OptimizationFlags = Object.fromEntries(OPTIMIZATION_NAMES.map((flag) => [flag, 'off']));
-
 /** Under `strict` no optimisation acts either. */
 export const HOSTS: Readonly<Record<Flavour, Host | undefined>> = {
   stock: undefined,
   enhanced: plainHost,
-  strict: hostOf({ differences: STRICT, flags: allOff }),
+  strict: hostOf({ differences: STRICT, flags: everyFlag('off') }),
 };

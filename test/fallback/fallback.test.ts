@@ -4,13 +4,14 @@ import type createKnex from 'knex';
 import type { Knex } from 'knex';
 import type mysql from 'mysql2/promise';
 import type pg from 'pg';
-import { ENHANCED } from '../../adapters/differences.js';
 import type { Host, PoolControl } from '../../adapters/host.js';
 import { patchKnex } from '../../adapters/knex/patch.js';
 import { patchMysql2Pool } from '../../adapters/mysql2/patch.js';
 import { patchPgPool } from '../../adapters/pg/patch.js';
 import type { Pool } from '../../src/index.js';
 import { Slots } from '../../src/slots.js';
+import { hostOf } from '../contract/hosts.js';
+import { unload } from '../own-libraries.js';
 import { type Databases, startDatabases } from '../servers/index.js';
 
 const MAX = 4;
@@ -28,21 +29,13 @@ interface Subject {
   counted(): number;
 }
 
-/** Copies of the libraries that nobody has patched yet. */
-function unload(): void {
-  for (const file of Object.keys(require.cache)) {
-    if (/node_modules\/(pg|pg-pool|mysql2|knex|tarn)\//.test(file)) delete require.cache[file];
-  }
-}
-
 let control: PoolControl | undefined;
 let engine: Pool<unknown> | undefined;
 let fallen: string[];
 let closed: number;
 
 const host: Host = {
-  enabled: () => true,
-  setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED }),
+  ...hostOf({}),
   adopted: (_info, adopted, given) => {
     engine = adopted;
     control = given;
@@ -119,7 +112,7 @@ describe('falling back to the stock pool', function () {
   });
   after(() => databases?.stop());
   beforeEach(() => {
-    unload();
+    unload('pg', 'pg-pool', 'mysql2', 'knex', 'tarn');
     control = undefined;
     engine = undefined;
     fallen = [];

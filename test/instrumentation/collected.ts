@@ -1,5 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Context, type ContextManager, context, metrics, ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import { context, metrics, trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
   AggregationTemporality,
   type DataPoint,
@@ -61,7 +61,7 @@ export class CollectedSpans {
   readonly #exporter = new InMemorySpanExporter();
 
   constructor(sampler?: Sampler) {
-    context.setGlobalContextManager(new Contexts());
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     const processor = new SimpleSpanProcessor({ exporter: this.#exporter });
     this.provider = new TracerProvider({ spanProcessors: [processor], ...(sampler && { sampler }) });
   }
@@ -84,36 +84,6 @@ export class CollectedSpans {
   async stop(): Promise<void> {
     context.disable();
     await this.provider.shutdown();
-  }
-}
-
-class Contexts implements ContextManager {
-  readonly #storage = new AsyncLocalStorage<Context>();
-
-  active(): Context {
-    return this.#storage.getStore() ?? ROOT_CONTEXT;
-  }
-
-  with<Given extends unknown[], Work extends (...given: Given) => ReturnType<Work>>(
-    active: Context,
-    work: Work,
-    self?: ThisParameterType<Work>,
-    ...given: Given
-  ): ReturnType<Work> {
-    return this.#storage.run(active, () => work.apply(self, given));
-  }
-
-  bind<T>(_active: Context, target: T): T {
-    return target;
-  }
-
-  enable(): this {
-    return this;
-  }
-
-  disable(): this {
-    this.#storage.disable();
-    return this;
   }
 }
 

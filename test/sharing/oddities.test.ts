@@ -1,39 +1,27 @@
 import { expect } from 'chai';
 import type pg from 'pg';
-import { ENHANCED } from '../../adapters/differences.js';
-import { patchPgPool } from '../../adapters/pg/patch.js';
-import type { OptimizationFlags, Pool } from '../../src/index.js';
+import type { Pool } from '../../src/index.js';
 import { type Databases, startDatabases } from '../servers/index.js';
+import { sharingPool } from './sharing-pool.js';
 
-const FLAGS: OptimizationFlags = { pipelining: 'on', autoPrepare: 'on' };
 const READ = 'select id, square from numbers where id = $1';
 
 describe('oddities of pg on shared connections', function () {
   this.timeout(120_000);
   let databases: Databases<'postgres'>;
   let pool: pg.Pool;
-  let engine: Pool<unknown>;
+  let engine: () => Pool<unknown>;
 
   before(async () => {
     databases = await startDatabases({ postgres: true });
-    for (const file of Object.keys(require.cache)) {
-      if (/node_modules\/(pg|pg-pool)\//.test(file)) delete require.cache[file];
-    }
-    const own = require('pg') as typeof pg;
-    patchPgPool(Object.getPrototypeOf(own.Pool), {
-      enabled: () => true,
-      setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED, flags: FLAGS }),
-      adopted: (_info, adopted) => {
-        engine = adopted;
-      },
-      closed() {},
-    });
-    pool = new own.Pool({ connectionString: databases.postgres.url, max: 2 });
+    const opened = sharingPool({ connectionString: databases.postgres.url, max: 2 });
+    pool = opened.pool;
+    engine = opened.engine;
     await pool.query('create table numbers (id int primary key, square int)');
     await pool.query('insert into numbers select i, i * i from generate_series(1, 100) i');
     for (let run = 0; run < 40; run += 1) await pool.query(READ, [run]);
     await Promise.all(Array.from({ length: 50 }, () => pool.query(READ, [1])));
-    expect(engine.counters.shared, 'shared leases').above(0);
+    expect(engine().counters.shared, 'shared leases').above(0);
   });
 
   after(async () => {
@@ -61,14 +49,14 @@ describe('oddities of pg on shared connections', function () {
       expect(rows).deep.equal([{ id: 7, square: 49 }]);
     }
     expect(told).deep.equal(['cannot be sent']);
-    expect(engine.stats().leased, 'leases left').equal(0);
-    expect(engine.counters.staleReleases).equal(0);
+    expect(engine().stats().leased, 'leases left').equal(0);
+    expect(engine().counters.staleReleases).equal(0);
   });
 
   it('values that are no array fail as in stock', async () => {
     const error = await pool.query(READ, 'seven' as never).catch((e) => e);
     expect(error.message).equal('Query values must be an array');
-    expect(engine.stats().leased, 'leases left').equal(0);
+    expect(engine().stats().leased, 'leases left').equal(0);
   });
 
   it('a query object whose text is a getter is sent whole', async () => {
@@ -95,22 +83,22 @@ describe('oddities of pg on shared connections', function () {
     Client.prototype.query = () => {
       throw new Error('thrown');
     };
-    const before = engine.counters.shared;
+    const before = engine().counters.shared;
     const errors = await Promise.all(
       Array.from({ length: 10 }, () => pool.query(READ, [1]).catch((error: Error) => error)),
     );
     Client.prototype.query = stock;
-    expect(engine.counters.shared, 'shared leases').above(before);
+    expect(engine().counters.shared, 'shared leases').above(before);
     for (const error of errors) expect((error as Error).message).equal('thrown');
     await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(engine.stats().leased, 'leases left').equal(0);
+    expect(engine().stats().leased, 'leases left').equal(0);
   });
 
   it('a statement behind one that waits for a lock is answered elsewhere, so that its own holder may wait for it', async () => {
     const readOther = 'select count(*)::int as many from others where id > $1';
     await pool.query('create table others as select * from numbers');
     pool.options.max = 4;
-    const before = engine.report().statements!.redispatched;
+    const before = engine().report().statements!.redispatched;
     for (let run = 0; run < 40; run += 1) await pool.query(readOther, [run]);
     for (let round = 0; round < 5; round += 1) {
       const holder = await pool.connect();
@@ -123,7 +111,7 @@ describe('oddities of pg on shared connections', function () {
       holder.release();
       expect((await locked).rows).deep.equal([{ id: 3, square: 9 }]);
     }
-    expect(engine.report().statements!.redispatched, 'sent elsewhere').above(before);
-    expect(engine.stats()).include({ waiting: 0 });
+    expect(engine().report().statements!.redispatched, 'sent elsewhere').above(before);
+    expect(engine().stats()).include({ waiting: 0 });
   });
 });

@@ -1,14 +1,12 @@
 import { expect } from 'chai';
 import pg from 'pg';
-import { ENHANCED } from '../../adapters/differences.js';
-import { patchPgPool } from '../../adapters/pg/patch.js';
-import type { OptimizationFlags, Pool } from '../../src/index.js';
+import type { Pool } from '../../src/index.js';
 import { type Databases, startDatabases } from '../servers/index.js';
+import { sharingPool } from './sharing-pool.js';
 
 /** `TOKENS=1000000` for the long run. */
 const STATEMENTS = Number(process.env.TOKENS ?? 30_000);
 const CALLERS = 64;
-const FLAGS: OptimizationFlags = { pipelining: 'on', autoPrepare: 'on' };
 const NAME = 'sharing-test';
 
 const nothing = () => {};
@@ -17,23 +15,13 @@ describe('statements that share connections', function () {
   this.timeout(Math.max(120_000, STATEMENTS * 2));
   let databases: Databases<'postgres'>;
   let pool: pg.Pool;
-  let engine: Pool<unknown>;
+  let engine: () => Pool<unknown>;
 
   before(async () => {
     databases = await startDatabases({ postgres: true });
-    for (const file of Object.keys(require.cache)) {
-      if (/node_modules\/(pg|pg-pool)\//.test(file)) delete require.cache[file];
-    }
-    const own = require('pg') as typeof pg;
-    patchPgPool(Object.getPrototypeOf(own.Pool), {
-      enabled: () => true,
-      setUp: () => ({ options: {}, observer: undefined, differences: ENHANCED, flags: FLAGS }),
-      adopted: (_info, adopted) => {
-        engine = adopted;
-      },
-      closed() {},
-    });
-    pool = new own.Pool({ connectionString: databases.postgres.url, max: 8, application_name: NAME });
+    const opened = sharingPool({ connectionString: databases.postgres.url, max: 8, application_name: NAME });
+    pool = opened.pool;
+    engine = opened.engine;
     pool.on('error', nothing);
     // A client may die between its hand-over and the caller's turn, as in stock.
     pool.on('connect', (client) => client.on('error', nothing));
@@ -118,15 +106,14 @@ describe('statements that share connections', function () {
     };
     await Promise.all(Array.from({ length: CALLERS }, call)).finally(() => killer.end());
 
-    const { counters, statements } = engine.report();
+    const { counters, statements } = engine().report();
     expect(killed).above(0);
-    // As many again waited in the queue for a shared connection.
-    expect(counters.shared, 'statements that shared at once').above(STATEMENTS / 50);
+    expect(counters.shared + counters.sharedLate, 'statements that shared').above(STATEMENTS / 4);
     expect(counters.sharedDepthMost).above(1);
     expect(statements!.preparedHits).above(0);
     // What was alone on a killed connection fails as in stock: at most one for each that was killed.
     expect(failed).at.most(killed);
-    expect(engine.stats()).include({ leased: 0, waiting: 0 });
+    expect(engine().stats()).include({ leased: 0, waiting: 0 });
   });
 
   it('whose plan has become invalid are sent again unseen', async () => {
@@ -134,10 +121,10 @@ describe('statements that share connections', function () {
     await pool.query('insert into shapes values (1, 7)');
     const read = async () => (await pool.query('select * from shapes where id = $1', [1])).rows[0];
     for (let run = 0; run < 200; run += 1) expect(await read()).deep.equal({ id: 1, kind: 7 });
-    const before = engine.report().statements!.redispatched;
+    const before = engine().report().statements!.redispatched;
     await pool.query('alter table shapes alter column kind type text');
     for (let run = 0; run < 50; run += 1) expect(await read()).deep.equal({ id: 1, kind: '7' });
-    expect(engine.report().statements!.redispatched).above(before);
+    expect(engine().report().statements!.redispatched).above(before);
   });
 
   it('survive a server that has forgotten their names', async () => {

@@ -1,0 +1,61 @@
+import { build } from 'hdr-histogram-js';
+
+const SLOWEST_MICROSECONDS = 60_000_000;
+
+/** What one window showed of one peer. */
+export interface Window {
+  readonly perSecond: number;
+  /** Of this process, client side only. */
+  readonly cpuMicroseconds: number;
+  readonly p50Microseconds: number;
+  readonly p99Microseconds: number;
+}
+
+/**
+ * Callers who each send a request as soon as the one before is answered: latencies are those under full load, not those of a
+ * given rate. A request that answers `false` counts, but its latency does not.
+ */
+export async function closedLoop(
+  callers: number,
+  windowMs: number,
+  request: (caller: number) => Promise<unknown>,
+): Promise<Window> {
+  const latencies = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: SLOWEST_MICROSECONDS,
+    numberOfSignificantValueDigits: 3,
+  });
+  let requests = 0;
+  const cpuBefore = process.cpuUsage();
+  const begin = performance.now();
+  const end = begin + windowMs;
+  const call = async (caller: number) => {
+    for (let now = performance.now(); now < end; ) {
+      const answer = await request(caller);
+      const done = performance.now();
+      requests += 1;
+      if (answer !== false) {
+        latencies.recordValue(Math.min(Math.round((done - now) * 1_000), SLOWEST_MICROSECONDS));
+      }
+      now = done;
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)));
+  const tookMs = performance.now() - begin;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return {
+    perSecond: (requests * 1_000) / tookMs,
+    cpuMicroseconds: (user + system) / requests,
+    p50Microseconds: latencies.getValueAtPercentile(50),
+    p99Microseconds: latencies.getValueAtPercentile(99),
+  };
+}
+
+/** One figure of one peer, window by window. */
+export function figures<W extends Window>(
+  windows: Readonly<Record<string, readonly W[]>>,
+  name: string,
+  what: { [Key in keyof W]: W[Key] extends number ? Key : never }[keyof W],
+): number[] {
+  return (windows[name] ?? []).map((window) => window[what] as number);
+}
