@@ -4,6 +4,7 @@ import {
   type Pool,
   PoolError,
   type PoolOptions,
+  type PoolParts,
 } from '../src/index.js';
 import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
@@ -101,33 +102,43 @@ export function takeOver<Facade>(
   }
 }
 
-/**
- * Tells the host of a pool's engine, before anything of the pool is changed: should the host fail, the engine is closed.
- * Returns what is to be called when the pool has closed.
- */
-export function announce(
-  info: PoolInfo,
-  engine: Pool<unknown>,
-  host: Host,
-  control: PoolControl,
-): () => void {
+/** What a host is told of a pool that runs on the engine. */
+export interface Announced {
+  /** The library's own code has taken the pool back. */
+  fellBack(reason: string): void;
+  /** All connections of the engine are gone. */
+  closed(): void;
+}
+
+/** Tells the host of a pool's engine, before anything of the pool is changed: should the host fail, the engine is closed. */
+export function announce(info: PoolInfo, engine: Pool<unknown>, host: Host, control: PoolControl): Announced {
   try {
     host.adopted(info, engine, control);
   } catch (error) {
     engine.drain({ waiting: 'reject' });
     throw error;
   }
-  return () => host.closed(info, engine);
+  return {
+    fellBack: (reason) => host.fellBack?.(info, reason),
+    closed: () => host.closed(info, engine),
+  };
+}
+
+/** The parts of an engine that are the same whatever library it serves. */
+export function commonParts(
+  { observer, flags }: PoolSetup,
+  control: PoolControl,
+): Pick<PoolParts<unknown>, 'observer' | 'flags' | 'onFault'> {
+  return {
+    ...(observer === undefined ? {} : { observer }),
+    ...(flags === undefined ? {} : { flags }),
+    onFault: (fault) => control.fallBack(`the engine failed: ${messageOf(fault)}`),
+  };
 }
 
 /** Whether a caller is to be served by the library's own code, because the engine has given the pool up. */
 export function isHandedBack(error: unknown): boolean {
   return error instanceof PoolError && error.code === 'HANDED_BACK';
-}
-
-/** Why the engine gave a pool up by itself. */
-export function faultOf(error: unknown): string {
-  return `the engine failed: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 /** Takes over every pool, with the default options and no telemetry. */
@@ -137,3 +148,7 @@ export const plainHost: Host = {
   adopted() {},
   closed() {},
 };
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -3,6 +3,7 @@ import type { PoolInfo } from '../adapters/host.js';
 import type { FlagSetting, Flags, OptimizationFlags } from '../src/index.js';
 import { inRollout } from '../src/rollout/assignment.js';
 import {
+  everyFlag,
   FLAG_SETTINGS,
   OPTIMIZATION_NAMES,
   type OptimizationName,
@@ -20,7 +21,7 @@ export function flagsOf(
 ): Flags {
   const compatibility = overrides.compatibility ?? settings.compatibility;
   // Strictly as stock: nothing of ours may decide anything.
-  if (compatibility === 'strict') return allOff();
+  if (compatibility === 'strict') return everyFlag('off');
   const flags: OptimizationFlags = {};
   for (const flag of OPTIMIZATION_NAMES) {
     const setting =
@@ -65,12 +66,6 @@ function configured(flag: OptimizationName, { optimizations, rollout }: Settings
   const share = rollout.optimizations?.[flag] ?? 100;
   if (share < 100 && !inRollout(instanceIdOf(rollout.instanceId), flag, share)) return 'off';
   return optimizations[flag];
-}
-
-function allOff(): Flags {
-  return resolveFlags(
-    Object.fromEntries(OPTIMIZATION_NAMES.map((flag) => [flag, 'off'])) as OptimizationFlags,
-  );
 }
 
 function instanceIdOf(given: string | undefined): string {

@@ -12,11 +12,12 @@ import type { Signals } from './telemetry/signals.js';
 import { inBackground } from './telemetry/spans.js';
 import type { PoolOverrides } from './types.js';
 
-/** What is remembered of a pool that runs on the engine. */
-interface Adopted {
+/** What is remembered of a pool that is to run, or runs, on the engine. */
+interface TakenOver {
   readonly info: PoolInfo;
   readonly overrides: PoolOverrides;
-  readonly control: PoolControl | undefined;
+  readonly series: PoolSeries;
+  control: PoolControl | undefined;
 }
 
 /** What one instrumentation answers the patches. */
@@ -29,9 +30,8 @@ export class InstrumentationHost implements Host {
   console: PoolConsole | undefined = undefined;
   readonly #log: DiagLogger;
   readonly #onNewPool: () => void;
-  readonly #seriesOf = new WeakMap<PoolInfo, PoolSeries>();
-  readonly #overridesOf = new WeakMap<PoolInfo, PoolOverrides>();
-  readonly #adopted = new WeakMap<Pool<unknown>, Adopted>();
+  readonly #byInfo = new WeakMap<PoolInfo, TakenOver>();
+  readonly #byEngine = new WeakMap<Pool<unknown>, TakenOver>();
   #switchedOff = false;
 
   constructor(settings: Settings, signals: Signals, log: DiagLogger, onNewPool: () => void) {
@@ -51,10 +51,9 @@ export class InstrumentationHost implements Host {
     const overrides = this.#overridesFor(info);
     if (overrides.enabled === false) return undefined;
     if (!isInEngineShare(info, this.settings)) return undefined;
-    this.#overridesOf.set(info, overrides);
     this.#onNewPool();
     const series = this.registry.add(info, overrides.name);
-    this.#seriesOf.set(info, series);
+    this.#byInfo.set(info, { info, overrides, series, control: undefined });
     const { metrics, acquireSpans, connectSpans, querySpans } = telemetry;
     const silent = !metrics && acquireSpans === 'none' && !connectSpans && !querySpans;
     const queries = querySpans ? new QueryFollower(this.signals, series.attributes) : undefined;
@@ -74,8 +73,11 @@ export class InstrumentationHost implements Host {
   }
 
   adopted(info: PoolInfo, engine: Pool<unknown>, control?: PoolControl): void {
-    this.#adopted.set(engine, { info, overrides: this.#overridesOf.get(info) ?? {}, control });
-    this.#seriesOf.get(info)?.follow(engine);
+    const taken = this.#byInfo.get(info);
+    if (taken === undefined) return;
+    taken.control = control;
+    taken.series.follow(engine);
+    this.#byEngine.set(engine, taken);
   }
 
   fellBack(info: PoolInfo, reason: string): void {
@@ -83,23 +85,21 @@ export class InstrumentationHost implements Host {
   }
 
   declined(info: PoolInfo, error: unknown): void {
-    const series = this.#seriesOf.get(info);
-    if (series !== undefined) this.registry.forget(series);
+    const taken = this.#byInfo.get(info);
+    if (taken !== undefined) this.registry.forget(taken.series);
     const why = error instanceof Error ? error.message : String(error);
     this.#log.warn(`a ${info.library} pool stays stock: ${why}`);
   }
 
   closed(info: PoolInfo): void {
-    const series = this.#seriesOf.get(info);
-    if (series !== undefined) this.registry.close(series);
+    const taken = this.#byInfo.get(info);
+    if (taken !== undefined) this.registry.close(taken.series);
   }
 
   /** The settings have changed: pools that run on the engine get their flags anew. */
   refreshFlags(): void {
-    for (const { engine } of this.registry.open()) {
-      const adopted = engine === undefined ? undefined : this.#adopted.get(engine);
-      if (engine === undefined || adopted === undefined) continue;
-      const flags = this.#flagsOf(adopted.info, adopted.overrides);
+    for (const [engine, { info, overrides }] of this.#running()) {
+      const flags = this.#flagsOf(info, overrides);
       for (const name of OPTIMIZATION_NAMES) engine.setFlag(name, flags[name]);
     }
   }
@@ -112,8 +112,13 @@ export class InstrumentationHost implements Host {
 
   /** Gives every pool back to the library's own code. */
   releaseAll(reason: string): void {
-    for (const { engine } of [...this.registry.open()]) {
-      if (engine !== undefined) this.#adopted.get(engine)?.control?.fallBack(reason);
+    for (const [, { control }] of [...this.#running()]) control?.fallBack(reason);
+  }
+
+  *#running(): IterableIterator<[Pool<unknown>, TakenOver]> {
+    for (const { engine } of this.registry.open()) {
+      const taken = engine === undefined ? undefined : this.#byEngine.get(engine);
+      if (taken !== undefined) yield [engine!, taken];
     }
   }
 

@@ -125,8 +125,6 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #breaker: Breaker;
   readonly #failover = new Failover();
   readonly #classify: ReturnType<typeof classifierOf>;
-  /** Connections not proven since are checked before they are leased. */
-  #suspectBefore = Number.NEGATIVE_INFINITY;
   #servedAtTick = 0;
   #drain: Drain | undefined = undefined;
   #handedBack = false;
@@ -213,8 +211,8 @@ export class Pool<C> implements LeaseHome<C> {
 
   #leaseIdle(hint: Hint | undefined): Lease<C> | undefined {
     const profile = this.#profileOf(hint);
-    const lane = profile === undefined ? 'fast' : this.#lanes.laneOf(profile, hint);
-    if (!this.#isNext(lane)) return undefined;
+    const lane = this.#laneOf(profile, hint);
+    if (this.#lanesAct ? !this.#admitted(lane) : this.#waiters.length > 0) return undefined;
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
     const slot = this.#select();
@@ -235,7 +233,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#drain !== undefined) throw this.#refusal('POOL_CLOSED', undefined);
     if (this.#waiters.length > 0) return undefined;
     const now = this.#readClock();
-    const slot = this.#advised('pipelining', () => this.#selectShared(costMs, now));
+    const slot = this.#advised('pipelining', undefined, () => this.#selectShared(costMs, now));
     if (slot === undefined) return undefined;
     this.#counters.shared += 1;
     const lease = this.#leaseShared(slot, costMs, now);
@@ -279,16 +277,14 @@ export class Pool<C> implements LeaseHome<C> {
   /** A caller has joined the queue. */
   #attend(waiter: Waiter<C>, now: number): void {
     waiter.profile = this.#profileOf(waiter.hint);
-    if (waiter.profile !== undefined) {
-      this.#waiters.changeLane(waiter, this.#lanes.laneOf(waiter.profile, waiter.hint));
-    }
+    this.#waiters.changeLane(waiter, this.#laneOf(waiter.profile, waiter.hint));
     if (this.#slots.count(SlotState.leased) < this.#options.max || this.#slots.count(SlotState.idle) > 0) {
       this.#serve(now);
       if (waiter.queued) this.#grow(now, waiter);
       if (waiter.queued && this.#slots.count(SlotState.idle) > 0) this.#counters.heldBack += 1;
     }
     if (this.#heedsCircuit && this.#breaker.refuses && this.#live === 0)
-      this.#failAll(this.#lastOpenError, now);
+      this.#failAll(this.#lastOpenError, now, 'openErrors');
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
   }
@@ -304,11 +300,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** @internal Called by `Lease.release`. */
   takeBack(lease: Lease<C>, outcome: Outcome): boolean {
-    if (lease.released) {
-      this.#counters.staleReleases += 1;
-      this.#observer?.onStaleRelease?.(lease);
-      return false;
-    }
+    if (lease.released) return this.#ignoreStale(lease);
     const { slot, timed } = lease;
     lease.end();
     this.#counters.released += 1;
@@ -330,9 +322,15 @@ export class Pool<C> implements LeaseHome<C> {
     return true;
   }
 
+  #ignoreStale(lease: Lease<C>): false {
+    this.#counters.staleReleases += 1;
+    this.#observer?.onStaleRelease?.(lease);
+    return false;
+  }
+
   #leaveSlowLane(slot: Slot<C>): void {
     slot.lane = 'fast';
-    this.#lanes.slowEnded(this.#now);
+    this.#advised('lanes', undefined, () => this.#lanes.slowEnded(this.#now));
   }
 
   /** Apart from `acquire`, which would otherwise pay for this closure on every call. */
@@ -359,13 +357,12 @@ export class Pool<C> implements LeaseHome<C> {
       if (slot === undefined || driver.isBroken === undefined || !driver.isBroken(slot.connection!))
         return slot;
       this.#close(slot, 'broken');
-      if (this.#isBurst(slot, this.#now)) this.#suspectBefore = this.#now;
+      if (this.#isBurst(slot, this.#now)) this.#distrustAll();
     }
   }
 
   #needsCheck(slot: Slot<C>): boolean {
-    if (this.#driver.mustCheck?.(slot.connection!) === true || slot.provenAt < this.#suspectBefore)
-      return true;
+    if (slot.isSuspect || this.#driver.mustCheck?.(slot.connection!) === true) return true;
     return this.#now - slot.idleSince >= this.#checkAfterIdleMs;
   }
 
@@ -407,27 +404,29 @@ export class Pool<C> implements LeaseHome<C> {
     return new SharedLease(slot, timed, now, costMs);
   }
 
-  /** While lanes act, whether the queue lets a newcomer pass; else whether there is none. */
-  #isNext(lane: Lane): boolean {
-    const waiters = this.#waiters;
-    if (!this.#lanes.mixed || !this.rollout.acting.lanes) return waiters.length === 0;
-    return this.#advised('lanes', () => this.#admitsByLanes(lane)) ?? waiters.length === 0;
-  }
-
-  #admitsByLanes(lane: Lane): boolean {
-    const waiters = this.#waiters;
-    return this.#lanes.admits(lane, waiters.first('fast'), waiters.first('slow'), this.#options.max);
+  get #lanesAct(): boolean {
+    return this.#lanes.mixed && this.rollout.acting.lanes;
   }
 
   /** Whose turn it is; undefined when those who wait have to leave a free connection to others. */
   #nextWaiter(): Waiter<C> | undefined {
+    const { head } = this.#waiters;
+    return head === undefined || !this.#lanesAct || this.#drain !== undefined ? head : this.#nextOr(head);
+  }
+
+  // What the lanes decide. These calls and their closures are kept out of the functions that every acquire runs through:
+  // V8 inlines only so much bytecode into one.
+
+  /** Whether the queue lets a newcomer pass. */
+  #admitted(lane: Lane): boolean {
     const waiters = this.#waiters;
-    const { head } = waiters;
-    if (head === undefined || !this.#lanes.mixed || this.#drain !== undefined) return head;
-    if (!this.rollout.acting.lanes) return head;
-    const next = this.#advised('lanes', () => this.#nextByLanes());
-    // It has just been taken back when it threw.
-    return this.rollout.acting.lanes ? next : head;
+    return this.#advised('lanes', waiters.length === 0, () =>
+      this.#lanes.admits(lane, waiters.first('fast'), waiters.first('slow'), this.#options.max),
+    );
+  }
+
+  #nextOr(head: Waiter<C>): Waiter<C> | undefined {
+    return this.#advised('lanes', head, () => this.#nextByLanes());
   }
 
   #nextByLanes(): Waiter<C> | undefined {
@@ -441,9 +440,23 @@ export class Pool<C> implements LeaseHome<C> {
     slot.leasedAt = this.#now;
     slot.profile = profile;
     slot.lane = lane;
-    if (profile !== undefined) this.#lanes.took(lane, this.#slots.count(SlotState.leased), this.#now);
+    if (profile !== undefined && this.rollout.attended.lanes) this.#tookIn(lane);
     this.#hold(slot);
     return new Lease(slot, timed);
+  }
+
+  #tookIn(lane: Lane): void {
+    this.#advised('lanes', undefined, () =>
+      this.#lanes.took(lane, this.#slots.count(SlotState.leased), this.#now),
+    );
+  }
+
+  #laneOf(profile: QueryProfile | undefined, hint: Hint | undefined): Lane {
+    return profile === undefined || !this.rollout.attended.lanes ? 'fast' : this.#learnedLane(profile, hint);
+  }
+
+  #learnedLane(profile: QueryProfile, hint: Hint | undefined): Lane {
+    return this.#advised('lanes', 'fast', () => this.#lanes.laneOf(profile, hint));
   }
 
   #hold(slot: Slot<C>): void {
@@ -466,17 +479,16 @@ export class Pool<C> implements LeaseHome<C> {
   /** Serves waiters from idle slots, the suspect ones once they are checked. */
   #serve(now: number): void {
     while (this.#waiters.length > this.#slots.count(SlotState.checking)) {
-      if (this.#nextWaiter() === undefined) return;
-      const slot = this.#select();
+      const waiter = this.#nextWaiter();
+      const slot = waiter === undefined ? undefined : this.#select();
       if (slot === undefined) return;
       if (this.#needsCheck(slot)) this.#check(slot, now);
-      else this.#handOver(slot);
+      else this.#handOver(slot, waiter!);
     }
   }
 
   /** Whose turn it is takes a slot that has become free. */
-  #handOver(slot: Slot<C>): void {
-    const waiter = this.#nextWaiter()!;
+  #handOver(slot: Slot<C>, waiter: Waiter<C>): void {
     if (waiter.costMs !== undefined && this.#driver.canShare?.(slot.connection!) === true) {
       return this.#shareOut(slot);
     }
@@ -512,6 +524,7 @@ export class Pool<C> implements LeaseHome<C> {
       this.#waiters.remove(waiter);
       waiter.stopListening?.();
       this.#counters.waited += 1;
+      this.#counters.sharedLate += 1;
       const lease = this.#leaseShared(slot, waiter.costMs, now);
       if (lease.timed || waiter.note !== undefined) this.#recordWait(lease, now - waiter.queuedAt, waiter);
       this.#resolve(waiter, lease);
@@ -519,16 +532,16 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #hasRoom(slot: Slot<C>, costMs: number, now: number): boolean {
-    return this.#advised('pipelining', () => pack([slot], costMs, now)) !== undefined;
+    return this.#advised('pipelining', undefined, () => pack([slot], costMs, now)) !== undefined;
   }
 
-  /** An adviser that throws is off from then on, and the plain way is taken. */
-  #advised<T>(name: OptimizationName, advise: () => T): T | undefined {
+  /** What an adviser says, or the plain choice where it throws; its flag is then taken back, unless it was set to `on`. */
+  #advised<T>(name: OptimizationName, plain: T, advise: () => T): T {
     try {
       return advise();
     } catch (error) {
       this.tripFlag(name, error);
-      return undefined;
+      return plain;
     }
   }
 
@@ -543,7 +556,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Where the lanes and the order of arrival differ, acting or not: what each one's choice makes the other's wait. */
   #weighOvertaking(served: Waiter<C>): void {
     const head = this.#waiters.head!;
-    const byLanes = this.#nextByLanes();
+    const byLanes = this.#nextOr(head);
     if (byLanes === undefined || byLanes === head) return;
     if (served === byLanes) this.#counters.overtakings += 1;
     this.rollout.recordRegret('lanes', byLanes.profile?.meanMs ?? 0, head.profile?.meanMs ?? 0);
@@ -570,7 +583,8 @@ export class Pool<C> implements LeaseHome<C> {
     const isStatement = profile !== this.profiles.session && profile !== this.profiles.other;
     if (isStatement && profile.runs > 0) this.rollout.recordHold(heldMs / profile.typicalMs);
     profile.learn(heldMs, outcome);
-    if (isStatement) this.#lanes.learn(profile, heldMs);
+    if (isStatement && this.rollout.attended.lanes)
+      this.#advised('lanes', undefined, () => this.#lanes.learn(profile, heldMs));
   }
 
   #listenForAbort(waiter: Waiter<C>, signal: AbortSignal): void {
@@ -658,7 +672,6 @@ export class Pool<C> implements LeaseHome<C> {
     slot.deadlineAt = Number.POSITIVE_INFINITY;
     slot.abort = undefined;
     slot.openedAt = now;
-    slot.provenAt = now;
     const { maxLifetimeMs, lifetimeJitter } = this.#options;
     if (maxLifetimeMs > 0)
       slot.expiresAt = now + maxLifetimeMs * (1 - lifetimeJitter * this.#runtime.random());
@@ -707,7 +720,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (verdict === 'hold') {
       this.#arm(Math.max(now, this.#breaker.nextOpenAt));
     } else if (verdict === 'refuse' && openRetryMs === 0) {
-      this.#failAll(error, now);
+      this.#failAll(error, now, 'openErrors');
     } else if (openRetryMs > 0) {
       this.#nextOpenAt = now + openRetryMs;
       this.#arm(this.#nextOpenAt);
@@ -720,10 +733,10 @@ export class Pool<C> implements LeaseHome<C> {
     this.#wake();
   }
 
-  /** Everybody in the queue is told the same: asking the server again would bring the same answer. */
-  #failAll(error: unknown, now: number): void {
+  /** Everybody in the queue is told the same. */
+  #failAll(error: unknown, now: number, counted: 'openErrors' | 'rejected'): void {
     for (let waiter = this.#waiters.dequeue(); waiter !== undefined; waiter = this.#waiters.dequeue()) {
-      this.#counters.openErrors += 1;
+      this.#counters[counted] += 1;
       this.#fail(waiter, error, now);
     }
   }
@@ -737,10 +750,13 @@ export class Pool<C> implements LeaseHome<C> {
     const { mitigation, fatal } = FAILURES[this.#classify(error, 'use')];
     const now = this.#readClock();
     if (mitigation === 'purge') {
-      if (this.rollout.acting.failoverPurge && this.#failover.refused(now)) this.#purge(now);
+      if (this.rollout.acting.failoverPurge && this.#failover.refused(now)) this.#purge();
     } else if (fatal && connection !== undefined) {
       const slot = this.#slots.of(connection);
-      if (slot !== undefined && this.#isBurst(slot, now)) this.#suspectOlder(now);
+      if (slot !== undefined && this.#isBurst(slot, now)) {
+        this.#distrustAll();
+        this.#checkSuspects(now);
+      }
     }
   }
 
@@ -755,25 +771,23 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   /** All connections of now close: idle ones at once, leased ones when they are released. */
-  #purge(now: number): void {
+  #purge(): void {
     for (const slot of [...this.#slots.idle()]) this.#close(slot, 'evicted');
     for (const slot of this.#slots) {
       if (slot.state === SlotState.leased) slot.retiring ??= 'evicted';
     }
-    this.#suspectBefore = now;
     this.#replace();
   }
 
   /** None of the connections of now is trusted until it has answered a check. */
-  #suspectOlder(now: number): void {
-    this.#suspectBefore = now;
-    this.#checkSuspects(now);
+  #distrustAll(): void {
+    for (const slot of this.#slots) slot.isSuspect = slot.connection !== undefined;
   }
 
   #checkSuspects(now: number): void {
     for (const slot of [...this.#slots.idle()]) {
       if (this.#slots.count(SlotState.checking) >= CHECKS_AT_ONCE) return;
-      if (slot.provenAt < this.#suspectBefore) this.#check(slot, now);
+      if (slot.isSuspect) this.#check(slot, now);
     }
   }
 
@@ -786,10 +800,11 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** A slot is free: for the head of the queue, once proven where it must be, else for the idle stack. */
   #offer(slot: Slot<C>, proven = false): void {
-    const { length } = this.#waiters;
-    if (length > 0 && this.#nextWaiter() !== undefined) {
-      if (proven || this.#driver.mustCheck?.(slot.connection!) !== true) return this.#handOver(slot);
-      if (length > this.#slots.count(SlotState.checking)) return this.#check(slot, this.#readClock());
+    const waiter = this.#nextWaiter();
+    if (waiter !== undefined) {
+      if (proven || this.#driver.mustCheck?.(slot.connection!) !== true) return this.#handOver(slot, waiter);
+      if (this.#waiters.length > this.#slots.count(SlotState.checking))
+        return this.#check(slot, this.#readClock());
     }
     if (this.#drain !== undefined) return this.#close(slot, 'drain');
     slot.idleSince = this.#now;
@@ -846,9 +861,10 @@ export class Pool<C> implements LeaseHome<C> {
       this.#observer?.onChecked?.(slot, tookMs, error);
       if (error !== undefined) return this.#proofFailed(slot);
       slot.retiring = undefined;
-      slot.provenAt = this.#now;
+      const { isSuspect } = slot;
+      slot.isSuspect = false;
       this.#offerUnlessSurplus(slot, reason === 'check');
-      if (slot.openedAt < this.#suspectBefore) this.#checkSuspects(this.#now);
+      if (isSuspect) this.#checkSuspects(this.#now);
     };
     attempt(proof)
       .then(
@@ -984,11 +1000,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #rejectAll(now: number): void {
-    const refusal = this.#closedRefusal(undefined);
-    for (let waiter = this.#waiters.dequeue(); waiter !== undefined; waiter = this.#waiters.dequeue()) {
-      this.#counters.rejected += 1;
-      this.#fail(waiter, refusal, now);
-    }
+    this.#failAll(this.#closedRefusal(undefined), now, 'rejected');
   }
 
   #endDrain(drain: Drain, now: number): void {
@@ -1162,7 +1174,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#tellSilent(now);
     this.#reap(now);
     this.#weighFlags(now, stalledMs);
-    if (this.readsQueries) this.#watchLanes(now);
+    if (this.rollout.attended.lanes) this.#watchLanes(now);
     for (const slot of suspectedLeaks(this.#slots, this.#options, now)) {
       slot.leakReported = true;
       this.#counters.leaksSuspected += 1;
@@ -1199,7 +1211,9 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #watchLanes(now: number): void {
-    this.#lanes.tick(now, this.#slots.count(SlotState.leased), this.#options.max);
+    this.#advised('lanes', undefined, () =>
+      this.#lanes.tick(now, this.#slots.count(SlotState.leased), this.#options.max),
+    );
     if (this.#slots.count(SlotState.idle) > 0) this.#serve(now);
   }
 

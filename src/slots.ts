@@ -52,8 +52,8 @@ export class Slot<C> {
   retiring: CloseReason | undefined = undefined;
   openStartedAt: number;
   openedAt = 0;
-  /** When it was opened or last answered a check. */
-  provenAt = 0;
+  /** Whether it must answer a check before it is leased again, for others of its age were lost. */
+  isSuspect = false;
   /** When it was leased; while shared, when the last answer came. */
   leasedAt = 0;
   /** Of what its latest exclusive holder said it would run; undefined where nobody wants to know. */
@@ -105,10 +105,8 @@ export class Slots<C> {
 
   move(slot: Slot<C>, to: SlotState): void {
     const from = slot.state;
-    const full = from === SlotState.leased && to === SlotState.leased && slot.holders >= slot.depth;
-    if (full || (LEGAL_MOVES[from]! & (1 << to)) === 0) {
-      throw new Error(`bug: slot ${slot.id} cannot move from ${STATE_NAMES[from]} to ${STATE_NAMES[to]}`);
-    }
+    const full = from === to && slot.holders >= slot.depth;
+    if (full || (LEGAL_MOVES[from]! & (1 << to)) === 0) throw illegalMove(slot, to);
     this.#counts[from]! -= 1;
     this.#counts[to]! += 1;
     slot.state = to;
@@ -171,6 +169,10 @@ export class Slots<C> {
     this.#all.delete(slot);
     if (slot.connection !== undefined) this.#byConnection.delete(slot.connection);
   }
+}
+
+function illegalMove({ id, state }: Slot<unknown>, to: SlotState): Error {
+  return new Error(`bug: slot ${id} cannot move from ${STATE_NAMES[state]} to ${STATE_NAMES[to]}`);
 }
 
 function bits(...states: SlotState[]): number {

@@ -30,14 +30,16 @@ export interface PoolStats {
 export interface PoolCounters {
   /** Acquires served at once from an idle connection. */
   immediate: number;
-  /** Statements that were given a connection together with others. */
+  /** Acquires served at once with a connection that others may use at the same time. */
   shared: number;
-  /** Of those, the ones for which one more connection was put to use; the others were packed. */
+  /** Of `shared`, those for which one more connection was put to use; the others were packed. */
   spread: number;
   /** Most statements ever in flight on one connection. */
   sharedDepthMost: number;
   /** Acquires served after a wait in the queue. */
   waited: number;
+  /** Of `waited`, those served with a connection that others may use at the same time. */
+  sharedLate: number;
   /** Acquires served before somebody who had waited longer, whose query is slower. */
   overtakings: number;
   /** Slow queries that had to wait beside an idle connection, which was kept for fast ones. */
@@ -68,6 +70,7 @@ export function newCounters(): PoolCounters {
     spread: 0,
     sharedDepthMost: 0,
     waited: 0,
+    sharedLate: 0,
     overtakings: 0,
     heldBack: 0,
     timedOut: 0,

@@ -68,9 +68,11 @@ export class Waiters<C> {
   readonly #fast = new Ring<C>();
   readonly #slow = new Ring<C>();
   #arrivals = 0;
+  /** Counted here as well: every acquire asks for it. */
+  #length = 0;
 
   get length(): number {
-    return this.#fast.length + this.#slow.length;
+    return this.#length;
   }
 
   /** Who came first, in whichever lane. */
@@ -87,6 +89,7 @@ export class Waiters<C> {
   enqueue(waiter: Waiter<C>): void {
     this.#arrivals += 1;
     waiter.order = this.#arrivals;
+    this.#length += 1;
     this.#ringOf(waiter.lane).enqueue(waiter);
   }
 
@@ -106,7 +109,9 @@ export class Waiters<C> {
 
   /** False when the waiter had already left. */
   remove(waiter: Waiter<C>): boolean {
-    return this.#ringOf(waiter.lane).remove(waiter);
+    if (!this.#ringOf(waiter.lane).remove(waiter)) return false;
+    this.#length -= 1;
+    return true;
   }
 
   /** The next deadline, infinite when nobody has one. O(1) while all wait equally long. */
@@ -116,16 +121,19 @@ export class Waiters<C> {
 
   /** Takes out up to `most` waiters whose deadline has come. */
   takeExpired(now: number, most: number): Waiter<C>[] {
-    const expired = this.#fast.takeExpired(now, most);
-    return this.#slow.length === 0
-      ? expired
-      : [...expired, ...this.#slow.takeExpired(now, most - expired.length)];
+    return this.#takeFromBoth(most, (ring, left) => ring.takeExpired(now, left));
   }
 
   /** Takes out up to `most` waiters without a deadline who joined at `queuedBefore` or earlier. */
   takeUnbounded(queuedBefore: number, most: number): Waiter<C>[] {
-    const taken = this.#fast.takeUnbounded(queuedBefore, most);
-    return [...taken, ...this.#slow.takeUnbounded(queuedBefore, most - taken.length)];
+    return this.#takeFromBoth(most, (ring, left) => ring.takeUnbounded(queuedBefore, left));
+  }
+
+  #takeFromBoth(most: number, take: (ring: Ring<C>, left: number) => Waiter<C>[]): Waiter<C>[] {
+    const taken = take(this.#fast, most);
+    if (this.#slow.length > 0) taken.push(...take(this.#slow, most - taken.length));
+    this.#length -= taken.length;
+    return taken;
   }
 
   /** First come first, whatever their lanes. */

@@ -2,8 +2,9 @@ import { createPool, type Lease, type Pool, PoolError, type PoolOptions } from '
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
 import {
+  type Announced,
   announce,
-  faultOf,
+  commonParts,
   type Host,
   isHandedBack,
   type PoolControl,
@@ -42,20 +43,18 @@ export class KnexFacade implements DriverListener, PoolControl {
   readonly #origin: KnexPoolOrigin;
   readonly #setup: PoolSetup;
   readonly #driver: KnexDriver;
-  readonly #onClosed: () => void;
+  readonly #announced: Announced;
   /** In the order of the queue. */
   readonly #waiting = new Set<Acquisition>();
   readonly #min: number;
   #awake: NodeJS.Timeout | undefined = undefined;
   #keepsMin = false;
   #reaping = false;
-  readonly #tellFallen: (reason: string) => void;
   /** Whether stock has taken the pool back. */
   fallen = false;
 
   constructor(pool: TarnPool, origin: KnexPoolOrigin, info: PoolInfo, setup: PoolSetup, host: Host) {
     this.#pool = pool;
-    this.#tellFallen = (reason) => host.fellBack?.(info, reason);
     this.#origin = origin;
     this.#setup = setup;
     const { openTransactionsRolledBack } = setup.differences;
@@ -73,11 +72,9 @@ export class KnexFacade implements DriverListener, PoolControl {
       driver: inBackground(this.#driver, setup.background),
       // Many clients only build queries: nothing opens before the first acquire.
       options: options.keepMin === true ? { ...options, min: 0 } : options,
-      ...(setup.observer === undefined ? {} : { observer: setup.observer }),
-      ...(setup.flags === undefined ? {} : { flags: setup.flags }),
-      onFault: (fault) => this.fallBack(faultOf(fault)),
+      ...commonParts(setup, this),
     });
-    this.#onClosed = announce(info, this.engine as Pool<unknown>, host, this);
+    this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
   }
 
@@ -214,8 +211,8 @@ export class KnexFacade implements DriverListener, PoolControl {
     for (const [name, value] of Object.entries(own)) {
       Object.defineProperty(pool, name, { configurable: true, enumerable: true, writable: true, value });
     }
-    this.engine.handBack().then(this.#onClosed);
-    this.#tellFallen(reason);
+    this.engine.handBack().then(this.#announced.closed);
+    this.#announced.fellBack(reason);
   }
 
   #returned(connection: KnexConnection): void {
@@ -238,7 +235,7 @@ export class KnexFacade implements DriverListener, PoolControl {
       .then(() => {
         this.tell('poolDestroySuccess', id);
         pool.emitter.removeAllListeners();
-        this.#onClosed();
+        this.#announced.closed();
       });
   }
 

@@ -10,9 +10,10 @@ import {
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
 import {
+  type Announced,
   announce,
+  commonParts,
   type FollowQuery,
-  faultOf,
   type Host,
   isHandedBack,
   type PoolControl,
@@ -46,10 +47,9 @@ export class MysqlFacade implements PoolControl {
   readonly #pool: MysqlPool;
   readonly #driver: MysqlDriver;
   readonly #differences: Readonly<Differences>;
-  readonly #onEnded: () => void;
+  readonly #announced: Announced;
   #ended = false;
   readonly #letGo: () => void;
-  readonly #tellFallen: (reason: string) => void;
   #fallen = false;
   #heededLimit: unknown;
 
@@ -64,7 +64,6 @@ export class MysqlFacade implements PoolControl {
   ) {
     this.#pool = pool;
     this.#letGo = letGo;
-    this.#tellFallen = (reason) => host.fellBack?.(info, reason);
     this.#differences = setup.differences;
     this.follow = setup.follow;
     this.#heededLimit = pool.config.connectionLimit;
@@ -72,11 +71,9 @@ export class MysqlFacade implements PoolControl {
     this.engine = createPool<PooledConnection>({
       driver: this.#driver,
       options: { ...engineOptions(pool.config, setup.differences), ...setup.options },
-      ...(setup.observer === undefined ? {} : { observer: setup.observer }),
-      ...(setup.flags === undefined ? {} : { flags: setup.flags }),
-      onFault: (fault) => this.fallBack(faultOf(fault)),
+      ...commonParts(setup, this),
     });
-    this.#onEnded = announce(info, this.engine as Pool<unknown>, host, this);
+    this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
   }
 
@@ -105,10 +102,15 @@ export class MysqlFacade implements PoolControl {
     return lease.connection;
   }
 
-  /** An argument of `pool.query` or `pool.execute`; a callback is tied to its caller's context, for an answer comes in that of the socket. */
+  /**
+   * An argument of `pool.query` or `pool.execute`. A callback is tied to its caller's context, for an answer comes in that of
+   * the socket, and the engine hears the answer where it wants to.
+   */
   bound(given: unknown): unknown {
-    if (typeof given !== 'function' || !this.#differences.callbacksKeepContext) return given;
-    const done = inCallersContext(given as (...told: unknown[]) => unknown);
+    if (typeof given !== 'function') return given;
+    const callback = given as (...told: unknown[]) => unknown;
+    const done = this.#differences.callbacksKeepContext ? inCallersContext(callback) : callback;
+    if (!this.engine.rollout.acting.errorClassify) return done;
     return (error: unknown, result: unknown, ...more: unknown[]) => {
       if (error) this.engine.heed(error);
       else if ((result as { affectedRows?: number } | undefined)?.affectedRows) this.engine.wrote();
@@ -153,8 +155,8 @@ export class MysqlFacade implements PoolControl {
     this.#fallen = true;
     this.#hideTruth();
     this.#letGo();
-    this.engine.handBack().then(this.#onEnded);
-    this.#tellFallen(reason);
+    this.engine.handBack().then(this.#announced.closed);
+    this.#announced.fellBack(reason);
   }
 
   /** `pool.end` told the engine first: stock's own `end`, which comes next, finds nobody in the queue. */
@@ -162,7 +164,7 @@ export class MysqlFacade implements PoolControl {
     if (this.#ended) return;
     this.#ended = true;
     this.#pool._closed = true;
-    this.engine.drain({ waiting: 'reject' }).then(this.#onEnded);
+    this.engine.drain({ waiting: 'reject' }).then(this.#announced.closed);
   }
 
   /** Stock's `end` has told every connection to quit; a release is of no effect any more. */

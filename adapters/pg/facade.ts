@@ -12,9 +12,10 @@ import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
 import {
+  type Announced,
   announce,
+  commonParts,
   type FollowQuery,
-  faultOf,
   type Host,
   isHandedBack,
   type PoolControl,
@@ -54,11 +55,10 @@ export class PgFacade implements PoolControl {
   readonly #statements: PgStatements;
   readonly #differences: Readonly<Differences>;
   readonly #follow: FollowQuery | undefined;
-  readonly #onEnded: () => void;
+  readonly #announced: Announced;
   #heededMax: unknown;
   #ended = false;
   readonly #letGo: () => void;
-  readonly #tellFallen: (reason: string) => void;
   #fallen = false;
   /** Callers left in the queue for ever by `end`. */
   #abandoned = 0;
@@ -72,7 +72,6 @@ export class PgFacade implements PoolControl {
   constructor(pool: PgPool, info: PoolInfo, setup: PoolSetup, host: Host, letGo: () => void) {
     this.#pool = pool;
     this.#letGo = letGo;
-    this.#tellFallen = (reason) => host.fellBack?.(info, reason);
     this.#differences = setup.differences;
     this.#follow = setup.follow;
     this.#heededMax = pool.options.max;
@@ -82,13 +81,11 @@ export class PgFacade implements PoolControl {
     this.engine = createPool<PooledClient>({
       driver: inBackground(this.#driver, setup.background),
       options: { ...engineOptions(pool, setup.differences), ...setup.options },
-      ...(setup.observer === undefined ? {} : { observer: setup.observer }),
-      ...(setup.flags === undefined ? {} : { flags: setup.flags }),
-      onFault: (fault) => this.fallBack(faultOf(fault)),
+      ...commonParts(setup, this),
     });
     this.#statements = new PgStatements(this.engine, Boolean(pool.options.query_timeout));
-    this.engine.statementCounters = this.#statements.statements.counters;
-    this.#onEnded = announce(info, this.engine as Pool<unknown>, host, this);
+    this.engine.statementCounters = this.#statements.counters;
+    this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
   }
 
@@ -117,28 +114,18 @@ export class PgFacade implements PoolControl {
       return;
     }
     if (pool.options.max !== this.#heededMax) this.#heedMax();
-    const statement = this.#statements.of(text, values);
-    if (statement === undefined) this.#queryAlone(text, values, done);
-    else this.#queryKnown(statement, text, values, done);
+    this.#run(this.#statements.of(text, values), text, values, done);
   }
 
-  #queryAlone(text: unknown, values: unknown, done: QueryCallback, statement?: PgStatement): void {
+  /** On a connection that others use at the same time, if the statement is of a kind that may share one, else on its own. */
+  #run(statement: PgStatement | undefined, text: unknown, values: unknown, done: QueryCallback): void {
+    const costMs = statement === undefined ? undefined : this.#statements.sharedCostMs(statement);
+    const shared = costMs === undefined ? undefined : this.engine.tryShare(costMs);
+    if (shared !== undefined) return this.#startShared(shared, statement!, text, values, done);
     const hint = this.engine.readsQueries ? hintOf(text) : currentHint();
     const lease = this.engine.tryAcquire(hint);
     if (lease !== undefined) this.#start(lease, text, values, done, statement);
-    else this.#request(this.#inContext(this.#starting(text, values, done, statement)), hint);
-  }
-
-  /** A statement that may share a connection with others, or go by a name. */
-  #queryKnown(statement: PgStatement, text: unknown, values: unknown, done: QueryCallback): void {
-    const costMs = this.#statements.sharedCostMs(statement);
-    if (costMs === undefined) return this.#queryAlone(text, values, done, statement);
-    const shared = this.engine.tryShare(costMs);
-    if (shared !== undefined) return this.#startShared(shared, statement, text, values, done);
-    const hint = this.engine.readsQueries ? hintOf(text) : currentHint();
-    const lease = this.engine.tryAcquire(hint);
-    if (lease !== undefined) return this.#start(lease, text, values, done, statement);
-    this.#request(this.#inContext(this.#starting(text, values, done, statement)), hint, costMs);
+    else this.#request(this.#inContext(this.#starting(text, values, done, statement)), hint, costMs);
   }
 
   /** `pool.query` where somebody else's `connect` stands before ours, a subclass's or a wrapper's: through it, as stock does. */
@@ -185,7 +172,7 @@ export class PgFacade implements PoolControl {
       this.#pool.ended = true;
       // Out of the promise: what the callback throws is an uncaught exception.
       queueMicrotask(() => this.#pool._endCallback?.());
-      this.#onEnded();
+      this.#announced.closed();
     });
   }
 
@@ -200,8 +187,8 @@ export class PgFacade implements PoolControl {
       pool._clients = pool._clients.filter((other) => other !== client);
       (pool as PgPoolPrototype)._pulseQueue();
     };
-    this.engine.handBack().then(this.#onEnded);
-    this.#tellFallen(reason);
+    this.engine.handBack().then(this.#announced.closed);
+    this.#announced.fellBack(reason);
   }
 
   get totalCount(): number {
@@ -409,7 +396,9 @@ export class PgFacade implements PoolControl {
       this.#statements.learnShared(statement, lease);
       if (!error) tell(undefined, result);
       else if (isElsewhere) return;
-      else if (this.#sendsAgain(statement, error, endsSession(error))) sendElsewhere();
+      // In stock it would not have died with this connection.
+      else if (endsSession(error) && !statement.resent && !this.#pool.ending) sendElsewhere();
+      else if (this.#statements.refusedName(statement, error)) sendElsewhere();
       else tell(error);
     };
     const named = this.#statements.prepared(statement, pooled);
@@ -421,17 +410,10 @@ export class PgFacade implements PoolControl {
     }
   }
 
-  /** `died`: whether it died with a connection that it would not have shared in stock. */
-  #sendsAgain(statement: PgStatement, error: unknown, died: boolean): boolean {
-    return (
-      this.#statements.refusedName(statement, error) || (died && !statement.resent && !this.#pool.ending)
-    );
-  }
-
   #sendAgain(statement: PgStatement, text: unknown, values: unknown, done: QueryCallback): void {
     statement.resent = true;
-    this.#statements.statements.counters.redispatched += 1;
-    this.#queryAlone(text, values, done, statement);
+    this.#statements.counters.redispatched += 1;
+    this.#run(statement, text, values, done);
   }
 
   /** Runs a query, on a client that is verified first if it is new and the application asked for that. */
@@ -461,8 +443,11 @@ export class PgFacade implements PoolControl {
   ): void {
     const learns: QueryCallback = (error, result) => {
       if (error === undefined) this.#statements.learnAlone(statement);
-      if (error && this.#sendsAgain(statement, error, false)) this.#sendAgain(statement, text, values, done);
-      else done(error, result);
+      if (error && this.#statements.refusedName(statement, error)) {
+        this.#sendAgain(statement, text, values, done);
+      } else {
+        done(error, result);
+      }
     };
     const named = this.#statements.prepared(statement, lease.connection);
     const [sent, sentValues] = named === undefined ? [text, values] : [named, undefined];
@@ -553,7 +538,6 @@ export class PgFacade implements PoolControl {
     if (wanted >= 1 && wanted !== max) this.engine.resize({ max: wanted, min: Math.min(min, wanted) });
   }
 
-  /** The arrays that other software reads, computed when it reads them. */
   /** The arrays are stock's own again. */
   #hideTruth(): void {
     const own = { _clients: [...this.#driver.clients], _idle: [], _pendingQueue: [] };
@@ -567,6 +551,7 @@ export class PgFacade implements PoolControl {
     }
   }
 
+  /** The arrays that other software reads, computed when it reads them. */
   #showTruth(): void {
     show(this.#pool, '_clients', () => [...this.#driver.clients]);
     show(this.#pool, '_idle', () =>

@@ -1,4 +1,10 @@
-import { type Pool, type SharedLease, type Statement, Statements } from '../../src/index.js';
+import {
+  type Pool,
+  type SharedLease,
+  type Statement,
+  type StatementCounters,
+  Statements,
+} from '../../src/index.js';
 import type { PooledClient } from './driver.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
@@ -51,7 +57,7 @@ export class PgStatement {
 
 /** Which statements of one pool share connections, and by which names they go. */
 export class PgStatements {
-  readonly statements = new Statements('postgresql');
+  readonly #statements: Statements;
   readonly #engine: Pool<PooledClient>;
   readonly #timesOut: boolean;
   #refusals = 0;
@@ -59,7 +65,13 @@ export class PgStatements {
   /** `timesOut`: whether a late answer costs a client its connection, and with it everybody on it. */
   constructor(engine: Pool<PooledClient>, timesOut: boolean) {
     this.#engine = engine;
+    this.#statements = new Statements(engine.profiles, 'postgresql');
     this.#timesOut = timesOut;
+  }
+
+  /** What was done with the pool's statements. */
+  get counters(): StatementCounters {
+    return this.#statements.counters;
   }
 
   /** Undefined where no optimisation wants to know, or the query is not one that pg sends as it is. */
@@ -68,7 +80,7 @@ export class PgStatements {
     if (!pipelining && !autoPrepare) return undefined;
     const plain = plainQueryOf(query, values);
     try {
-      const known = plain === undefined ? undefined : this.statements.of(plain.text);
+      const known = plain === undefined ? undefined : this.#statements.of(plain.text);
       return known === undefined ? undefined : new PgStatement(plain!, known);
     } catch (error) {
       this.#engine.tripFlag('pipelining', error);
@@ -80,7 +92,7 @@ export class PgStatements {
   /** What the statement is expected to cost a connection that it shares; undefined when it is to have one of its own. */
   sharedCostMs({ known, resent }: PgStatement): number | undefined {
     if (resent || this.#timesOut || !this.#engine.rollout.acting.pipelining) return undefined;
-    const { roundTripMs } = this.statements;
+    const { roundTripMs } = this.#statements;
     return known.sharing.whyAlone(roundTripMs) === undefined ? known.sharing.costMs(roundTripMs) : undefined;
   }
 
@@ -98,11 +110,11 @@ export class PgStatements {
 
   /** Takes in how it went with a connection of its own. */
   learnAlone({ known, name, sentAt }: PgStatement): void {
-    this.statements.learnAlone(known, performance.now() - sentAt, name !== undefined);
+    this.#statements.learnAlone(known, performance.now() - sentAt, name !== undefined);
   }
 
   learnShared({ known }: PgStatement, { servedMs }: SharedLease<PooledClient>): void {
-    this.statements.learnShared(known, servedMs);
+    this.#statements.learnShared(known, servedMs);
   }
 
   /**
@@ -127,12 +139,11 @@ export class PgStatements {
     if (this.#refusals >= REFUSALS_BEHIND_A_POOLER) return undefined;
     if (pooled.client.getTransactionStatus?.() !== 'I' || !preparation.next()) return undefined;
     const { key, name } = preparation;
-    const { counters } = this.statements;
     if (pooled.prepared.use(key, name)) {
-      counters.preparedHits += 1;
+      this.counters.preparedHits += 1;
       return name;
     }
-    counters.prepared += 1;
+    this.counters.prepared += 1;
     for (const old of pooled.prepared.add(key, name)) this.#deallocate(old, pooled);
     return name;
   }
@@ -143,6 +154,6 @@ export class PgStatements {
     if (connection?.parsedStatements?.[name] === undefined) return;
     delete connection.parsedStatements[name];
     connection.close?.({ type: 'S', name });
-    this.statements.counters.deallocated += 1;
+    this.counters.deallocated += 1;
   }
 }

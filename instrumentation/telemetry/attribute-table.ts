@@ -1,5 +1,5 @@
 import type { FlagStage } from '../../src/index.js';
-import { OPTIMIZATION_NAMES } from '../../src/rollout/flags.js';
+import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import { newCounters } from '../../src/stats.js';
 import {
   ATTR_CONNECTION_STATE,
@@ -87,7 +87,7 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
     meaning: 'whether a connection was proven alive, or cleaned of what its last holder left',
   },
   [ATTR_CHECK_OUTCOME]: { values: ['ok', 'failed', 'timeout'], meaning: 'what the check found' },
-  [ATTR_OPTIMIZATION]: { values: OPTIMIZATION_NAMES, meaning: 'an optimisation, by its flag' },
+  [ATTR_OPTIMIZATION]: { values: BUILT_OPTIMIZATIONS, meaning: 'an optimisation, by its flag' },
   [ATTR_OPTIMIZATION_STAGE]: { values: STAGES, meaning: 'the stage it is in' },
   [ATTR_OPTIMIZATION_FROM]: { values: STAGES, meaning: 'the stage it was in' },
   [ATTR_QUERY_TYPE]: { type: 'string', meaning: '`queryType` of the caller’s hint' },

@@ -1,5 +1,5 @@
 import type { FlagReport, Pool, PoolCounters, PoolStats } from '../../src/index.js';
-import { OPTIMIZATIONS, type OptimizationName } from '../../src/rollout/flags.js';
+import { BUILT_OPTIMIZATIONS, type OptimizationName } from '../../src/rollout/flags.js';
 import {
   ATTR_ACQUIRE_OUTCOME,
   ATTR_CHECK_KIND,
@@ -24,8 +24,6 @@ import {
 
 /** Attributes that set one series of a metric apart from its others, beside the pool's identity. */
 export type Apart = Readonly<Record<string, string>>;
-
-const BUILT = (Object.keys(OPTIMIZATIONS) as OptimizationName[]).filter((name) => OPTIMIZATIONS[name].built);
 
 type Counters = Readonly<PoolCounters>;
 
@@ -195,7 +193,7 @@ const COUNTS: readonly CountRow[] = [
     'enhanced_pool.acquire.shared',
     '{acquire}',
     'acquires that shared a connection with others',
-    (counters) => counters.shared,
+    ({ shared, sharedLate }) => shared + sharedLate,
   ),
   always(
     'enhanced_pool.connection.opened',
@@ -330,7 +328,7 @@ function attributesOf(series: readonly { readonly apart: Apart }[]): string[] {
 
 /** One series for each value of an attribute that is built, so to say: planned optimisations are not told of. */
 function byOptimization(read: (flag: FlagReport) => number): Gauged[] {
-  return BUILT.map((name) => ({
+  return BUILT_OPTIMIZATIONS.map((name) => ({
     apart: { [ATTR_OPTIMIZATION]: name },
     read: ({ flags }) => whole(flags.get(name), read),
   }));
@@ -338,7 +336,7 @@ function byOptimization(read: (flag: FlagReport) => number): Gauged[] {
 
 /** The status pattern of the conventions: 1 for the stage it is in. A stage in which it never was is not told. */
 function byStage(): Gauged[] {
-  return BUILT.flatMap((name) =>
+  return BUILT_OPTIMIZATIONS.flatMap((name) =>
     ATTRIBUTES[ATTR_OPTIMIZATION_STAGE]!.values!.map(
       (stage): Gauged => ({
         apart: { [ATTR_OPTIMIZATION]: name, [ATTR_OPTIMIZATION_STAGE]: stage },

@@ -197,41 +197,33 @@ export class PoolObserver implements Observer<unknown> {
     return slot === this.#checked && slot.uses === this.#usesWhenChecked + 1;
   }
 
-  #tellImmediate(lease: Lease<unknown>): void {
-    const { telemetry, tracer } = this.#signals;
-    if (telemetry.acquireSpans !== 'all' || this.#queries?.asking !== undefined) return;
-    const caller = context.active();
-    if (!isTraced(caller, telemetry.requireParentSpan)) return;
-    const { leasedAt, id } = lease.slot;
-    tellAcquire(tracer, {
-      caller,
-      startedAt: leasedAt,
-      endedAt: leasedAt,
-      attributes: {
-        ...this.#series.attributes,
-        ...decided({ chosen: 'idle_connection', reason: 'the connection used last was idle' }),
-        [ATTR_WAITED_MS]: 0,
-        [ATTR_CONNECTION_ID]: id,
-      },
-    });
+  #tellImmediate({ slot: { leasedAt, id } }: Lease<unknown>): void {
+    if (this.#signals.telemetry.acquireSpans !== 'all') return;
+    this.#tellAtOnce(leasedAt, () => ({
+      ...decided({ chosen: 'idle_connection', reason: 'the connection used last was idle' }),
+      [ATTR_CONNECTION_ID]: id,
+    }));
   }
 
   #tellRefused(error: unknown): void {
+    if (this.#signals.telemetry.acquireSpans === 'none') return;
+    const told = () => ({
+      ...decided({ chosen: 'refuse', reason: 'the caller could not be let in' }),
+      [ATTR_ERROR_TYPE]: errorType(error),
+    });
+    this.#tellAtOnce(performance.now(), told, error);
+  }
+
+  /** A span of no length, for an acquire that never queued. */
+  #tellAtOnce(at: number, told: () => Attributes, error?: unknown): void {
     const { telemetry, tracer } = this.#signals;
     const caller = context.active();
-    if (telemetry.acquireSpans === 'none' || this.#queries?.asking !== undefined) return;
-    if (!isTraced(caller, telemetry.requireParentSpan)) return;
-    const now = performance.now();
+    if (this.#queries?.asking !== undefined || !isTraced(caller, telemetry.requireParentSpan)) return;
     tellAcquire(tracer, {
       caller,
-      startedAt: now,
-      endedAt: now,
-      attributes: {
-        ...this.#series.attributes,
-        ...decided({ chosen: 'refuse', reason: 'the caller could not be let in' }),
-        [ATTR_WAITED_MS]: 0,
-        [ATTR_ERROR_TYPE]: errorType(error),
-      },
+      startedAt: at,
+      endedAt: at,
+      attributes: { ...this.#series.attributes, ...told(), [ATTR_WAITED_MS]: 0 },
       error,
     });
   }

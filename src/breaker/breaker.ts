@@ -196,18 +196,6 @@ export class Breaker {
     return this.nextOpenAt > now && this.state !== 'closed' ? this.nextOpenAt : Number.POSITIVE_INFINITY;
   }
 
-  /** Back to the beginning: for a user who knows that all is well again. */
-  reset(now: number): void {
-    this.nextOpenAt = now;
-    this.troubleSince = 0;
-    this.#refusing = false;
-    this.#relapses = 0;
-    this.#failedInARow = 0;
-    this.#burst.length = 0;
-    this.#lost.clear();
-    this.#move('closed', 'it was reset', now);
-  }
-
   #worsen(now: number): void {
     this.#badAt = now;
     if (this.troubleSince > 0) return;

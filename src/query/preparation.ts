@@ -96,10 +96,6 @@ export class PreparedStatements {
   readonly #prepared = new Map<string, Prepared>();
   #clock = 0;
 
-  get size(): number {
-    return this.#prepared.size;
-  }
-
   /** Whether `key` is prepared by this name. */
   use(key: string, name: string): boolean {
     const known = this.#prepared.get(key);
@@ -118,11 +114,6 @@ export class PreparedStatements {
     this.#clock += 1;
     this.#prepared.set(key, { name, usedAt: this.#clock });
     return names;
-  }
-
-  /** The server has forgotten all of them. */
-  clear(): void {
-    this.#prepared.clear();
   }
 
   #dropOldest(): string {

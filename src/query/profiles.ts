@@ -1,5 +1,6 @@
 import type { Hint } from '../hint.js';
 import type { Outcome } from '../lease.js';
+import type { SharingProfile } from '../selection/sharing.js';
 import { type Classification, classify, type Dialect } from './classify.js';
 import { Recent } from './recent.js';
 
@@ -44,6 +45,8 @@ export class QueryProfile {
   /** Time its timed runs took together, in milliseconds. */
   totalMs = 0;
   lane: Lane = 'fast';
+  /** What its statements have shown in view of sharing a connection; undefined where nobody asked. */
+  sharing: SharingProfile | undefined = undefined;
   /** Whether it was asked for since the last look for one to forget. */
   wanted = false;
   /** Whether it has been forgotten, so that whoever still has it asks again. */

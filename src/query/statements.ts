@@ -1,18 +1,20 @@
 import { barrierOf, LatestLeast, SharingProfile } from '../selection/sharing.js';
-import { classify, type Dialect } from './classify.js';
+import type { Dialect } from './classify.js';
 import { Preparation } from './preparation.js';
+import type { QueryProfile, QueryProfiles } from './profiles.js';
 import { Recent } from './recent.js';
 
-/** Texts and fingerprints that a pool remembers. */
+/** Texts that a pool remembers. */
 const MAX_TEXTS = 1_024;
 const MAX_TEXT_LENGTH = 8_192;
-const MAX_PROFILES = 512;
 
 const ROUND_TRIP_WINDOW = 1_024;
 
 /** One text that `query` was given, as the pool knows it. */
 export interface Statement {
   readonly text: string;
+  /** Of all texts that share its fingerprint. */
+  readonly profile: QueryProfile;
   readonly sharing: SharingProfile;
   readonly preparation: Preparation;
 }
@@ -43,15 +45,14 @@ export class Statements {
     redispatched: 0,
     movedOut: 0,
   };
+  readonly #profiles: QueryProfiles;
   readonly #dialect: Dialect;
-  readonly #writesShare: boolean;
   readonly #byText = new Recent<Statement>(MAX_TEXTS);
-  readonly #sharing = new Map<string, SharingProfile>();
   readonly #roundTrips = new LatestLeast(ROUND_TRIP_WINDOW);
 
-  constructor(dialect: Dialect, { writesShare = false } = {}) {
+  constructor(profiles: QueryProfiles, dialect: Dialect) {
+    this.#profiles = profiles;
     this.#dialect = dialect;
-    this.#writesShare = writesShare;
   }
 
   /** The shortest time in which anything was answered lately, in milliseconds. */
@@ -59,14 +60,19 @@ export class Statements {
     return this.#roundTrips.value;
   }
 
-  /** Undefined for a text that is too long to be remembered. A repeated string costs tens of nanoseconds. */
+  /**
+   * Undefined for a text that is too long to be remembered, or whose fingerprint has no profile of its own. A repeated string
+   * costs tens of nanoseconds.
+   */
   of(text: string): Statement | undefined {
     if (text.length > MAX_TEXT_LENGTH) return undefined;
-    let statement = this.#byText.get(text);
-    if (statement === undefined) {
-      statement = this.#understand(text);
-      this.#byText.set(text, statement);
+    const known = this.#byText.get(text);
+    if (known !== undefined && !known.profile.forgotten) {
+      known.profile.wanted = true;
+      return known;
     }
+    const statement = this.#understand(text);
+    if (statement !== undefined) this.#byText.set(text, statement);
     return statement;
   }
 
@@ -81,14 +87,11 @@ export class Statements {
     if (statement.sharing.learnShared(servedMs)) this.counters.movedOut += 1;
   }
 
-  #understand(text: string): Statement {
-    const classification = classify(text, this.#dialect);
-    let sharing = this.#sharing.get(classification.fingerprint);
-    if (sharing === undefined) {
-      if (this.#sharing.size === MAX_PROFILES) this.#sharing.delete(this.#sharing.keys().next().value!);
-      sharing = new SharingProfile(barrierOf(classification, this.#writesShare));
-      this.#sharing.set(classification.fingerprint, sharing);
-    }
-    return { text, sharing, preparation: new Preparation(text, classification) };
+  #understand(text: string): Statement | undefined {
+    const profile = this.#profiles.of(text, this.#dialect);
+    const { classification } = profile;
+    if (classification === undefined) return undefined;
+    profile.sharing ??= new SharingProfile(barrierOf(classification));
+    return { text, profile, sharing: profile.sharing, preparation: new Preparation(text, classification) };
   }
 }

@@ -19,29 +19,17 @@ const built = (what: string, fallback: FlagSetting): Optimization => ({ what, fa
 /** Every optimisation that has a flag. */
 export const OPTIMIZATIONS = {
   lateBinding: planned('a waiter takes whichever comes first, a release or an opened connection'),
-  errorClassify: {
-    what: 'errors tell a broken connection from a failed statement',
-    fallback: 'on',
-    built: true,
-  },
+  errorClassify: built('errors tell a broken connection from a failed statement', 'on'),
   forecaster: planned('connections are opened ahead of the demand that is forecast'),
   seasonal: planned('the forecast knows what recurs'),
   limitProbe: planned('the number of connections in use follows what the database can bear'),
   lanes: built('short queries never queue behind long ones', 'off'),
   affinity: planned('a query gets a connection that has prepared it before'),
-  pipelining: {
-    what: 'short read-only statements share a connection',
-    fallback: 'auto',
-    built: true,
-  },
-  autoPrepare: { what: 'statements that recur are prepared', fallback: 'auto', built: true },
+  pipelining: built('short read-only statements share a connection', 'auto'),
+  autoPrepare: built('statements that recur are prepared', 'auto'),
   learnedValidation: planned('how long an idle connection may be trusted is learned'),
-  failoverPurge: {
-    what: 'after a failover all connections to the old server are closed at once',
-    fallback: 'on',
-    built: true,
-  },
-  breaker: { what: 'a database that is down is left alone for a while', fallback: 'on', built: true },
+  failoverPurge: built('after a failover all connections to the old server are closed at once', 'on'),
+  breaker: built('a database that is down is left alone for a while', 'on'),
   degradedShed: planned('a database in trouble gets the essential queries only'),
   queueDeadline: planned('callers who cannot be served in time are told at once'),
 } as const satisfies Readonly<Record<string, Optimization>>;
@@ -52,6 +40,13 @@ export type OptimizationFlags = { [Name in OptimizationName]?: FlagSetting };
 export type Flags = Readonly<Record<OptimizationName, FlagSetting>>;
 
 export const OPTIMIZATION_NAMES = Object.keys(OPTIMIZATIONS) as OptimizationName[];
+/** Those that this version has. */
+export const BUILT_OPTIMIZATIONS = OPTIMIZATION_NAMES.filter((name) => OPTIMIZATIONS[name].built);
+
+/** The same setting for every flag. */
+export function everyFlag(setting: FlagSetting): Flags {
+  return Object.fromEntries(OPTIMIZATION_NAMES.map((name) => [name, setting])) as unknown as Flags;
+}
 
 /** Fills in the defaults. */
 export function resolveFlags(flags: OptimizationFlags = {}): Flags {

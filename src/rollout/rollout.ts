@@ -81,8 +81,10 @@ interface FlagState {
 export class Rollout {
   /** Which optimisations act now; read at every decision. */
   readonly acting: Record<OptimizationName, boolean>;
-  /** Whether one that goes by the queries acts, or may come to act, or decides in shadow. */
-  readsQueries: boolean;
+  /** Which optimisations act, or may come to act, or decide in shadow: the others need no work at all. */
+  readonly attended: Record<OptimizationName, boolean>;
+  /** Whether one of those goes by the queries. */
+  readsQueries = false;
   readonly #states: readonly FlagState[];
   readonly #random: () => number;
   readonly #block = new Block();
@@ -100,12 +102,13 @@ export class Rollout {
     this.#blockAt = now;
     this.#tickAt = now;
     this.acting = {} as Record<OptimizationName, boolean>;
+    this.attended = {} as Record<OptimizationName, boolean>;
     this.#states = OPTIMIZATION_NAMES.map((name) => {
       const setting = flags[name];
       this.acting[name] = acts(setting);
       return newState(name, setting === 'auto' ? 'trial' : setting, now);
     });
-    this.readsQueries = this.#needsQueries();
+    for (const state of this.#states) this.#attend(state);
     this.#startPair(now, { leases: 0, failed: 0, faults: 0, opened: 0 });
   }
 
@@ -286,13 +289,12 @@ export class Rollout {
   #move(state: FlagState, to: FlagStage, reason: string): void {
     this.#changes.push({ name: state.name, from: state.stage, to, reason });
     state.stage = to;
-    this.readsQueries = this.#needsQueries();
+    this.#attend(state);
   }
 
-  #needsQueries(): boolean {
-    return this.#states.some(
-      ({ name, stage }) => QUERY_READERS.includes(name) && stage !== 'off' && stage !== 'given_up',
-    );
+  #attend({ name, stage }: FlagState): void {
+    this.attended[name] = stage !== 'off' && stage !== 'given_up';
+    this.readsQueries = QUERY_READERS.some((reader) => this.attended[reader]);
   }
 }
 

@@ -64,13 +64,14 @@ export class LatestLeast {
 }
 
 /** What forbids a statement to share, by its text alone; undefined when nothing does. */
-export function barrierOf(
-  { readOnly, multiStatement, sessionStateful }: Classification,
-  writesShare: boolean,
-): AloneReason | undefined {
+export function barrierOf({
+  readOnly,
+  multiStatement,
+  sessionStateful,
+}: Classification): AloneReason | undefined {
   if (multiStatement) return 'several_statements';
   if (sessionStateful) return 'session_state';
-  return readOnly === 'yes' || writesShare ? undefined : 'may_write';
+  return readOnly === 'yes' ? undefined : 'may_write';
 }
 
 /**

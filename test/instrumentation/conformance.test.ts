@@ -93,8 +93,7 @@ describe('what is emitted', () => {
       for (const name of row.attributes) {
         expect(ATTRIBUTES[name]?.values, `${name} of ${row.name}`).to.be.an('array');
       }
-      // Fourteen flags of seven stages are the most.
-      expect(seriesAtMost(row), row.name).to.be.at.most(98);
+      expect(seriesAtMost(row), row.name).to.be.at.most(60);
     }
   });
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { inRollout } from '../../../src/rollout/assignment.js';
 import { Evidence } from '../../../src/rollout/evidence.js';
-import { type OptimizationFlags, resolveFlags } from '../../../src/rollout/flags.js';
+import { everyFlag, type OptimizationFlags, resolveFlags } from '../../../src/rollout/flags.js';
 import { type FlagChange, Rollout } from '../../../src/rollout/rollout.js';
 import { VirtualRuntime } from '../../simulation/virtual-runtime.js';
 
@@ -20,7 +20,11 @@ class Traffic {
   constructor(seed: number, flags: OptimizationFlags, harm: (rollout: Rollout) => number = () => 1) {
     this.#random = new VirtualRuntime(seed);
     this.#harm = harm;
-    this.rollout = new Rollout(resolveFlags({ ...ALL_OFF, ...flags }), () => this.#random.random(), 0);
+    this.rollout = new Rollout(
+      resolveFlags({ ...everyFlag('off'), ...flags }),
+      () => this.#random.random(),
+      0,
+    );
   }
 
   run(durationMs: number, leasesPerTick = 5): this {
@@ -45,10 +49,6 @@ class Traffic {
     return this.rollout.report().find((flag) => flag.name === name)!;
   }
 }
-
-const ALL_OFF = Object.fromEntries(
-  Object.keys(resolveFlags()).map((name) => [name, 'off']),
-) as OptimizationFlags;
 
 describe('evidence', () => {
   it('grows while the first of a pair is the larger, and not while neither is', () => {
