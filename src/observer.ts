@@ -22,7 +22,8 @@ export interface Observer<C> {
   onOpenFailed?(slot: Slot<C>, tookMs: number, error: unknown): void;
   onChecked?(slot: Slot<C>, tookMs: number, error: unknown): void;
   onClosed?(slot: Slot<C>, reason: CloseReason): void;
-  onResized?(from: number, to: number): void;
+  /** There may be more connections than before, or fewer: by the user's word, or the server's. */
+  onResized?(from: number, to: number, reason: string): void;
   onLeakSuspected?(slot: Slot<C>, heldMs: number): void;
   onStaleRelease?(lease: Lease<C>): void;
   /** An optimisation was accepted, taken back, tried again or set. */

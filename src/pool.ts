@@ -1,4 +1,4 @@
-import { Breaker } from './breaker/breaker.js';
+import { Breaker, type Verdict } from './breaker/breaker.js';
 import { type PoolOptions, type ResolvedOptions, resolveOptions } from './config.js';
 import type { Driver } from './driver.js';
 import { describeStats, PoolError, type PoolErrorCode, type PoolErrorPhase, withoutStack } from './errors.js';
@@ -21,6 +21,7 @@ import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
+import { ServerLimit } from './sizing/server-limit.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
 import {
@@ -123,6 +124,7 @@ export class Pool<C> implements LeaseHome<C> {
   #nextFillAt = 0;
   #fillBackoffMs = 0;
   readonly #breaker: Breaker;
+  readonly #serverLimit: ServerLimit;
   readonly #failover = new Failover();
   readonly #classify: ReturnType<typeof classifierOf>;
   #servedAtTick = 0;
@@ -152,6 +154,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#pacedAt = this.#now;
     this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now);
     this.#classify = classifierOf(classifyError);
+    this.#serverLimit = new ServerLimit(() => runtime.random());
     this.#breaker = new Breaker(
       () => runtime.random(),
       (change) => this.#observer?.onCircuitChanged?.(change),
@@ -634,7 +637,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Opens what the waiters need beyond what is already on its way, and what `min` asks for. */
   #grow(now: number, waiter?: Waiter<C>): void {
     const onTheirWay = this.#slots.count(SlotState.opening) + this.#slots.count(SlotState.checking);
-    const room = this.#options.max - this.#slots.size;
+    const room = this.#room(now);
     let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
     const { min, keepMin } = this.#options;
     const circuit = this.#heedsCircuit ? this.#breaker : undefined;
@@ -647,6 +650,31 @@ export class Pool<C> implements LeaseHome<C> {
     }
     const beneficiary = waiter ?? this.#waiters.head;
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, beneficiary);
+  }
+
+  /** How many more connections there may be, by the user's word and the server's. */
+  #room(now: number): number {
+    const { max } = this.#options;
+    if (!this.#heedsServerLimit) return max - this.#slots.size;
+    const from = this.#limit;
+    const room = this.#serverLimit.room(this.#slots.size, this.#slots.count(SlotState.opening), max, now);
+    this.#tellLimit(from, 'nothing was refused for a while');
+    return room;
+  }
+
+  /** The most connections there may be now. */
+  get #limit(): number {
+    const { max } = this.#options;
+    return this.#heedsServerLimit ? Math.max(1, Math.min(max, this.#serverLimit.granted)) : max;
+  }
+
+  get #heedsServerLimit(): boolean {
+    return this.#serverLimit.inForce && this.#heedsCircuit;
+  }
+
+  #tellLimit(from: number, reason: string): void {
+    const to = this.#limit;
+    if (to !== from) this.#observer?.onResized?.(from, to, reason);
   }
 
   #open(now: number, waiter: Waiter<C> | undefined): void {
@@ -682,8 +710,24 @@ export class Pool<C> implements LeaseHome<C> {
     this.#createTimes.record(tookMs);
     this.#observer?.onOpened?.(slot, tookMs);
     this.#breaker.opened(slot.openStartedAt, now);
+    if (this.#serverLimit.inForce) this.#granted(slot, now);
     this.#offerUnlessSurplus(slot);
     if (this.#breaker.state !== 'closed' && this.#waiters.length > 0) this.#grow(now);
+  }
+
+  #granted(slot: Slot<C>, now: number): void {
+    const from = this.#limit;
+    this.#serverLimit.opened(slot.openStartedAt, this.#live + 1, this.#options.max, now);
+    this.#tellLimit(from, 'the server granted one more');
+  }
+
+  /** What is open serves all who wait; another is tried now and then. */
+  #refusedForRoom(slot: Slot<C>, now: number): void {
+    const from = this.#limit;
+    this.#serverLimit.refused(slot.openStartedAt, this.#live, now);
+    this.#nextFillAt = Math.max(this.#nextFillAt, this.#serverLimit.probeAt);
+    this.#tellLimit(from, FAILURES.too_many_connections.what);
+    this.#arm(this.#serverLimit.probeAt);
   }
 
   /** Its waiter is gone, the server's side is not: it counted against `max` until now. */
@@ -714,9 +758,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#nextFillAt = now + this.#fillBackoffMs * (0.5 + this.#runtime.random() / 2);
     this.#observer?.onOpenFailed?.(slot, now - slot.openStartedAt, error);
     const { openRetryMs } = this.#options;
-    const verdict = this.#heedsCircuit
-      ? this.#breaker.openFailed(this.#classify(error, 'connect'), slot.openStartedAt, this.#live, now)
-      : 'tell';
+    const verdict = this.#heedsCircuit ? this.#judgeFailedOpen(slot, error, now) : 'tell';
     if (verdict === 'hold') {
       this.#arm(Math.max(now, this.#breaker.nextOpenAt));
     } else if (verdict === 'refuse' && openRetryMs === 0) {
@@ -731,6 +773,12 @@ export class Pool<C> implements LeaseHome<C> {
       }
     }
     this.#wake();
+  }
+
+  #judgeFailedOpen(slot: Slot<C>, error: unknown, now: number): Verdict {
+    const pattern = this.#classify(error, 'connect');
+    if (FAILURES[pattern].mitigation === 'limit') this.#refusedForRoom(slot, now);
+    return this.#breaker.openFailed(pattern, slot.openStartedAt, this.#live, now);
   }
 
   /** Everybody in the queue is told the same. */
@@ -938,7 +986,7 @@ export class Pool<C> implements LeaseHome<C> {
     const now = this.#readClock();
     for (const slot of idleBeyond(this.#slots, this.#options.max)) this.#close(slot, 'shrink');
     this.#retireLeased(this.#slots.open - this.#options.max);
-    if (this.#options.max !== from) this.#observer?.onResized?.(from, this.#options.max);
+    if (this.#options.max !== from) this.#observer?.onResized?.(from, this.#options.max, 'it was set');
     this.#grow(now);
     this.#wake();
   }
@@ -1029,8 +1077,8 @@ export class Pool<C> implements LeaseHome<C> {
       waiting,
       min,
       max,
-      target: Math.min(max, Math.max(min, leased + checking + waiting)),
-      limit: max,
+      target: Math.min(this.#limit, Math.max(min, leased + checking + waiting)),
+      limit: this.#limit,
       circuit: this.#heedsCircuit ? this.#breaker.state : 'closed',
     };
   }
@@ -1193,7 +1241,12 @@ export class Pool<C> implements LeaseHome<C> {
     const served = released - closed.broken;
     this.#breaker.tick(Math.max(0, served - this.#servedAtTick), now);
     this.#servedAtTick = served;
-    if (!this.#heedsCircuit || !this.#breaker.holds || now - this.#breaker.troubleSince < HELD_MS) return;
+    const held = this.#breaker.holds && now - this.#breaker.troubleSince >= HELD_MS;
+    const full = this.#serverLimit.inForce && this.#lastOpenError !== undefined;
+    if (this.#heedsCircuit && (held || full)) this.#tellHeld(now);
+  }
+
+  #tellHeld(now: number): void {
     for (const waiter of this.#waiters.takeUnbounded(now - HELD_MS, TIMEOUTS_PER_TURN)) {
       this.#counters.openErrors += 1;
       this.#fail(waiter, this.#lastOpenError, now);
@@ -1298,6 +1351,9 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#drain !== undefined) return Math.min(dueAt, this.#drain.deadlineAt);
     if (this.#waiters.length > 0 && this.#nextOpenAt > now) dueAt = Math.min(dueAt, this.#nextOpenAt);
     if (this.#waiters.length > 0 && this.#heedsCircuit) dueAt = Math.min(dueAt, this.#breaker.dueAt(now));
+    if (this.#waiters.length > 0 && this.#heedsServerLimit) {
+      dueAt = Math.min(dueAt, Math.max(this.#serverLimit.probeAt, now + UPKEEP_INTERVAL_MS));
+    }
     const { keepMin, min } = this.#options;
     if (keepMin && this.#slots.open < min) dueAt = Math.min(dueAt, Math.max(this.#nextFillAt, now + 1));
     return dueAt;

@@ -52,7 +52,8 @@ export class DecisionLog {
         ),
       onClosed: (slot: Slot<unknown>, reason: CloseReason) =>
         tell('closed', `connection ${slot.id} closed: ${reason}, after ${slot.uses} uses`),
-      onResized: (from: number, to: number) => tell('resized', `at most ${to} connections, before ${from}`),
+      onResized: (from: number, to: number, reason: string) =>
+        tell('resized', `at most ${to} connections, before ${from}: ${reason}`),
       onLeakSuspected: (slot: Slot<unknown>, heldMs: number) =>
         tell('leak', `connection ${slot.id} has been held for ${Math.round(heldMs)} ms`),
       onFlagChanged: ({ name, from, to, reason }: FlagChange) =>

@@ -171,8 +171,12 @@ export class PoolObserver implements Observer<unknown> {
     this.#usesWhenChecked = slot.uses;
   }
 
-  onResized(from: number, to: number): void {
-    this.#tellEvent(RESIZED_EVENT, { [ATTR_LIMIT_FROM]: from, [ATTR_LIMIT_TO]: to });
+  onResized(from: number, to: number, reason: string): void {
+    this.#tellEvent(RESIZED_EVENT, {
+      [ATTR_LIMIT_FROM]: from,
+      [ATTR_LIMIT_TO]: to,
+      [ATTR_DECISION_REASON]: reason,
+    });
   }
 
   onLeakSuspected(slot: Slot<unknown>, heldMs: number): void {

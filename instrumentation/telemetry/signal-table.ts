@@ -82,7 +82,7 @@ export const RESIZED_EVENT: EventRow = {
   name: 'enhanced_pool.resized',
   severity: 'INFO',
   when: 'the most connections allowed changed',
-  attributes: [ATTR_LIMIT_FROM, ATTR_LIMIT_TO],
+  attributes: [ATTR_LIMIT_FROM, ATTR_LIMIT_TO, ATTR_DECISION_REASON],
 };
 
 export const LEAK_EVENT: EventRow = {

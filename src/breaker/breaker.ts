@@ -134,6 +134,7 @@ export class Breaker {
   /** One that began to open at `startedAt` failed, while `live` others were open. */
   openFailed(pattern: FailurePattern, startedAt: number, live: number, now: number): Verdict {
     const { mitigation, what } = FAILURES[pattern];
+    if (mitigation === 'limit') return this.#isFull(what, now);
     const isServers = mitigation !== 'none' && mitigation !== 'retire' && mitigation !== 'replace';
     if (!this.#hasWorked || !isServers) {
       if (this.state === 'half_open') this.#move('open', what, now);
@@ -148,8 +149,7 @@ export class Breaker {
     this.#refusing = refuse;
     this.nextOpenAt = now + (refuse ? REFUSED_MS * (1 + this.#random() / 10) : this.#backoffMs(now));
     if (live === 0) this.#move('open', what, now);
-    else if (refuse || mitigation === 'limit' || this.#failedInARow >= FAILED_OPENS)
-      this.#move('degraded', what, now);
+    else if (refuse || this.#failedInARow >= FAILED_OPENS) this.#move('degraded', what, now);
     return refuse && live === 0 ? 'refuse' : 'hold';
   }
 
@@ -194,6 +194,13 @@ export class Breaker {
   /** When the upkeep has to come round for the circuit; infinite when it need not. */
   dueAt(now: number): number {
     return this.nextOpenAt > now && this.state !== 'closed' ? this.nextOpenAt : Number.POSITIVE_INFINITY;
+  }
+
+  /** A server that is full is there: how many connections it grants is not this circuit's matter. */
+  #isFull(what: string, now: number): Verdict {
+    this.#failedInARow = 0;
+    if (this.state === 'half_open') this.#move('recovering', what, now);
+    return 'hold';
   }
 
   #worsen(now: number): void {
