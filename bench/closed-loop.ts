@@ -50,12 +50,3 @@ export async function closedLoop(
     p99Microseconds: latencies.getValueAtPercentile(99),
   };
 }
-
-/** One figure of one peer, window by window. */
-export function figures<W extends Window>(
-  windows: Readonly<Record<string, readonly W[]>>,
-  name: string,
-  what: { [Key in keyof W]: W[Key] extends number ? Key : never }[keyof W],
-): number[] {
-  return (windows[name] ?? []).map((window) => window[what] as number);
-}

@@ -25,6 +25,15 @@ export async function interleave<Peer extends { readonly name: string }, Window>
   return windows;
 }
 
+/** One figure of one peer, window by window. */
+export function figures<Window>(
+  windows: Readonly<Record<string, readonly Window[]>>,
+  name: string,
+  what: { [Key in keyof Window]: Window[Key] extends number ? Key : never }[keyof Window],
+): number[] {
+  return (windows[name] ?? []).map((window) => window[what] as number);
+}
+
 function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const left = [...items];
   return items.map(() => left.splice(Math.floor(random() * left.length), 1)[0] as T);

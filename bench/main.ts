@@ -6,6 +6,7 @@ import { classifySuite } from './classify-suite.js';
 import { faults } from './faults/suite.js';
 import { goalTable, judge } from './goals.js';
 import { describeMachine, printMachine } from './machine.js';
+import { mixed } from './mixed/suite.js';
 import { sayNothing } from './progress.js';
 import { query } from './query/suite.js';
 import { pgbench, reads } from './reads/suite.js';
@@ -15,10 +16,20 @@ import type { Effort, Suite } from './suite.js';
 import { printTable } from './table.js';
 import { telemetry } from './telemetry/suite.js';
 
-const SUITES: readonly Suite[] = [acquire, query, reads, pgbench, rollout, classifySuite, telemetry, faults];
+const SUITES: readonly Suite[] = [
+  acquire,
+  query,
+  reads,
+  pgbench,
+  mixed,
+  rollout,
+  classifySuite,
+  telemetry,
+  faults,
+];
 
 /** Suites of later steps. */
-const TO_COME = ['burst', 'mixed', 'sizing', 'statements', 'overload', 'memory', 'scale'];
+const TO_COME = ['burst', 'sizing', 'statements', 'overload', 'memory', 'scale'];
 
 const LATEST = 'bench/results/latest.json';
 

@@ -11,6 +11,10 @@ export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Where the middle half of the values lies. */
 export function middleHalf(values: readonly number[]): readonly [number, number] {
   return [quantile(values, 0.25), quantile(values, 0.75)];

@@ -1,4 +1,4 @@
-import type { Request } from './load.js';
+import type { Request } from '../open-loop.js';
 
 /** Slower than so many milliseconds is late. */
 const LATE_MS = 100;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Goal } from '../goals.js';
+import { evenly, openLoop, type Request, sendAt } from '../open-loop.js';
 import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
 import { median } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, type Table } from '../table.js';
 import { FAULTS, type Fault } from './faults.js';
-import { openLoop, type Request, sendAt } from './load.js';
 import { type Outcome, outcomeOf } from './outcome.js';
 import type { Client, ClientModule } from './peer.js';
 import { TcpProxy } from './proxy.js';
@@ -103,7 +103,7 @@ async function live(fault: Fault, peer: Peer, way: Way, stage: Stage, extent: Ex
     await Promise.all(Array.from({ length: CONNECTIONS }, () => client.run(stage.slowSql)));
     const send = (index: number) => client.run(fault.sql(stage, index));
     const bursts = fault.burst === undefined ? undefined : burstEverySecond(fault.burst, send);
-    const load = openLoop(PER_SECOND, extent.calmMs + extent.stormMs, extent.graceMs, send);
+    const load = openLoop(evenly(PER_SECOND, extent.calmMs + extent.stormMs), extent.graceMs, send);
     await sleep(extent.calmMs);
     const faultAt = performance.now();
     await fault.strike(stage, proxy);

@@ -1,9 +1,9 @@
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
-import { closedLoop, figures, type Window } from '../closed-loop.js';
+import { closedLoop, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
-import { interleave } from '../interleave.js';
+import { figures, interleave } from '../interleave.js';
 import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
 import { above, median, middleHalf, over, paired } from '../statistics.js';

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { ITEM, readItem } from './items.js';
 
 /** One kind of load on a `pg.Pool`, the same for every peer. */
 export interface Workload {
@@ -12,21 +13,11 @@ export interface Workload {
   counts?(turn: number): boolean;
 }
 
-const ROWS = 10_000;
-
-const ITEMS = [
-  'DROP TABLE IF EXISTS item',
-  'CREATE TABLE item (id int PRIMARY KEY, name varchar(100), price numeric(10, 2))',
-  `INSERT INTO item SELECT id, 'item number ' || id, id + 0.5 FROM generate_series(0, ${ROWS - 1}) id`,
-  'ANALYZE item',
-];
-
 const byKey = (callers: number): Workload => ({
   name: `primary keys, ${callers} callers`,
   callers,
-  setUp: ITEMS,
-  run: async (pool, turn) =>
-    (await pool.query('SELECT id, name, price FROM item WHERE id = $1', [(turn * 7_919) % ROWS])).rows,
+  setUp: ITEM,
+  run: readItem,
 });
 
 const JOIN = `SELECT c.name, r.name AS region, sum(l.amount) AS total, count(DISTINCT p.id) AS products
@@ -71,11 +62,9 @@ const SLOW_SHARE = 50;
 const mixed: Workload = {
   name: 'primary keys with one in 50 of 200 ms, 32 callers',
   callers: 32,
-  setUp: ITEMS,
+  setUp: ITEM,
   run: async (pool, turn) =>
-    turn % SLOW_SHARE === 0
-      ? (await pool.query('SELECT pg_sleep(0.2)')).rowCount
-      : (await pool.query('SELECT id, name, price FROM item WHERE id = $1', [(turn * 7_919) % ROWS])).rows,
+    turn % SLOW_SHARE === 0 ? (await pool.query('SELECT pg_sleep(0.2)')).rowCount : readItem(pool, turn),
   counts: (turn) => turn % SLOW_SHARE !== 0,
 };
 

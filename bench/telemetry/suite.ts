@@ -1,7 +1,7 @@
 import { startDatabases } from '../../test/servers/index.js';
-import { figures, type Window } from '../closed-loop.js';
+import type { Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
-import { interleave } from '../interleave.js';
+import { figures, interleave } from '../interleave.js';
 import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
 import type { Client } from '../query/peer.js';

@@ -45,6 +45,8 @@ export class QueryProfile {
   /** Time its timed runs took together, in milliseconds. */
   totalMs = 0;
   lane: Lane = 'fast';
+  /** Share of its latest runs that were slow beside the pool's others. */
+  slowShare = 0;
   /** What its statements have shown in view of sharing a connection; undefined where nobody asked. */
   sharing: SharingProfile | undefined = undefined;
   /** Whether it was asked for since the last look for one to forget. */

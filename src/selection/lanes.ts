@@ -6,6 +6,13 @@ const SLOW_RATIO = 10;
 const SLOW_MS = 20;
 /** A slow one is fast again below this share of that bound. */
 const FAST_AGAIN = 0.7;
+/**
+ * Share of a query's latest runs that are slow, from which on it is slow, and below which no longer. One text may stand for many
+ * short runs and a few long ones: then it says nothing.
+ */
+const SLOW_RUNS = { enter: 0.8, leave: 0.6 } as const;
+/** Weight of the latest run in that share. */
+const RUN_WEIGHT = 1 / 20;
 /** What fewer runs have taught puts nobody into the slow lane. */
 const RUNS_TO_JUDGE = 3;
 
@@ -14,11 +21,14 @@ const RUNS_TO_JUDGE = 3;
  * wrong lane, the slow ones' p99 was up to 15 % above that of first in, first out; with 125 ms it is at most 10 % (`test/simulation/lanes.test.ts`).
  */
 const AGEING_MS = 125;
-/** A lane in which nothing ended for so long is stuck. */
-const STUCK_MS = 1_000;
+/**
+ * A slow caller who has waited for so many times what its kind takes may have what is kept for the fast, too. Near the limit of
+ * what the pool can bear, the slow ones' mean was up to 15 % above that of first in, first out, and so it is 14 % at most.
+ */
+const PATIENCE = 2;
+/** A lane is stuck in which nothing ended for as long as that, but for the first time at least and the second at most. */
+const STUCK_MS = { least: 1_000, most: 5_000 } as const;
 
-/** Lanes open at the first utilisation and close at the second. */
-const BUSY = { enter: 0.6, leave: 0.45 } as const;
 /** Share of the busy connections that slow queries hold, from which on a load is mixed, and below which no longer. */
 const SLOW_SHARE = { enter: 0.2, leave: 0.1 } as const;
 /** Fast queries to one slow query, from which on a load is mixed, and below which no longer. */
@@ -37,16 +47,18 @@ const SMALL_POOL = 5;
 /** How far the logarithm of the median moves towards a sample. */
 const MEDIAN_STEP = 0.05;
 
-/** Who is the first in a lane, and since when. */
+/** Who is the first in a lane, since when, and what its kind has taught. */
 export interface FirstInLane {
   readonly queuedAt: number;
+  readonly profile?: Pick<QueryProfile, 'typicalMs'> | undefined;
 }
 
 /**
  * Keeps slow queries from filling the pool: of `max` connections they hold at most all but a reserve, of which there is one
  * or, where the slow can spare them, up to a fifth. Fast callers go first, yet one connection is always the slow lane's and
- * whoever has waited for 125 ms goes before them. That is the c-mu rule with a bound on starvation. Only while a busy
- * pool's load is mixed; else the queue is first in, first out.
+ * whoever has waited for 125 ms goes before them. That is the c-mu rule with a bound on starvation. Only while the load is
+ * mixed; else the queue is first in, first out. How busy the pool is does not matter: what is kept is missed only by the slow
+ * who fill all the rest, and lanes that first wait for a busy pool come too late, when the slow have it.
  *
  * Lanes are for single statements, which end by themselves. Whoever may hold a connection while it waits for another (a
  * session, a transaction) is in the fast lane, and a slow lane in which nothing ends is let out: lanes cannot deadlock.
@@ -60,8 +72,6 @@ export class Lanes {
   slowHeld = 0;
   /** Median hold of the pool's statements, in milliseconds. */
   medianMs = 0;
-  /** Share of `max` that is leased. */
-  utilisation = 0;
   #slowBusy = 0;
   #busy = 0;
   #fastRecent = 0;
@@ -92,9 +102,10 @@ export class Lanes {
   learn(profile: QueryProfile, heldMs: number): void {
     if (this.medianMs === 0) this.medianMs = heldMs;
     else this.medianMs *= heldMs > this.medianMs ? 1 + MEDIAN_STEP : 1 / (1 + MEDIAN_STEP);
-    const bound = profile.lane === 'slow' ? this.slowMs * FAST_AGAIN : this.slowMs;
-    // The typical run, not the mean: one text may stand for many short runs and a few long ones, and then says nothing.
-    profile.lane = Math.min(profile.meanMs, profile.typicalMs) > bound ? 'slow' : 'fast';
+    const isSlow = profile.lane === 'slow';
+    const wasSlow = heldMs > (isSlow ? this.slowMs * FAST_AGAIN : this.slowMs) ? 1 : 0;
+    profile.slowShare += (wasSlow - profile.slowShare) * Math.max(RUN_WEIGHT, 1 / profile.runs);
+    profile.lane = profile.slowShare >= SLOW_RUNS[isSlow ? 'leave' : 'enter'] ? 'slow' : 'fast';
   }
 
   /** A lease was given; with it `leased` connections are out. */
@@ -135,7 +146,7 @@ export class Lanes {
     max: number,
   ): Lane | undefined {
     if (firstSlow === undefined) return firstFast === undefined ? undefined : 'fast';
-    const hasRoom = this.slowHeld < this.#slowRoom(max) || this.#isStuck(now, firstSlow);
+    const hasRoom = this.slowHeld < this.#slowRoom(max) || this.#lostPatience(now, firstSlow);
     if (firstFast === undefined) return hasRoom ? 'slow' : undefined;
     const isDue = this.slowHeld === 0 || now - firstSlow.queuedAt >= AGEING_MS;
     return hasRoom && isDue ? 'slow' : 'fast';
@@ -146,9 +157,11 @@ export class Lanes {
     return Math.max(1, max - this.reserve);
   }
 
-  /** Nothing ended in the slow lane since its first caller came: somebody there may be waiting for just this caller. */
-  #isStuck(now: number, firstSlow: FirstInLane): boolean {
-    return now - Math.max(firstSlow.queuedAt, this.#slowEndedAt) >= STUCK_MS;
+  /** Also when nothing ended in the slow lane since its first caller came: somebody there may be waiting for just this caller. */
+  #lostPatience(now: number, { queuedAt, profile }: FirstInLane): boolean {
+    const patienceMs = profile === undefined ? STUCK_MS.most : PATIENCE * profile.typicalMs;
+    const stuckMs = Math.max(STUCK_MS.least, Math.min(patienceMs, STUCK_MS.most));
+    return now - queuedAt >= patienceMs || now - Math.max(queuedAt, this.#slowEndedAt) >= stuckMs;
   }
 
   /** The upkeep's part: judges the load of the time since the last one. */
@@ -161,7 +174,6 @@ export class Lanes {
     this.#slowBusy = slowBusy + (this.#slowBusy - slowBusy) * keep;
     this.#slowRecent = this.#slowRecent * keep + this.#slowLeases;
     this.#fastRecent = this.#fastRecent * keep + leases - this.#slowLeases;
-    this.utilisation = this.#busy / max;
     this.#leases = 0;
     this.#slowLeases = 0;
     this.#leasedSum = 0;
@@ -171,7 +183,6 @@ export class Lanes {
     this.mixed =
       max > 1 &&
       now - this.#fastAt < FAST_GONE_MS &&
-      this.utilisation > BUSY[bound] &&
       this.#slowBusy > SLOW_SHARE[bound] * this.#busy &&
       this.#fastRecent > FAST_PER_SLOW[bound] * this.#slowRecent;
     this.reserve = this.mixed ? this.#reserveOf(max) : 0;

@@ -69,9 +69,9 @@ describe('the lane of a query', () => {
 });
 
 describe('lanes', () => {
-  it('are called for by a busy pool with a mixed load, and by no other', () => {
+  it('are called for by a mixed load, and by no other', () => {
     expect(under({}).mixed).equal(true);
-    expect(under({ slowHeld: 3, leased: 4 }).mixed, 'not busy').equal(false);
+    expect(under({ slowHeld: 3, leased: 4 }).mixed, 'before the slow fill the pool').equal(true);
     expect(under({ slow: 0, slowHeld: 0 }).mixed, 'all fast').equal(false);
     expect(under({ fast: 0 }).mixed, 'all slow').equal(false);
   });
@@ -79,7 +79,16 @@ describe('lanes', () => {
   it('keep one connection, and more only where the slow can spare them', () => {
     expect(under({}).reserve).equal(1);
     expect(under({ slowHeld: 4 }).reserve).equal(2);
-    expect(under({ slowHeld: 4, leased: 5 }).mixed).equal(false);
+  });
+
+  it('are there with the first tick after a rest', () => {
+    const lanes = under({});
+    for (let now = 3_100; now <= 10_000; now += 100) lanes.tick(now, 0, MAX);
+    expect(lanes.mixed, 'at rest').equal(false);
+    lanes.slowHeld = 2;
+    for (let lease = 0; lease < 20; lease += 1) lanes.took('fast', 3, 60_000);
+    lanes.tick(60_050, 3, MAX);
+    expect(lanes.mixed).equal(true);
   });
 
   it('close when the fast are gone', () => {
@@ -112,10 +121,25 @@ describe('lanes', () => {
     expect(lanes.admits('slow', undefined, at(3_400), MAX), 'not before another slow one').equal(false);
   });
 
-  it('let the slow out when nothing has ended among them for a second', () => {
+  it('let the slow out when nothing has ended among them for twice what they take, from one second to five', () => {
     const lanes = under({});
     lanes.slowHeld = 9;
-    expect(lanes.next(4_500, undefined, at(3_600), MAX)).equal(undefined);
-    expect(lanes.next(4_600, undefined, at(3_600), MAX)).equal('slow');
+    lanes.slowEnded(10_000);
+    lanes.slowHeld = 9;
+    const letsOut = (now: number, profile?: { typicalMs: number }) =>
+      lanes.next(now, undefined, { queuedAt: 10_000, profile }, MAX) === 'slow';
+    const letsOutAfter = (typicalMs: number, waitedMs: number) => letsOut(10_000 + waitedMs, { typicalMs });
+    expect([letsOutAfter(2_000, 3_900), letsOutAfter(2_000, 4_000)]).deep.equal([false, true]);
+    expect([letsOutAfter(60_000, 4_900), letsOutAfter(60_000, 5_000)]).deep.equal([false, true]);
+    expect([letsOut(14_900), letsOut(15_000)], 'of unknown length').deep.equal([false, true]);
+  });
+
+  it('let a slow one out who has waited for twice what its kind takes, though others end', () => {
+    const lanes = under({});
+    lanes.slowHeld = 10;
+    lanes.slowEnded(10_390);
+    const first = { queuedAt: 10_000, profile: { typicalMs: 200 } };
+    expect(lanes.next(10_399, undefined, first, MAX)).equal(undefined);
+    expect(lanes.next(10_400, undefined, first, MAX)).equal('slow');
   });
 });

@@ -9,21 +9,33 @@ export interface Request {
   error: unknown;
 }
 
-/** So many requests a second, whether or not the earlier ones were answered: users do not wait for each other. */
+/** When requests are due, in milliseconds from the beginning: so many a second, one like the other. */
+export function evenly(perSecond: number, durationMs: number): number[] {
+  const spacingMs = 1_000 / perSecond;
+  return Array.from({ length: Math.round(durationMs / spacingMs) }, (_, index) => index * spacingMs);
+}
+
+/** The same, by chance: nobody knows of the others (a Poisson process). */
+export function byChance(perSecond: number, durationMs: number, random: () => number): number[] {
+  const due: number[] = [];
+  const next = (after: number) => after - (Math.log(1 - random()) * 1_000) / perSecond;
+  for (let at = next(0); at < durationMs; at = next(at)) due.push(at);
+  return due;
+}
+
+/** Sends requests when they are due, whether or not the earlier ones were answered: users do not wait for each other. */
 export async function openLoop(
-  perSecond: number,
-  durationMs: number,
+  due: readonly number[],
   graceMs: number,
   send: (index: number) => Promise<unknown>,
 ): Promise<Request[]> {
   const requests: Request[] = [];
   const begin = performance.now();
-  const spacingMs = 1_000 / perSecond;
-  const total = Math.round(durationMs / spacingMs);
-  while (requests.length < total) {
-    const due = Math.min(total, 1 + Math.floor((performance.now() - begin) / spacingMs));
-    while (requests.length < due)
-      requests.push(sendAt(begin + requests.length * spacingMs, requests.length, send));
+  while (requests.length < due.length) {
+    const elapsedMs = performance.now() - begin;
+    for (let at = due[requests.length]; at !== undefined && at <= elapsedMs; at = due[requests.length]) {
+      requests.push(sendAt(begin + at, requests.length, send));
+    }
     await sleep(1);
   }
   const giveUpAt = performance.now() + graceMs;

@@ -1,0 +1,225 @@
+import { everyFlag, type OptimizationFlags } from '../../src/rollout/flags.js';
+import { startDatabases } from '../../test/servers/index.js';
+import { closedLoop, type Window } from '../closed-loop.js';
+import type { Goal } from '../goals.js';
+import { figures, interleave } from '../interleave.js';
+import { byChance, openLoop } from '../open-loop.js';
+import { ownCopy } from '../own-copy.js';
+import { say } from '../progress.js';
+import { ITEM, readItem } from '../reads/items.js';
+import type { Opened, open } from '../reads/pool.js';
+import { mean, median, middleHalf, over, paired, quantile, seeded } from '../statistics.js';
+import type { Effort, Findings, Suite } from '../suite.js';
+import { type Cell, figure, range, type Table } from '../table.js';
+
+const STOCK = 'stock';
+const STOCK_AGAIN = 'stock again';
+const OFF = 'enhanced, lanes off';
+const ON = 'enhanced, lanes on';
+const SHARING = 'enhanced, lanes and shared reads';
+
+const PEERS: readonly { readonly name: string; readonly flags?: OptimizationFlags }[] = [
+  { name: STOCK },
+  { name: STOCK_AGAIN },
+  { name: OFF, flags: everyFlag('off') },
+  { name: ON, flags: { ...everyFlag('off'), lanes: 'on' } },
+  { name: SHARING, flags: { ...everyFlag('off'), lanes: 'on', pipelining: 'on', autoPrepare: 'on' } },
+];
+
+const MAX = 10;
+const SLOW_SHARE = 0.1;
+const SLOW_MS = 200;
+/** What a read keeps its connection for, near enough: the slow ones are most of the load. */
+const READ_MS = 1;
+const UTILISATION = 0.8;
+const PER_SECOND = (1_000 * UTILISATION * MAX) / (SLOW_SHARE * SLOW_MS + (1 - SLOW_SHARE) * READ_MS);
+const READS_ONLY_CALLERS = 32;
+
+interface Extent {
+  readonly rounds: number;
+  readonly windowMs: number;
+  /** The first part of a window, in which the pool fills up; its requests do not count. */
+  readonly leadInMs: number;
+  readonly readsOnlyRounds: number;
+  readonly readsOnlyMs: number;
+}
+
+const FULL: Extent = {
+  rounds: 7,
+  windowMs: 7_000,
+  leadInMs: 1_000,
+  readsOnlyRounds: 40,
+  readsOnlyMs: 150,
+};
+const QUICK: Extent = { rounds: 2, windowMs: 4_000, leadInMs: 1_000, readsOnlyRounds: 8, readsOnlyMs: 100 };
+
+/** What one window of mixed load showed of one peer. */
+interface MixedWindow {
+  readonly fastMeanMs: number;
+  readonly fastP99Ms: number;
+  readonly slowMeanMs: number;
+  readonly slowP99Ms: number;
+  readonly perSecond: number;
+}
+
+type MixedWindows = Readonly<Record<string, readonly MixedWindow[]>>;
+type ReadsOnly = Readonly<Record<string, readonly Window[]>>;
+
+export const mixed: Suite = {
+  name: 'mixed',
+  question: 'Do short queries still wait behind long ones, and what do the long ones pay for it?',
+  async run({ quick }: Effort): Promise<Findings> {
+    say('(starting a server)');
+    const { postgres, stop } = await startDatabases({ postgres: true });
+    try {
+      const extent = quick ? QUICK : FULL;
+      const contestants = [];
+      for (const { name, flags } of PEERS) {
+        const { modules, within } = ownCopy([require.resolve('../reads/pool.js')]);
+        const { open: openPool } = (modules as [{ open: typeof open }])[0];
+        const opened = await within(async () => openPool(postgres, MAX, flags));
+        contestants.push({ name, opened, turn: { round: 0 } });
+      }
+      for (const sql of ITEM) await contestants[0]!.opened.pool.query(sql);
+      for (const { name, opened } of contestants) {
+        say(`warming up ${name}`);
+        await readsOnly(opened, 1_000);
+        await measure(opened, 0, { ...extent, windowMs: 2_000 });
+      }
+      say(`${Math.round(PER_SECOND)} requests a second`);
+      const found = await interleave(contestants, extent.rounds, ({ opened, turn }) => {
+        turn.round += 1;
+        return measure(opened, turn.round, extent);
+      });
+      say(`${READS_ONLY_CALLERS} callers, reads only`);
+      const reads = await interleave(contestants, extent.readsOnlyRounds, ({ opened }) =>
+        readsOnly(opened, extent.readsOnlyMs),
+      );
+      for (const { opened } of contestants) await opened.close();
+      return {
+        tables: [tableOf(found), readsTable(reads)],
+        goals: goalsOf(found, reads),
+        samples: { mixed: found, reads },
+      };
+    } finally {
+      await stop();
+    }
+  },
+};
+
+/** The same arrivals for every peer of a round. */
+async function measure(
+  { pool }: Opened,
+  round: number,
+  { windowMs, leadInMs }: Extent,
+): Promise<MixedWindow> {
+  const random = seeded(round);
+  const due = byChance(PER_SECOND, windowMs, random);
+  const slow = due.map(() => random() < SLOW_SHARE);
+  const requests = await openLoop(due, 10_000, (index) =>
+    slow[index] ? pool.query('SELECT pg_sleep($1)', [SLOW_MS / 1_000]) : readItem(pool, index),
+  );
+  const failed = requests.find(({ error }) => error !== undefined);
+  if (failed !== undefined) throw failed.error;
+  const latencies = (kind: boolean) =>
+    requests
+      .filter((_, index) => slow[index] === kind && due[index]! >= leadInMs)
+      .map(({ dueAt, endedAt }) => endedAt - dueAt);
+  const [fast, long] = [latencies(false), latencies(true)];
+  const lastedMs = Math.max(...requests.map(({ endedAt }) => endedAt)) - requests[0]!.dueAt;
+  return {
+    fastMeanMs: mean(fast),
+    fastP99Ms: quantile(fast, 0.99),
+    slowMeanMs: mean(long),
+    slowP99Ms: quantile(long, 0.99),
+    perSecond: (requests.length * 1_000) / lastedMs,
+  };
+}
+
+function readsOnly({ pool }: Opened, windowMs: number): Promise<Window> {
+  let turn = 0;
+  return closedLoop(READS_ONLY_CALLERS, windowMs, () => {
+    turn += 1;
+    return readItem(pool, turn);
+  });
+}
+
+function tableOf(found: MixedWindows): Table {
+  const columns = [
+    '',
+    'reads ms',
+    'over stock',
+    'p99',
+    'over stock',
+    'slow ms',
+    'over stock',
+    'p99',
+    'req/s',
+  ];
+  const rows = PEERS.map(({ name }): Cell[] => {
+    const middle = (what: keyof MixedWindow) => figure(median(figures(found, name, what)));
+    const overStock = (what: keyof MixedWindow) => figure(median(ratios(found, name, what)));
+    return [
+      name,
+      middle('fastMeanMs'),
+      overStock('fastMeanMs'),
+      middle('fastP99Ms'),
+      overStock('fastP99Ms'),
+      middle('slowMeanMs'),
+      overStock('slowMeanMs'),
+      middle('slowP99Ms'),
+      middle('perSecond'),
+    ];
+  });
+  const title = `${100 * (1 - SLOW_SHARE)} % reads by key, ${100 * SLOW_SHARE} % of ${SLOW_MS} ms, ${Math.round(PER_SECOND)} a second by chance, max ${MAX}`;
+  return {
+    title,
+    columns,
+    rows,
+    note: 'From when a request was due. ms: mean of a window; median of windows',
+  };
+}
+
+function readsTable(reads: ReadsOnly): Table {
+  return {
+    title: `Reads by key only, ${READS_ONLY_CALLERS} callers, max ${MAX}`,
+    columns: ['', 'reads/s', 'middle half', 'over lanes off'],
+    rows: PEERS.map(({ name }) => [
+      name,
+      figure(median(figures(reads, name, 'perSecond'))),
+      range(middleHalf(figures(reads, name, 'perSecond'))),
+      figure(median(paired(figures(reads, name, 'perSecond'), figures(reads, OFF, 'perSecond'), over))),
+    ]),
+  };
+}
+
+function ratios(found: MixedWindows, name: string, what: keyof MixedWindow): number[] {
+  return paired(figures(found, name, what), figures(found, STOCK, what), over);
+}
+
+function goalsOf(found: MixedWindows, reads: ReadsOnly): Goal[] {
+  const times = (claim: string, what: keyof MixedWindow, bound: Partial<Goal>): Goal => ({
+    claim,
+    unit: '×',
+    ...bound,
+    values: ratios(found, ON, what),
+  });
+  return [
+    times('lanes over stock: mean of the reads', 'fastMeanMs', { atMost: 1 / 8 }),
+    times('lanes over stock: p99 of the reads', 'fastP99Ms', { atMost: 1 / 5 }),
+    times('lanes over stock: mean of the slow', 'slowMeanMs', { atMost: 1.15 }),
+    times('lanes over stock: throughput', 'perSecond', { atLeast: 0.99 }),
+    {
+      claim: 'reads only: lanes on over off, throughput',
+      unit: '×',
+      atLeast: 0.99,
+      values: paired(figures(reads, ON, 'perSecond'), figures(reads, OFF, 'perSecond'), over),
+    },
+    {
+      claim: 'A/A: mean of the reads, stock over stock',
+      unit: '×',
+      straddles: 1,
+      values: ratios(found, STOCK_AGAIN, 'fastMeanMs'),
+    },
+  ];
+}
