@@ -1,6 +1,7 @@
 import { type CloseReason, type Driver, PreparedStatements } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
+import type { PgStatement } from './statements.js';
 import { inTransaction, mayBeInTransaction, rollBack, run, unanswered } from './transaction.js';
 
 /** A client in the pool and what we remember of it. */
@@ -18,14 +19,32 @@ export class PooledClient {
   failed = false;
   /** The statements that we prepared on it. */
   readonly prepared = new PreparedStatements();
-  /** For each statement in flight that shares it, in their order: sends it elsewhere as well. */
-  readonly sharers = new Set<() => void>();
+  /** The statements in flight that share it, in their order. */
+  readonly sharers = new Set<PgStatement>();
   /** The pool closed it; its last errors concern nobody. */
   closed = false;
+  #gathers = false;
+  readonly #send = () => this.send();
 
   constructor(client: PgClient, failed: (pooled: PooledClient, error: Error) => void) {
     this.client = client;
     this.onError = (error) => failed(this, error);
+  }
+
+  /** Holds back what is sent until the caller's turn is over: all that share it then go by one write. */
+  gather(): void {
+    const stream = this.client.connection?.stream;
+    if (this.#gathers || stream?.cork === undefined) return;
+    this.#gathers = true;
+    stream.cork();
+    process.nextTick(this.#send);
+  }
+
+  /** Sends what was held back. */
+  send(): void {
+    if (!this.#gathers) return;
+    this.#gathers = false;
+    this.client.connection?.stream?.uncork?.();
   }
 }
 
@@ -48,15 +67,18 @@ export class PgDriver implements Driver<PooledClient> {
   /** Told of every client that leaves `clients`. */
   onForgotten: ((client: PgClient) => void) | undefined = undefined;
   readonly #clientFailed: (pooled: PooledClient, error: Error) => void;
+  readonly #sendElsewhere: (statement: PgStatement) => void;
 
   constructor(
     pool: PgPool,
     differences: Readonly<Differences>,
     clientFailed: (pooled: PooledClient, error: Error) => void,
+    sendElsewhere: (statement: PgStatement) => void,
   ) {
     this.#pool = pool;
     this.#differences = differences;
     this.#clientFailed = clientFailed;
+    this.#sendElsewhere = sendElsewhere;
   }
 
   open(signal: AbortSignal): Promise<PooledClient> {
@@ -153,7 +175,7 @@ export class PgDriver implements Driver<PooledClient> {
   /** Those behind the first: only it can be what the server works on. */
   onSilent({ sharers }: PooledClient): void {
     const [, ...behind] = sharers;
-    for (const sendElsewhere of behind) sendElsewhere();
+    for (const statement of behind) this.#sendElsewhere(statement);
   }
 
   isDirty(pooled: PooledClient): boolean {

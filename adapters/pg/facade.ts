@@ -75,8 +75,11 @@ export class PgFacade implements PoolControl {
     this.#differences = setup.differences;
     this.#follow = setup.follow;
     this.#heededMax = pool.options.max;
-    this.#driver = new PgDriver(pool, setup.differences, (pooled, error) =>
-      this.#clientFailed(pooled, error),
+    this.#driver = new PgDriver(
+      pool,
+      setup.differences,
+      (pooled, error) => this.#clientFailed(pooled, error),
+      (statement) => this.#sendElsewhere(statement),
     );
     this.engine = createPool<PooledClient>({
       driver: inBackground(this.#driver, setup.background),
@@ -114,18 +117,31 @@ export class PgFacade implements PoolControl {
       return;
     }
     if (pool.options.max !== this.#heededMax) this.#heedMax();
-    this.#run(this.#statements.of(text, values), text, values, done);
+    const statement = this.#statements.of(text, values, done);
+    if (statement === undefined) this.#runAlone(text, values, done);
+    else this.#run(statement);
   }
 
   /** On a connection that others use at the same time, if the statement is of a kind that may share one, else on its own. */
-  #run(statement: PgStatement | undefined, text: unknown, values: unknown, done: QueryCallback): void {
-    const costMs = statement === undefined ? undefined : this.#statements.sharedCostMs(statement);
+  #run(statement: PgStatement): void {
+    const costMs = this.#statements.sharedCostMs(statement);
     const shared = costMs === undefined ? undefined : this.engine.tryShare(costMs);
-    if (shared !== undefined) return this.#startShared(shared, statement!, text, values, done);
-    const hint = this.engine.readsQueries ? hintOf(text) : currentHint();
+    if (shared !== undefined) return this.#startShared(shared, statement);
+    const hint = this.#hintOf(statement.query);
     const lease = this.engine.tryAcquire(hint);
-    if (lease !== undefined) this.#start(lease, text, values, done, statement);
-    else this.#request(this.#inContext(this.#starting(text, values, done, statement)), hint, costMs);
+    if (lease !== undefined) this.#startKnown(lease, statement);
+    else this.#request(this.#inContext(this.#startingKnown(statement)), hint, costMs);
+  }
+
+  #runAlone(text: unknown, values: unknown, done: QueryCallback): void {
+    const hint = this.#hintOf(text);
+    const lease = this.engine.tryAcquire(hint);
+    if (lease !== undefined) this.#start(lease, text, values, done);
+    else this.#request(this.#inContext(this.#starting(text, values, done)), hint);
+  }
+
+  #hintOf(query: unknown): Hint | undefined {
+    return this.engine.readsQueries ? hintOf(query) : currentHint();
   }
 
   /** `pool.query` where somebody else's `connect` stands before ours, a subclass's or a wrapper's: through it, as stock does. */
@@ -269,12 +285,22 @@ export class PgFacade implements PoolControl {
     };
   }
 
-  #starting(text: unknown, values: unknown, done: QueryCallback, statement?: PgStatement): Settle {
+  #starting(text: unknown, values: unknown, done: QueryCallback): Settle {
     return (error, lease) => {
-      if (lease instanceof SharedLease) this.#startShared(lease, statement!, text, values, done);
-      else if (lease !== undefined) this.#start(lease, text, values, done, statement);
+      if (lease !== undefined) this.#start(lease, text, values, done);
       else if (isHandedBack(error)) (this.#pool as PgPoolPrototype).query(text, values, done);
       else done(error);
+    };
+  }
+
+  #startingKnown(statement: PgStatement): Settle {
+    const { query, values } = statement;
+    const done: QueryCallback = (error, result) => statement.tell(error, result);
+    return (error, lease) => {
+      if (lease instanceof SharedLease) this.#startShared(lease, statement);
+      else if (lease !== undefined) this.#startKnown(lease, statement);
+      else if (isHandedBack(error)) (this.#pool as PgPoolPrototype).query(query, values, done);
+      else statement.tell(error);
     };
   }
 
@@ -320,8 +346,13 @@ export class PgFacade implements PoolControl {
   /** Whoever has a client alone sees the driver exactly as in stock. */
   #tellAcquiredAlone(lease: ClientLease): void {
     const { client } = lease.connection;
-    if (client.pipeline === true && !this.#pool.options.pipeline) client.pipeline = false;
+    if (client.pipeline === true && !this.#pool.options.pipeline) this.#endPipelining(lease.connection);
     this.#tellAcquired(lease);
+  }
+
+  #endPipelining(pooled: PooledClient): void {
+    pooled.client.pipeline = false;
+    pooled.send();
   }
 
   #tellAcquired({ connection }: ClientLease): void {
@@ -359,129 +390,102 @@ export class PgFacade implements PoolControl {
   }
 
   /** Sends a statement behind others that share the connection; their answers come in the order of their sending. */
-  #startShared(
-    lease: SharedLease<PooledClient>,
-    statement: PgStatement,
-    text: unknown,
-    values: unknown,
-    done: QueryCallback,
-  ): void {
+  #startShared(lease: SharedLease<PooledClient>, statement: PgStatement): void {
     const pooled = lease.connection;
-    const { client } = pooled;
     pooled.lent = false;
-    client.pipeline = true;
-    let told = false;
-    let isElsewhere = false;
-    const tell: QueryCallback = (error, result) => {
-      if (told) return;
-      told = true;
-      if (error) done(error);
-      else done(undefined, result);
-    };
-    /** It is read-only: whichever answer comes first is the answer. */
-    const sendElsewhere = () => {
-      if (isElsewhere) return;
-      isElsewhere = true;
-      this.#sendAgain(statement, text, values, tell);
-    };
-    pooled.sharers.add(sendElsewhere);
+    pooled.client.pipeline = true;
+    pooled.sharers.add(statement);
     this.#tellAcquired(lease);
     this.#pool.log('dispatching query');
-    const answered: QueryCallback = (error, result) => {
-      // For values that it cannot send pg calls back at once, and again as if all was well when the server is ready.
-      if (lease.released) return;
-      this.#pool.log('query dispatched');
-      pooled.sharers.delete(sendElsewhere);
-      this.#giveBack(lease, error, endsSession(error));
-      this.#statements.learnShared(statement, lease);
-      if (!error) tell(undefined, result);
-      else if (isElsewhere) return;
-      // In stock it would not have died with this connection.
-      else if (endsSession(error) && !statement.resent && !this.#pool.ending) sendElsewhere();
-      else if (this.#statements.refusedName(statement, error)) sendElsewhere();
-      else tell(error);
-    };
-    const named = this.#statements.prepared(statement, pooled);
+    const answered: QueryCallback = (error, result) => this.#answeredShared(lease, statement, error, result);
+    pooled.gather();
     try {
-      if (named === undefined) client.query(text, values, answered);
-      else client.query(named, undefined, answered);
+      this.#statements.send(statement, pooled, answered);
     } catch (error) {
       process.nextTick(answered, error);
     }
   }
 
-  #sendAgain(statement: PgStatement, text: unknown, values: unknown, done: QueryCallback): void {
+  #answeredShared(
+    lease: SharedLease<PooledClient>,
+    statement: PgStatement,
+    error: unknown,
+    result: unknown,
+  ): void {
+    // For values that it cannot send pg calls back at once, and again as if all was well when the server is ready.
+    if (lease.released) return;
+    const pooled = lease.connection;
+    this.#pool.log('query dispatched');
+    pooled.sharers.delete(statement);
+    const ended = Boolean(error) && endsSession(error);
+    this.#giveBack(lease, error, ended);
+    this.#statements.learnShared(statement, lease);
+    if (!error) statement.tell(undefined, result);
+    // In stock it would not have died with this connection.
+    else if (ended && !this.#pool.ending) this.#sendElsewhere(statement);
+    else if (this.#statements.refusedName(statement, error)) this.#sendElsewhere(statement);
+    else if (!statement.resent) statement.tell(error);
+  }
+
+  /** Once, and unseen. One that shares a connection is read-only: whichever answer comes first is the answer. */
+  #sendElsewhere(statement: PgStatement): void {
+    if (statement.resent) return;
     statement.resent = true;
     this.#statements.counters.redispatched += 1;
-    this.#run(statement, text, values, done);
+    this.#run(statement);
   }
 
   /** Runs a query, on a client that is verified first if it is new and the application asked for that. */
-  #start(
-    lease: ClientLease,
-    text: unknown,
-    values: unknown,
-    done: QueryCallback,
-    statement?: PgStatement,
-  ): void {
-    const verify = this.#verifierOf(lease);
-    lease.connection.lent = false;
-    this.#tellAcquiredAlone(lease);
-    if (statement !== undefined) this.#dispatchKnown(lease, statement, text, values, done, verify);
-    else if (verify === undefined) this.#dispatch(lease, text, values, done);
-    else this.#verifyAndDispatch(verify, lease, text, values, done);
+  #start(lease: ClientLease, text: unknown, values: unknown, done: QueryCallback): void {
+    const { client } = lease.connection;
+    this.#begin(lease, done, (answered) => client.query(text, values, answered));
   }
 
   /** As any other, but by a name where that pays, and what it shows is remembered. */
-  #dispatchKnown(
-    lease: ClientLease,
-    statement: PgStatement,
-    text: unknown,
-    values: unknown,
-    done: QueryCallback,
-    verify: Verify | undefined,
-  ): void {
+  #startKnown(lease: ClientLease, statement: PgStatement): void {
     const learns: QueryCallback = (error, result) => {
       if (error === undefined) this.#statements.learnAlone(statement);
-      if (error && this.#statements.refusedName(statement, error)) {
-        this.#sendAgain(statement, text, values, done);
-      } else {
-        done(error, result);
-      }
+      if (error && this.#statements.refusedName(statement, error)) this.#sendElsewhere(statement);
+      else statement.tell(error, result);
     };
-    const named = this.#statements.prepared(statement, lease.connection);
-    const [sent, sentValues] = named === undefined ? [text, values] : [named, undefined];
-    statement.sentAt = performance.now();
-    if (verify === undefined) this.#dispatch(lease, sent, sentValues, learns);
-    else this.#verifyAndDispatch(verify, lease, sent, sentValues, learns);
+    this.#begin(lease, learns, (answered) => {
+      statement.sentAt = performance.now();
+      this.#statements.send(statement, lease.connection, answered);
+    });
+  }
+
+  #begin(lease: ClientLease, done: QueryCallback, send: (answered: QueryCallback) => void): void {
+    const verify = this.#verifierOf(lease);
+    lease.connection.lent = false;
+    this.#tellAcquiredAlone(lease);
+    if (verify === undefined) this.#dispatch(lease, done, send);
+    else this.#verifyAndDispatch(verify, lease, done, send);
   }
 
   #verifyAndDispatch(
     verify: Verify,
     lease: ClientLease,
-    text: unknown,
-    values: unknown,
     done: QueryCallback,
+    send: (answered: QueryCallback) => void,
   ): void {
     const pooled = lease.connection;
     pooled.answered = (error) => this.#finish(lease, done, error, true);
     verify(pooled.client, (error) => {
       if (error) pooled.answered?.(error);
-      else if (!lease.released) this.#dispatch(lease, text, values, done);
+      else if (!lease.released) this.#dispatch(lease, done, send);
     });
   }
 
   /** The client calls back with its answer; the pool does when the client dies first, or refuses the query. */
-  #dispatch(lease: ClientLease, text: unknown, values: unknown, done: QueryCallback): void {
-    const pooled = lease.connection;
+  #dispatch(lease: ClientLease, done: QueryCallback, send: (answered: QueryCallback) => void): void {
     const answered: QueryCallback = (error, result) => {
       this.#pool.log('query dispatched');
       this.#finish(lease, done, error, Boolean(error) && !this.#keepsClient(error), result);
     };
-    pooled.answered = answered;
+    lease.connection.answered = answered;
     this.#pool.log('dispatching query');
     try {
-      pooled.client.query(text, values, answered);
+      send(answered);
     } catch (error) {
       process.nextTick(answered, error);
     }

@@ -14,7 +14,7 @@ export interface PgClient extends EventEmitter {
   readyForQuery?: boolean;
   isConnected?(): boolean;
   connection?: {
-    stream?: { destroy(): void };
+    stream?: { destroy(): void; cork?(): void; uncork?(): void };
     /** Texts of named statements that the server has, by name. */
     parsedStatements?: Record<string, string>;
     /** Sends a Close message; the answer is of no consequence. */
@@ -27,6 +27,11 @@ export interface PgClient extends EventEmitter {
   _queryable?: boolean;
   _ending?: boolean;
   _poolUseCount?: number;
+}
+
+/** A statement as pg sends it. */
+export interface PgQuery {
+  name?: string | undefined;
 }
 
 export type QueryCallback = (error: unknown, result?: unknown) => void;

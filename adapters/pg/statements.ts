@@ -6,52 +6,48 @@ import {
   Statements,
 } from '../../src/index.js';
 import type { PooledClient } from './driver.js';
+import type { PgQuery, QueryCallback } from './shapes.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
 const REFUSALS_BEHIND_A_POOLER = 3;
 
-/** A configuration that pg makes a `Query` of: plain values, and nothing that keeps a portal open or a clock running. */
-interface PlainQuery {
-  readonly text: string;
-  readonly values?: unknown;
-  readonly name?: unknown;
-  readonly rowMode?: unknown;
-  readonly types?: unknown;
-  readonly queryMode?: unknown;
-  readonly binary?: unknown;
-}
+const NO_CONFIGURATION = {};
 
-/** What `pool.query` was given, where that is one statement that pg sends as it is. */
-function plainQueryOf(query: unknown, values: unknown): PlainQuery | undefined {
-  if (typeof query === 'string') return { text: query, values };
+/** The text, where `query` is one that pg makes a `Query` of as it is: nothing that keeps a portal open or a clock running. */
+function plainTextOf(query: unknown): string | undefined {
+  if (typeof query === 'string') return query;
   if (typeof query !== 'object' || query === null) return undefined;
-  const { submit, text, rows, query_timeout: timeout, portal } = query as Record<string, unknown>;
-  const special = submit ?? rows ?? timeout ?? portal;
-  if (special !== undefined || typeof text !== 'string') return undefined;
-  return values === undefined ? (query as PlainQuery) : copyOf(query as PlainQuery, { values });
+  const { submit, text, rows, query_timeout: timeout, portal, callback } = query as Record<string, unknown>;
+  const special = submit ?? rows ?? timeout ?? portal ?? callback;
+  return special === undefined && typeof text === 'string' ? text : undefined;
 }
 
-/** With all that pg reads, by name: an application's own class may give it by getters, which a spread would lose. */
-function copyOf(
-  { text, values, name, rowMode, types, queryMode, binary }: PlainQuery,
-  changes: Partial<PlainQuery>,
-): PlainQuery {
-  return { text, values, name, rowMode, types, queryMode, binary, ...changes };
-}
-
-/** One statement on its way. */
+/** One statement on its way, and who is told of its answer: the first is the answer, wherever it comes from. */
 export class PgStatement {
-  readonly plain: PlainQuery;
+  /** As `pool.query` was given it. */
+  readonly query: unknown;
+  readonly values: unknown;
   readonly known: Statement;
   /** The name that we gave it on the connection it was sent by. */
   name: string | undefined = undefined;
   /** Whether it was sent a second time, unseen: then it goes alone, as it is, and its error is the caller's. */
   resent = false;
   sentAt = 0;
+  #done: QueryCallback | undefined;
 
-  constructor(plain: PlainQuery, known: Statement) {
-    this.plain = plain;
+  constructor(query: unknown, values: unknown, known: Statement, done: QueryCallback) {
+    this.query = query;
+    this.values = values;
     this.known = known;
+    this.#done = done;
+  }
+
+  tell(error: unknown, result?: unknown): void {
+    const done = this.#done;
+    if (done === undefined) return;
+    this.#done = undefined;
+    if (error) done(error);
+    else done(undefined, result);
   }
 }
 
@@ -75,13 +71,13 @@ export class PgStatements {
   }
 
   /** Undefined where no optimisation wants to know, or the query is not one that pg sends as it is. */
-  of(query: unknown, values: unknown): PgStatement | undefined {
+  of(query: unknown, values: unknown, done: QueryCallback): PgStatement | undefined {
     const { pipelining, autoPrepare } = this.#engine.rollout.acting;
     if (!pipelining && !autoPrepare) return undefined;
-    const plain = plainQueryOf(query, values);
+    const text = plainTextOf(query);
     try {
-      const known = plain === undefined ? undefined : this.#statements.of(plain.text);
-      return known === undefined ? undefined : new PgStatement(plain!, known);
+      const known = text === undefined ? undefined : this.#statements.of(text);
+      return known === undefined ? undefined : new PgStatement(query, values, known, done);
     } catch (error) {
       this.#engine.tripFlag('pipelining', error);
       this.#engine.tripFlag('autoPrepare', error);
@@ -96,16 +92,30 @@ export class PgStatements {
     return known.sharing.whyAlone(roundTripMs) === undefined ? known.sharing.costMs(roundTripMs) : undefined;
   }
 
-  /** The statement under a name, where that pays; undefined where it is to be sent as it was given. */
-  prepared(statement: PgStatement, pooled: PooledClient): object | undefined {
-    const { plain } = statement;
+  /** Sends the statement: under a name where that pays, else as it was given. */
+  send(statement: PgStatement, pooled: PooledClient, answered: QueryCallback): void {
+    const { query, values } = statement;
+    const named = this.#named(statement, pooled);
+    if (named === undefined) pooled.client.query(query, values, answered);
+    else pooled.client.query(named, undefined, answered);
+  }
+
+  #named(statement: PgStatement, pooled: PooledClient): PgQuery | undefined {
+    const { Query } = pooled.client.constructor as {
+      Query?: new (query: unknown, values: unknown) => PgQuery;
+    };
+    if (Query === undefined) return undefined;
     try {
       statement.name = this.#nameFor(statement, pooled);
     } catch (error) {
       statement.name = undefined;
       this.#engine.tripFlag('autoPrepare', error);
     }
-    return statement.name === undefined ? undefined : copyOf(plain, { name: statement.name });
+    if (statement.name === undefined) return undefined;
+    // pg takes a configuration apart property by property, which costs more than all that we do; of a `Query` it does not.
+    const named = new Query(statement.query, statement.values);
+    named.name = statement.name;
+    return named;
   }
 
   /** Takes in how it went with a connection of its own. */
@@ -132,10 +142,15 @@ export class PgStatements {
     return true;
   }
 
-  #nameFor({ plain, known, resent }: PgStatement, pooled: PooledClient): string | undefined {
+  #nameFor({ query, values, known, resent }: PgStatement, pooled: PooledClient): string | undefined {
     const { preparation } = known;
-    if (resent || !this.#engine.rollout.acting.autoPrepare || plain.name !== undefined) return undefined;
-    if (!Array.isArray(plain.values) || plain.values.length === 0) return undefined;
+    if (resent || !this.#engine.rollout.acting.autoPrepare) return undefined;
+    const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
+      name?: unknown;
+      values?: unknown;
+    };
+    const bound = values ?? given.values;
+    if (given.name !== undefined || !Array.isArray(bound) || bound.length === 0) return undefined;
     if (this.#refusals >= REFUSALS_BEHIND_A_POOLER) return undefined;
     if (pooled.client.getTransactionStatus?.() !== 'I' || !preparation.next()) return undefined;
     const { key, name } = preparation;

@@ -6,6 +6,16 @@ import { sharingPool } from './sharing-pool.js';
 
 const READ = 'select id, square from numbers where id = $1';
 
+interface PipelinedStream {
+  _writev(...given: unknown[]): unknown;
+  readonly writableCorked: number;
+}
+
+interface PipelinedClient {
+  readonly connection: { readonly stream: PipelinedStream };
+  readonly pipeline: boolean;
+}
+
 describe('oddities of pg on shared connections', function () {
   this.timeout(120_000);
   let databases: Databases<'postgres'>;
@@ -72,6 +82,51 @@ describe('oddities of pg on shared connections', function () {
     }
     for (let run = 1; run <= 60; run += 1) {
       const { rows } = await pool.query(new Template(run) as never);
+      expect(rows).deep.equal([{ id: run, square: run * run }]);
+    }
+  });
+
+  it('statements of one turn go by one write', async () => {
+    const streams = (pool as unknown as { _clients: PipelinedClient[] })._clients.map(
+      ({ connection }) => connection.stream,
+    );
+    let writes = 0;
+    for (const stream of streams) {
+      const write = stream._writev;
+      stream._writev = function counted(...given) {
+        writes += 1;
+        return write.apply(this, given);
+      };
+    }
+    const before = engine().counters.shared;
+    await Promise.all(Array.from({ length: 50 }, (_, at) => pool.query(READ, [at + 1])));
+    for (const stream of streams) delete (stream as Partial<PipelinedStream>)._writev;
+    expect(engine().counters.shared - before, 'shared leases').above(40);
+    expect(writes).within(1, 10);
+  });
+
+  it('whoever gets a client alone finds nothing held back on it', async () => {
+    const unsendable = {
+      toPostgres() {
+        throw new Error('cannot be sent');
+      },
+    };
+    await Promise.all(Array.from({ length: 4 }, () => pool.query(READ, [1])));
+    const before = engine().counters.shared;
+    const refused = pool.query(READ, [unsendable]).catch((error: Error) => error);
+    const client = (await pool.connect()) as pg.PoolClient & PipelinedClient;
+    expect(engine().counters.shared, 'shared leases').equal(before + 1);
+    expect(client.connection.stream.writableCorked).equal(0);
+    expect(client.pipeline).equal(false);
+    expect((await client.query(READ, [4])).rows).deep.equal([{ id: 4, square: 16 }]);
+    client.release();
+    expect(await refused).include({ message: 'cannot be sent' });
+  });
+
+  it('a callback in a configuration is nobody, as in stock', async () => {
+    const stray = () => expect.fail('the stray callback was called');
+    for (let run = 1; run <= 40; run += 1) {
+      const { rows } = await pool.query({ text: READ, values: [run], callback: stray } as never);
       expect(rows).deep.equal([{ id: run, square: run * run }]);
     }
   });
