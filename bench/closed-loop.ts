@@ -1,6 +1,11 @@
 import { build } from 'hdr-histogram-js';
+import type { Chart } from './chart.js';
+import { median } from './statistics.js';
 
 const SLOWEST_MICROSECONDS = 60_000_000;
+
+/** Of the requests, one in so many is slower. */
+const ONE_IN = [1.25, 2, 4, 10, 20, 50, 100, 200, 500, 1_000];
 
 /** What one window showed of one peer. */
 export interface Window {
@@ -9,6 +14,8 @@ export interface Window {
   readonly cpuMicroseconds: number;
   readonly p50Microseconds: number;
   readonly p99Microseconds: number;
+  /** For each of `ONE_IN`, what the other requests stayed below, in microseconds. */
+  readonly latencies: readonly number[];
 }
 
 /**
@@ -48,5 +55,22 @@ export async function closedLoop(
     cpuMicroseconds: (user + system) / requests,
     p50Microseconds: latencies.getValueAtPercentile(50),
     p99Microseconds: latencies.getValueAtPercentile(99),
+    latencies: ONE_IN.map((many) => latencies.getValueAtPercentile(100 - 100 / many)),
+  };
+}
+
+/** How long the slow ones take, peer by peer: each point the median over the windows. */
+export function latencyChart(title: string, windows: Readonly<Record<string, readonly Window[]>>): Chart {
+  return {
+    title,
+    x: { label: 'one request in so many is slower', logarithmic: true },
+    y: { label: 'µs', logarithmic: true },
+    series: Object.entries(windows).map(([name, all]) => ({
+      name,
+      points: ONE_IN.map(
+        (many, index) => [many, median(all.map(({ latencies }) => latencies[index]!))] as const,
+      ),
+    })),
+    note: 'under full load: each caller asks again as soon as it is answered',
   };
 }

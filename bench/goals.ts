@@ -46,7 +46,12 @@ export function goalTable(goals: readonly JudgedGoal[]): Table {
   };
 }
 
-function bound({ atMost, atLeast, straddles }: Goal): string {
+/** The goal as it reads: "≥ 3". */
+export function bound({
+  atMost,
+  atLeast,
+  straddles,
+}: Pick<Goal, 'atMost' | 'atLeast' | 'straddles'>): string {
   if (straddles !== undefined) return `straddles ${straddles}`;
   return atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`;
 }

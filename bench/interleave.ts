@@ -25,11 +25,16 @@ export async function interleave<Peer extends { readonly name: string }, Window>
   return windows;
 }
 
+/** What of a window is one figure. */
+export type Measure<Window> = {
+  [Key in keyof Window]: Window[Key] extends number ? Key : never;
+}[keyof Window];
+
 /** One figure of one peer, window by window. */
 export function figures<Window>(
   windows: Readonly<Record<string, readonly Window[]>>,
   name: string,
-  what: { [Key in keyof Window]: Window[Key] extends number ? Key : never }[keyof Window],
+  what: Measure<Window>,
 ): number[] {
   return (windows[name] ?? []).map((window) => window[what] as number);
 }

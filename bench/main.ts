@@ -1,5 +1,6 @@
 // npm run bench -- [suite…] [--quick] [--only words] [--json path]
-import { resolve } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { acquire } from './acquire/suite.js';
 import { classifySuite } from './classify-suite.js';
@@ -31,6 +32,7 @@ const SUITES: readonly Suite[] = [
 /** Suites of later steps. */
 const TO_COME = ['burst', 'sizing', 'statements', 'overload', 'memory', 'scale'];
 
+const PROJECT = join(__dirname, '../..');
 const LATEST = 'bench/results/latest.json';
 
 const HELP = `Measures stock and enhanced pools side by side in one run.
@@ -41,7 +43,8 @@ ${SUITES.map(({ name, question }) => `  ${name.padEnd(10)} ${question}`).join('\
 
 Without a suite, all of them. --quick gives a first impression in less than a minute a suite (faults: ten); do not quote it.
 --only measures the rows in whose name these words occur, where a suite can (faults).
-Every sample goes to ${LATEST}, or to the path given by --json; other suites' last runs stay in it.
+Every sample goes to ${LATEST}, or to the path given by --json, and a page with plots beside it; other suites' last runs
+stay in both.
 Still to be built: ${TO_COME.join(', ')}.`;
 
 async function main(): Promise<void> {
@@ -61,7 +64,12 @@ async function main(): Promise<void> {
   const suites = positionals.length === 0 ? SUITES : positionals.map(suiteNamed);
   const machine = describeMachine();
   printMachine(machine);
-  for (const suite of suites) await runSuite(suite, values, resolve(values.json), machine);
+  const file = resolve(values.json);
+  for (const suite of suites) await runSuite(suite, values, file, machine);
+  const report = execFileSync(process.execPath, [join(PROJECT, 'scripts/bench-report.mjs'), file], {
+    encoding: 'utf8',
+  });
+  console.log(`\nThe report: ${report.trim()}`);
 }
 
 async function runSuite(
@@ -72,7 +80,7 @@ async function runSuite(
 ): Promise<void> {
   console.log(`\n━━ ${suite.name}: ${suite.question}${quick ? ' (quick: do not quote)' : ''}`);
   const ranAt = new Date();
-  const { tables, goals, samples, against } = await suite.run({ quick, only });
+  const { tables, goals, charts, samples, against } = await suite.run({ quick, only });
   sayNothing();
   const judged = goals.map(judge);
   for (const table of tables) printTable(table);
@@ -83,6 +91,9 @@ async function runSuite(
     tookSeconds,
     quick,
     machine,
+    question: suite.question,
+    tables,
+    ...(charts === undefined ? {} : { charts }),
     ...(against === undefined ? {} : { against }),
     goals: judged,
     samples,

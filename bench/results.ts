@@ -5,13 +5,17 @@ import type { Machine } from './machine.js';
 import type { Findings } from './suite.js';
 
 /** One suite's last run. */
-export interface SuiteRecord extends Pick<Findings, 'samples' | 'against'> {
+export interface SuiteRecord extends Pick<Findings, 'samples' | 'against' | 'tables' | 'charts'> {
+  readonly question: string;
   readonly ranAt: string;
   readonly tookSeconds: number;
   readonly quick: boolean;
   readonly machine: Machine;
   readonly goals: readonly JudgedGoal[];
 }
+
+/** The last run of each suite, by its name. */
+export type Results = Readonly<Record<string, SuiteRecord>>;
 
 /** Puts a suite's record beside those of the other suites in `file`. */
 export function keep(file: string, suite: string, record: SuiteRecord): void {
@@ -20,9 +24,10 @@ export function keep(file: string, suite: string, record: SuiteRecord): void {
   writeFileSync(file, `${JSON.stringify({ suites }, undefined, 1)}\n`);
 }
 
-function read(file: string): Record<string, SuiteRecord> {
+/** Empty where there is no such file. */
+export function read(file: string): Results {
   try {
-    return (JSON.parse(readFileSync(file, 'utf8')) as { suites: Record<string, SuiteRecord> }).suites;
+    return (JSON.parse(readFileSync(file, 'utf8')) as { suites: Results }).suites;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     throw error;

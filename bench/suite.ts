@@ -1,3 +1,4 @@
+import type { Chart } from './chart.js';
 import type { Goal } from './goals.js';
 import type { Table } from './table.js';
 
@@ -13,6 +14,8 @@ export interface Effort {
 export interface Findings {
   readonly tables: readonly Table[];
   readonly goals: readonly Goal[];
+  /** For the report. */
+  readonly charts?: readonly Chart[];
   /** Every sample, by what was measured and by peer. */
   readonly samples: Readonly<Record<string, unknown>>;
   /** What it ran against, such as a server's version. */

@@ -1,10 +1,10 @@
 // Writes the tables of docs/telemetry.md from those that the instruments are made from; --check only compares.
 //
 //   npm run docs:telemetry
-import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeSections } from './generated-sections.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const page = join(root, 'docs/telemetry.md');
@@ -52,16 +52,8 @@ const SECTIONS = {
   ),
 };
 
-const before = readFileSync(page, 'utf8');
-let after = before;
-for (const [name, text] of Object.entries(SECTIONS)) {
-  const [begin, end] = [`<!-- ${name}: generated -->`, `<!-- /${name} -->`];
-  const [from, to] = [after.indexOf(begin), after.indexOf(end)];
-  if (from === -1 || to === -1) throw new Error(`${page} has no ${begin} … ${end}`);
-  after = `${after.slice(0, from + begin.length)}\n${text}\n${after.slice(to)}`;
-}
-if (after !== before && process.argv.includes('--check')) {
+const check = process.argv.includes('--check');
+if (!writeSections(page, SECTIONS, { check }) && check) {
   console.error('docs/telemetry.md is stale: npm run docs:telemetry');
   process.exit(1);
 }
-if (after !== before) writeFileSync(page, after);

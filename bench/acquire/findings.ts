@@ -1,3 +1,4 @@
+import type { Chart } from '../chart.js';
 import type { Goal } from '../goals.js';
 import { median, middleHalf, over, paired } from '../statistics.js';
 import { type Cell, figure, range, type Table } from '../table.js';
@@ -19,6 +20,22 @@ export function timeTable(title: string, times: Times): Table {
       figure(median(paired(values, ours, over))),
       values.length,
     ]),
+  };
+}
+
+/** What a lease costs with so many waiting for ten connections. */
+export function crowdChart(contended: Readonly<Record<number, Times>>): Chart {
+  const names = Object.keys(Object.values(contended)[0] ?? {});
+  return {
+    title: 'Acquire, yield and release, by the number of callers',
+    x: { label: 'callers', logarithmic: true },
+    y: { label: 'ns', logarithmic: true },
+    series: names.map((name) => ({
+      name,
+      points: Object.entries(contended).map(
+        ([callers, times]) => [Number(callers), median(times[name] ?? [])] as const,
+      ),
+    })),
   };
 }
 

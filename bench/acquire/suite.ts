@@ -2,7 +2,7 @@ import { interleave } from '../interleave.js';
 import { say } from '../progress.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import type { Table } from '../table.js';
-import { footprintTable, goalsOf, sizeTable, stormTable, timeTable } from './findings.js';
+import { crowdChart, footprintTable, goalsOf, sizeTable, stormTable, timeTable } from './findings.js';
 import { type Footprint, measureFootprints } from './footprint.js';
 import type { TimeoutStorm } from './loops.js';
 import type { PeerPool } from './peer.js';
@@ -103,7 +103,12 @@ export const acquire: Suite = {
     say('bytes and promises');
     const footprints = await measureFootprints(extent.footprintSamples);
     const measurements: Measurements = { uncontended, tried, contended, bySize, storms, footprints };
-    return { tables: tablesOf(measurements), goals: goalsOf(measurements), samples: { ...measurements } };
+    return {
+      tables: tablesOf(measurements),
+      goals: goalsOf(measurements),
+      charts: [crowdChart(contended)],
+      samples: { ...measurements },
+    };
   },
 };
 

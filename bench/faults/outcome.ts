@@ -2,6 +2,7 @@ import type { Request } from '../open-loop.js';
 
 /** Slower than so many milliseconds is late. */
 const LATE_MS = 100;
+export const TENTH_MS = 100;
 
 /** What a fault cost the application. */
 export interface Outcome {
@@ -19,6 +20,8 @@ export interface Outcome {
   readonly recoveryMs: number;
   /** The commonest error, as it reads. */
   readonly error: string;
+  /** Requests that failed, hung or were late, by when they were due: the first counts those of the first tenth of a second. */
+  readonly lostByTenth: readonly number[];
 }
 
 export function outcomeOf(
@@ -51,7 +54,16 @@ export function outcomeOf(
     ),
     recoveryMs: hung.length > 0 ? Number.POSITIVE_INFINITY : Math.max(0, lastBadAt - readyAt),
     error: commonest(failed.map(({ error }) => wordsOf(error))),
+    lostByTenth: countByTenth(requests, [...failed, ...late, ...hung]),
   };
+}
+
+function countByTenth(requests: readonly Request[], lost: readonly Request[]): number[] {
+  const begin = requests[0]?.dueAt ?? 0;
+  const tenthOf = ({ dueAt }: Request) => Math.floor((dueAt - begin) / TENTH_MS);
+  const counts = new Array<number>(Math.max(0, ...requests.map(tenthOf)) + 1).fill(0);
+  for (const request of lost) counts[tenthOf(request)]! += 1;
+  return counts;
 }
 
 function wordsOf(error: unknown): string {

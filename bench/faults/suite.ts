@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Chart } from '../chart.js';
 import type { Goal } from '../goals.js';
 import { evenly, openLoop, type Request, sendAt } from '../open-loop.js';
 import { ownCopy } from '../own-copy.js';
@@ -7,7 +8,7 @@ import { median } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, type Table } from '../table.js';
 import { FAULTS, type Fault } from './faults.js';
-import { type Outcome, outcomeOf } from './outcome.js';
+import { type Outcome, outcomeOf, TENTH_MS } from './outcome.js';
 import type { Client, ClientModule } from './peer.js';
 import { TcpProxy } from './proxy.js';
 import { LOGIN, type Stage, type Stages, setUpStages } from './stage.js';
@@ -47,6 +48,8 @@ interface Extent {
 const FULL: Extent = { rounds: 3, calmMs: 1_000, stormMs: 6_000, graceMs: 3_000 };
 const QUICK: Extent = { rounds: 1, calmMs: 500, stormMs: 4_500, graceMs: 1_500 };
 
+type Measure = Exclude<keyof Outcome, 'error' | 'lostByTenth'>;
+
 /** Of one fault, one peer: what each round showed of each way. */
 type Rounds = Readonly<Record<Way, readonly Outcome[]>>;
 
@@ -74,6 +77,7 @@ export const faults: Suite = {
       return {
         tables: FAULTS.flatMap((fault) => tableOf(fault, rows)),
         goals: [...rows.flatMap(goalsOf), ...overall(rows)],
+        charts: FAULTS.flatMap((fault) => chartOf(fault, rows, extent)),
         samples: Object.fromEntries(
           rows.map(({ fault, peer, rounds }) => [`${fault.name}, ${peer.name}`, rounds]),
         ),
@@ -152,8 +156,7 @@ function tableOf(fault: Fault, rows: readonly Row[]): Table[] {
   const columns = ['', 'failed', 'late', 'hung', 'longest ms', 'attempts', 'peak/s', 'recovered ms', 'error'];
   const cells = ofFault.flatMap(({ peer, rounds }) =>
     WAYS.map((way): Cell[] => {
-      const middle = (what: Exclude<keyof Outcome, 'error'>) =>
-        figure(median(rounds[way].map((outcome) => outcome[what])));
+      const middle = (what: Measure) => figure(median(rounds[way].map((outcome) => outcome[what])));
       return [
         `${peer.name} ${way}`,
         ...(['failed', 'late', 'hung', 'longestMs', 'attempts', 'attemptsPeak', 'recoveryMs'] as const).map(
@@ -173,12 +176,36 @@ function tableOf(fault: Fault, rows: readonly Row[]): Table[] {
   ];
 }
 
+/** When requests were lost, library by library. */
+function chartOf(fault: Fault, rows: readonly Row[], { calmMs }: Extent): Chart[] {
+  const ofFault = rows.filter((row) => row.fault === fault);
+  if (ofFault.length === 0) return [];
+  return [
+    {
+      title: `${fault.name}: requests that failed, hung or took over 100 ms`,
+      x: { label: 'seconds since the fault' },
+      y: { label: 'lost, in each tenth of a second' },
+      series: ofFault.flatMap(({ peer, rounds }) =>
+        WAYS.map((way) => ({ name: `${peer.name} ${way}`, points: timeLine(rounds[way], calmMs) })),
+      ),
+      note: 'medians over the rounds, by when a request was due',
+    },
+  ];
+}
+
+function timeLine(outcomes: readonly Outcome[], calmMs: number): [number, number][] {
+  return (outcomes[0]?.lostByTenth ?? []).map((_, tenth) => [
+    (tenth * TENTH_MS - calmMs) / 1_000,
+    median(outcomes.map(({ lostByTenth }) => lostByTenth[tenth] ?? 0)),
+  ]);
+}
+
 /** What is promised of each fault: issue 7's table. */
 const PROMISES: Readonly<
   Record<
     string,
     readonly {
-      readonly what: Exclude<keyof Outcome, 'error'>;
+      readonly what: Measure;
       readonly unit: string;
       readonly atMost: number;
     }[]

@@ -1,7 +1,7 @@
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
-import { closedLoop, type Window } from '../closed-loop.js';
+import { closedLoop, latencyChart, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
 import { figures, interleave } from '../interleave.js';
 import { ownCopy } from '../own-copy.js';
@@ -88,6 +88,9 @@ export const query: Suite = {
       return {
         tables: Object.entries(byConcurrency).map(([callers, windows]) => tableOf(Number(callers), windows)),
         goals: goalsOf(byConcurrency),
+        charts: Object.entries(byConcurrency).map(([callers, windows]) =>
+          latencyChart(`${callers} callers`, windows),
+        ),
         samples: byConcurrency,
         against,
       };

@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import { everyFlag, type OptimizationFlags } from '../../src/rollout/flags.js';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
-import { closedLoop, type Window } from '../closed-loop.js';
+import { closedLoop, latencyChart, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
-import { figures, interleave } from '../interleave.js';
+import { figures, interleave, type Measure } from '../interleave.js';
 import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
 import { median, middleHalf, over, paired } from '../statistics.js';
@@ -48,13 +48,18 @@ type Windows = Readonly<Record<string, readonly SharingWindow[]>>;
 interface Aim {
   readonly workload: string;
   readonly claim: string;
-  readonly figure: keyof SharingWindow;
+  readonly figure: Measure<SharingWindow>;
   readonly against?: string;
   readonly atLeast?: number;
   readonly atMost?: number;
 }
 
-const times = (workload: string, claim: string, figure: keyof SharingWindow, bound: Partial<Aim>): Aim => ({
+const times = (
+  workload: string,
+  claim: string,
+  figure: Measure<SharingWindow>,
+  bound: Partial<Aim>,
+): Aim => ({
   workload,
   claim,
   figure,
@@ -114,6 +119,7 @@ function suiteOf(name: string, question: string, workloads: readonly Workload[])
         return {
           tables: Object.entries(found).map(([workload, windows]) => tableOf(workload, windows)),
           goals: goalsOf(found),
+          charts: Object.entries(found).map(([workload, windows]) => latencyChart(workload, windows)),
           samples: found,
         };
       } finally {

@@ -1,0 +1,140 @@
+import type { JudgedGoal } from '../goals.js';
+import type { Results } from '../results.js';
+import { figure, type Table } from '../table.js';
+
+/** Which stock pool a figure is compared with: one that nobody touched, or fixed, warmed and of the right size. */
+type Baseline = 'defaults' | 'tuned';
+
+/** One measured figure that speaks for a row. */
+interface Evidence {
+  readonly against: Baseline;
+  readonly suite: string;
+  readonly claim: string;
+  /** How the row's percentage follows from the measured ratio of enhanced to stock. */
+  readonly reads: keyof typeof READINGS;
+}
+
+/** A row of the plan that began this project, and what we measure for it. */
+interface Row {
+  readonly name: string;
+  readonly expected: string;
+  /** What is measured, and where it holds. */
+  readonly definition: string;
+  readonly evidence: readonly Evidence[];
+}
+
+const READINGS = {
+  /** Ours over stock's, of what should be small. */
+  less: (ratio: number) => ratio - 1,
+  /** Stock's over ours, of what should be small. */
+  faster: (ratio: number) => 1 / ratio - 1,
+  /** Ours over stock's, of what should be large. */
+  more: (ratio: number) => ratio - 1,
+} as const;
+
+const ROWS: readonly Row[] = [
+  {
+    name: 'acquisition time',
+    expected: '−30 to −50 %',
+    definition:
+      'time from asking for a connection to having it: warm and alone (overhead), and in a burst after quiet',
+    evidence: [
+      {
+        against: 'defaults',
+        suite: 'acquire',
+        claim: 'pg.Pool#connect and release: stock over enhanced',
+        reads: 'faster',
+      },
+      {
+        against: 'defaults',
+        suite: 'acquire',
+        claim: 'knex acquire and release: stock over enhanced',
+        reads: 'faster',
+      },
+      {
+        against: 'defaults',
+        suite: 'acquire',
+        claim: 'mysql2 getConnection and release: stock over enhanced',
+        reads: 'faster',
+      },
+    ],
+  },
+  {
+    name: 'query throughput',
+    expected: '+15 to +30 %',
+    definition:
+      'answers a second of callers who each ask again as soon as they are answered, on one PostgreSQL',
+    evidence: [
+      {
+        against: 'defaults',
+        suite: 'reads',
+        claim: 'primary keys, 64 callers: throughput over stock',
+        reads: 'more',
+      },
+      {
+        against: 'defaults',
+        suite: 'reads',
+        claim: 'five-table joins, 10 callers: throughput over stock',
+        reads: 'more',
+      },
+      {
+        against: 'defaults',
+        suite: 'pgbench',
+        claim: 'TPC-B-like, 64 clients: throughput over stock',
+        reads: 'more',
+      },
+    ],
+  },
+  {
+    name: 'error rate',
+    expected: '−30 to −60 %',
+    definition: 'requests that failed or were never answered, over nine faults on real servers',
+    evidence: [
+      {
+        against: 'defaults',
+        suite: 'faults',
+        claim: 'requests failed or hung, over stock',
+        reads: 'less',
+      },
+    ],
+  },
+  {
+    name: 'connection stability',
+    expected: '+40 to +60 %',
+    definition: 'connections attempted from the fault on, over the same nine faults',
+    evidence: [
+      { against: 'defaults', suite: 'faults', claim: 'connection attempts, over stock', reads: 'less' },
+    ],
+  },
+];
+
+/** The plan's expectations beside what was measured for them. Rows without a measurement are shown like the others. */
+export function seedTable(results: Results): Table {
+  return {
+    title: 'What was expected, and what was measured',
+    columns: ['', 'expected', 'measured against stock', 'of'],
+    rows: ROWS.flatMap(({ name, expected, definition, evidence }) =>
+      evidence.map((one, index) => [
+        index === 0 ? name : '',
+        index === 0 ? expected : '',
+        percentage(
+          results[one.suite]?.goals.find(({ claim }) => claim === one.claim),
+          one,
+        ),
+        index === 0 ? `${definition}; ${one.suite}: ${one.claim}` : `${one.suite}: ${one.claim}`,
+      ]),
+    ),
+    note: 'stock: at its defaults',
+  };
+}
+
+function percentage(goal: JudgedGoal | undefined, { reads, against }: Evidence): string {
+  if (goal === undefined) return 'not measured';
+  const [from, to] = goal.interval.map(READINGS[reads]).sort((one, other) => one - other);
+  const tuned = against === 'tuned' ? ', tuned' : '';
+  return `${percent(READINGS[reads](goal.median))} [${percent(from!)} … ${percent(to!)}]${tuned}`;
+}
+
+function percent(share: number): string {
+  return `${share < 0 ? '−' : '+'}${figure(Math.abs(share) * 100)} %`;
+}
