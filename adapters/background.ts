@@ -10,6 +10,7 @@ export type Background = <T>(what: BackgroundWork, work: () => T) => T;
 export function inBackground<C>(driver: Driver<C>, background: Background | undefined): Driver<C> {
   if (background === undefined) return driver;
   const { isBroken, mustCheck, canShare, onSilent, isDirty, unanswered, reset } = driver;
+  const { bytesHeard, findDead, sever } = driver;
   return {
     open: (signal) => background('open', () => driver.open(signal)),
     check: (connection) => background('check', () => driver.check(connection)),
@@ -18,6 +19,11 @@ export function inBackground<C>(driver: Driver<C>, background: Background | unde
     ...(mustCheck && { mustCheck: (connection) => mustCheck.call(driver, connection) }),
     ...(canShare && { canShare: (connection) => canShare.call(driver, connection) }),
     ...(onSilent && { onSilent: (connection) => onSilent.call(driver, connection) }),
+    ...(bytesHeard && { bytesHeard: (connection) => bytesHeard.call(driver, connection) }),
+    ...(findDead && {
+      findDead: (connection, silent) => background('check', () => findDead.call(driver, connection, silent)),
+    }),
+    ...(sever && { sever: (connection, error) => sever.call(driver, connection, error) }),
     ...(isDirty && { isDirty: (connection) => isDirty.call(driver, connection) }),
     ...(unanswered && { unanswered: (connection) => unanswered.call(driver, connection) }),
     ...(reset && { reset: (connection) => background('reset', () => reset.call(driver, connection)) }),

@@ -24,6 +24,15 @@ export interface Driver<C> {
    * may be sent elsewhere. Told at every upkeep while that lasts.
    */
   onSilent?(connection: C): void;
+  /** Bytes received so far on a connection that owes an answer; undefined when it owes none, or nobody can tell. */
+  bytesHeard?(connection: C): number | undefined;
+  /**
+   * Asks over `connection` whose sessions the server is not working for, though an answer is owed on them. What cannot be told
+   * is left out; rejects only when `connection` itself is of no use.
+   */
+  findDead?(connection: C, silent: readonly C[]): Promise<readonly C[]>;
+  /** Cuts a connection that is proven dead: at once, and whoever awaits an answer on it is told `error`. */
+  sever?(connection: C, error: Error): void;
   /** Whether a released connection still carries its last holder's open transaction or state. */
   isDirty?(connection: C): boolean;
   /** Settles once the statements that the last holder of a dirty connection did not await are answered; undefined when all are. */

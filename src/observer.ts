@@ -25,6 +25,8 @@ export interface Observer<C> {
   /** There may be more connections than before, or fewer: by the user's word, or the server's. */
   onResized?(from: number, to: number, reason: string): void;
   onLeakSuspected?(slot: Slot<C>, heldMs: number): void;
+  /** A connection was cut on which no byte had come for `silentMs`; `error` is what its holder is told. */
+  onSevered?(slot: Slot<C>, silentMs: number, error: Error): void;
   onStaleRelease?(lease: Lease<C>): void;
   /** An optimisation was accepted, taken back, tried again or set. */
   onFlagChanged?(change: FlagChange): void;
@@ -44,6 +46,7 @@ const CALLBACKS = [
   'onClosed',
   'onResized',
   'onLeakSuspected',
+  'onSevered',
   'onStaleRelease',
   'onFlagChanged',
   'onCircuitChanged',

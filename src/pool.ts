@@ -5,6 +5,7 @@ import { describeStats, PoolError, type PoolErrorCode, type PoolErrorPhase, with
 import { Failover } from './health/failover.js';
 import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
 import { describeHolders } from './health/holders.js';
+import { muteError, QUIET_MS, StallWatch } from './health/stall.js';
 import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
@@ -75,6 +76,9 @@ const TIMEOUTS_PER_TURN = 250;
 /** While the server is away, whoever set no deadline is told after so long what could have been told at once. */
 const HELD_MS = 10_000;
 
+/** Between two questions to the server about silent connections: what it had sent before the first has come by the second. */
+const ASK_AGAIN_MS = 50;
+
 /** Of the idle connections that are suspect, how many are checked at once. */
 const CHECKS_AT_ONCE = 4;
 
@@ -126,6 +130,9 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #breaker: Breaker;
   readonly #serverLimit: ServerLimit;
   readonly #failover = new Failover();
+  readonly #stalls = new StallWatch<C>();
+  /** When a timed lease came back last from a connection that was sound. */
+  #heardAt: number;
   readonly #classify: ReturnType<typeof classifierOf>;
   #servedAtTick = 0;
   #drain: Drain | undefined = undefined;
@@ -152,6 +159,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#runtime = runtime;
     this.#now = runtime.now();
     this.#pacedAt = this.#now;
+    this.#heardAt = this.#now;
     this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now);
     this.#classify = classifierOf(classifyError);
     this.#serverLimit = new ServerLimit(() => runtime.random());
@@ -366,7 +374,16 @@ export class Pool<C> implements LeaseHome<C> {
 
   #needsCheck(slot: Slot<C>): boolean {
     if (slot.isSuspect || this.#driver.mustCheck?.(slot.connection!) === true) return true;
-    return this.#now - slot.idleSince >= this.#checkAfterIdleMs;
+    return this.#now - slot.idleSince >= this.#checkAfterIdleMs || this.#isLastOfQuiet();
+  }
+
+  /** Whether it is the last one, and the others are held as if the network had gone mute. */
+  #isLastOfQuiet(): boolean {
+    const leased = this.#slots.count(SlotState.leased);
+    if (leased < 2 || this.#now - this.#heardAt < QUIET_MS) return false;
+    if (this.#slots.count(SlotState.idle) > 1 || this.#slots.size < this.#limit) return false;
+    if (!this.rollout.acting.stallWatchdog || this.#driver.bytesHeard === undefined) return false;
+    return this.#advised('stallWatchdog', false, () => this.#stalls.isQuiet(this.#slots, this.#now));
   }
 
   /** Packed where one in use has room, else spread: to an idle one, or where there is none to the least loaded. */
@@ -575,6 +592,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #recordUse(lease: Lease<C>, slot: Slot<C>, outcome: Outcome): void {
     const heldMs = this.#readClock() - lease.since;
+    if (outcome !== 'broken') this.#heardAt = this.#now;
     this.#useTimes.record(heldMs);
     // Behind others on a shared connection is in the queue, too.
     if (slot.depth > 1) this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
@@ -711,7 +729,8 @@ export class Pool<C> implements LeaseHome<C> {
     this.#observer?.onOpened?.(slot, tookMs);
     this.#breaker.opened(slot.openStartedAt, now);
     if (this.#serverLimit.inForce) this.#granted(slot, now);
-    this.#offerUnlessSurplus(slot);
+    if (this.#stallsAct && this.#stalls.wantsToAsk(now)) this.#askAboutSilent(slot, now);
+    else this.#offerUnlessSurplus(slot);
     if (this.#breaker.state !== 'closed' && this.#waiters.length > 0) this.#grow(now);
   }
 
@@ -907,6 +926,7 @@ export class Pool<C> implements LeaseHome<C> {
       slot.deadlineAt = Number.POSITIVE_INFINITY;
       const tookMs = this.#readClock() - now;
       this.#observer?.onChecked?.(slot, tookMs, error);
+      this.#stalls.learnCheck(tookMs);
       if (error !== undefined) return this.#proofFailed(slot);
       slot.retiring = undefined;
       const { isSuspect } = slot;
@@ -926,6 +946,77 @@ export class Pool<C> implements LeaseHome<C> {
     this.#counters.checksFailed += 1;
     this.#close(slot, slot.retiring!);
     this.#replace();
+  }
+
+  // ── Connections on which nothing comes any more ───────────────────────────────────────────────────────────────
+
+  get #stallsAct(): boolean {
+    return this.rollout.acting.stallWatchdog && this.#driver.bytesHeard !== undefined;
+  }
+
+  /**
+   * Who is silent for far longer than usual is asked about over a connection that works: an idle one, or one that is opened for
+   * it, within `max`. Where all are silent and none can be spared nothing is done: they may merely be slow.
+   */
+  #watchStalls(now: number, stalledMs: number): void {
+    if (!this.#stallsAct) return;
+    const stalls = this.#stalls;
+    if (stalledMs > 0) stalls.restart(now);
+    const silent = stalls.look(this.#slots, (connection) => this.#driver.bytesHeard!(connection), now);
+    if (silent.length === 0) return;
+    for (const slot of stalls.lost()) this.#sever(slot, now);
+    if (!stalls.wantsToAsk(now)) return;
+    const idle = this.#slots.newestIdle();
+    if (idle !== undefined) return this.#askAboutSilent(idle, now);
+    if (this.#slots.count(SlotState.opening) > 0) return;
+    if (this.#room(now) <= 0) {
+      const expendable = stalls.expendable();
+      if (expendable !== undefined) this.#sever(expendable, now);
+    } else if (stalls.mayOpen(now) && (!this.#heedsCircuit || this.#breaker.room(now, 0) > 0)) {
+      this.#open(now, this.#waiters.head);
+    }
+  }
+
+  /** Over a connection that is proven alive by the same question. */
+  #askAboutSilent(slot: Slot<C>, now: number): void {
+    const suspects = this.#stalls.asks(this.#heardAt, now);
+    this.#counters.checks += 1;
+    this.#prove(slot, now, 'check', async () => {
+      let dead: readonly Slot<C>[] = [];
+      try {
+        dead = await this.#findDead(slot, suspects);
+        if (dead.length === 0) return;
+        await new Promise<void>((resolve) => this.#runtime.schedule(ASK_AGAIN_MS, resolve));
+        dead = await this.#findDead(slot, dead);
+      } finally {
+        this.#stalls.asked(dead.length > 0, this.#readClock());
+      }
+      for (const each of dead) this.#sever(each, this.#now);
+      if (dead.length > 0) this.#distrustAll();
+    });
+  }
+
+  async #findDead(slot: Slot<C>, suspects: readonly Slot<C>[]): Promise<readonly Slot<C>[]> {
+    const driver = this.#driver;
+    const connections = suspects.map(({ connection }) => connection!);
+    if (driver.findDead === undefined || suspects.length === 0) {
+      await driver.check(slot.connection!);
+      return [];
+    }
+    const dead = await driver.findDead(slot.connection!, connections);
+    return suspects.filter(
+      (each) =>
+        dead.includes(each.connection!) &&
+        this.#stalls.isStillSilent(each, driver.bytesHeard!(each.connection!)),
+    );
+  }
+
+  #sever(slot: Slot<C>, now: number): void {
+    const silentMs = this.#stalls.silentMs(slot, now);
+    const error = muteError(silentMs);
+    this.#counters.severed += 1;
+    this.#observer?.onSevered?.(slot, silentMs, error);
+    this.#driver.sever?.(slot.connection!, error);
   }
 
   /**
@@ -1219,6 +1310,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#endOverdue(now);
     this.#timeOut(now, stalledMs);
     this.#advanceCircuit(now);
+    this.#watchStalls(now, stalledMs);
     this.#tellSilent(now);
     this.#reap(now);
     this.#weighFlags(now, stalledMs);
@@ -1345,6 +1437,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #nextDueAt(now: number): number {
     let dueAt = Math.min(this.#waiters.earliestDeadline(), nextSlotDueAt(this.#slots, this.#options));
+    if (this.#stallsAct) dueAt = Math.min(dueAt, this.#stalls.dueAt);
     const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
     const shares = this.#slots.shared().some(({ holders }) => holders > 1);
     if (this.#inUse || holdsBack || shares) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);

@@ -59,6 +59,8 @@ export interface PoolCounters {
   checks: number;
   checksFailed: number;
   resets: number;
+  /** Connections that were cut because nothing came on them, while another was answered. */
+  severed: number;
   leaksSuspected: number;
   readonly closed: Record<CloseReason, number>;
 }
@@ -85,6 +87,7 @@ export function newCounters(): PoolCounters {
     checks: 0,
     checksFailed: 0,
     resets: 0,
+    severed: 0,
     leaksSuspected: 0,
     closed: { idle: 0, lifetime: 0, uses: 0, broken: 0, check: 0, dirty: 0, shrink: 0, evicted: 0, drain: 0 },
   };

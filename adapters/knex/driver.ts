@@ -1,4 +1,6 @@
 import { type Driver, type Lease, PoolError } from '../../src/index.js';
+import type { Sessions } from '../sessions.js';
+import { sessionsOf } from './sessions.js';
 import type {
   CreateCallback,
   KnexClient,
@@ -49,6 +51,8 @@ export class KnexDriver implements Driver<PooledConnection> {
   readonly #stockValidate: TarnPool['validate'];
   /** Undefined where open transactions are left to the next holder, or nobody can tell of them. */
   readonly #transactions: Transactions | undefined;
+  /** Undefined where the driver does not tell of its sessions. */
+  readonly #sessions: Sessions<KnexConnection> | undefined;
   /** Whether only the pool's own, asynchronous `validate` can judge a connection. */
   #validatesAsync: boolean;
   readonly pendingCreates = new Set<PendingCreate>();
@@ -68,6 +72,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     this.#validatesAsync = validatesAsync;
     this.#stockValidate = pool.validate;
     this.#transactions = rollsBack ? transactionsOf(client.driverName) : undefined;
+    this.#sessions = sessionsOf(client.driverName);
     this.#listener = listener;
     this.#timeoutErrorClass = timeoutErrorClass;
   }
@@ -152,6 +157,25 @@ export class KnexDriver implements Driver<PooledConnection> {
       throw error;
     }
     if (!valid) throw new Error('validate returned false');
+    // Where knex's `validate` is all there is it asks nobody, and the engine wants to know.
+    if (!this.mustCheck()) await this.#sessions?.ask(connection);
+  }
+
+  bytesHeard({ connection }: PooledConnection): number | undefined {
+    return this.#sessions?.bytesHeard(connection);
+  }
+
+  async findDead(
+    { connection }: PooledConnection,
+    silent: readonly PooledConnection[],
+  ): Promise<PooledConnection[]> {
+    const connections = silent.map((pooled) => pooled.connection);
+    const dead = (await this.#sessions?.findDead(connection, connections)) ?? [];
+    return silent.filter((pooled) => dead.includes(pooled.connection));
+  }
+
+  sever({ connection }: PooledConnection, error: Error): void {
+    this.#sessions?.sever(connection, error);
   }
 
   isDirty({ connection, forStatement }: PooledConnection): boolean {

@@ -1,5 +1,6 @@
 import type { Driver, Lease } from '../../src/index.js';
 import type { Differences } from '../differences.js';
+import { mysqlSessions } from './sessions.js';
 import type { MysqlConnection, MysqlConnectionClass, MysqlPool } from './shapes.js';
 import { answered, isBusy, mayBeInTransaction, rollBack } from './transaction.js';
 
@@ -82,6 +83,23 @@ export class MysqlDriver implements Driver<PooledConnection> {
 
   isBroken({ connection }: PooledConnection): boolean {
     return connection._closing === true || Boolean(connection._fatalError);
+  }
+
+  bytesHeard({ connection }: PooledConnection): number | undefined {
+    return mysqlSessions.bytesHeard(connection);
+  }
+
+  async findDead(
+    { connection }: PooledConnection,
+    silent: readonly PooledConnection[],
+  ): Promise<PooledConnection[]> {
+    const connections = silent.map((pooled) => pooled.connection);
+    const dead = await mysqlSessions.findDead(connection, connections);
+    return silent.filter((pooled) => dead.includes(pooled.connection));
+  }
+
+  sever({ connection }: PooledConnection, error: Error): void {
+    mysqlSessions.sever(connection, error);
   }
 
   isDirty({ connection, forStatement }: PooledConnection): boolean {

@@ -22,9 +22,15 @@ export interface MysqlConnection extends EventEmitter {
   readonly _commands?: { readonly length: number };
   /** Recent versions keep the last packet that came from the server. */
   readonly packetParser?: { readonly _reusablePacket?: MysqlPacket };
-  readonly stream?: EventEmitter & { readonly destroyed?: boolean };
+  readonly stream?: EventEmitter & {
+    readonly destroyed?: boolean;
+    readonly bytesRead?: number;
+    destroy?(error?: Error): void;
+  };
+  /** The session's number, by the server; a pooler's own where one is in between. */
+  readonly threadId?: number;
   connect(done: Done): void;
-  query(sql: string, done: Done): unknown;
+  query(sql: string | object, done: (error?: unknown, rows?: unknown) => void): unknown;
   ping(done: Done): unknown;
   /** COM_RESET_CONNECTION; recent versions only. */
   reset?(done: Done): unknown;

@@ -1,5 +1,6 @@
 import { type CloseReason, type Driver, PreparedStatements } from '../../src/index.js';
 import type { Differences } from '../differences.js';
+import { pgSessions } from './sessions.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
 import type { PgStatement } from './statements.js';
 import { inTransaction, mayBeInTransaction, rollBack, run, unanswered } from './transaction.js';
@@ -176,6 +177,20 @@ export class PgDriver implements Driver<PooledClient> {
   onSilent({ sharers }: PooledClient): void {
     const [, ...behind] = sharers;
     for (const statement of behind) this.#sendElsewhere(statement);
+  }
+
+  bytesHeard({ client }: PooledClient): number | undefined {
+    return pgSessions.bytesHeard(client);
+  }
+
+  async findDead(pooled: PooledClient, silent: readonly PooledClient[]): Promise<PooledClient[]> {
+    const clients = silent.map(({ client }) => client);
+    const dead = await pgSessions.findDead(pooled.client, clients);
+    return silent.filter(({ client }) => dead.includes(client));
+  }
+
+  sever({ client }: PooledClient, error: Error): void {
+    pgSessions.sever(client, error);
   }
 
   isDirty(pooled: PooledClient): boolean {

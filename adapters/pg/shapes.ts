@@ -10,11 +10,19 @@ export interface PgClient extends EventEmitter {
   unref?(): void;
   /** 'I' idle, 'T' in a transaction, 'E' in a failed one; recent versions only. */
   getTransactionStatus?(): string | null;
+  /** The session's number, by the server; a pooler's own where one is in between. */
+  readonly processID?: number | null;
   /** False while a statement is unanswered; absent on the native client. */
   readyForQuery?: boolean;
   isConnected?(): boolean;
   connection?: {
-    stream?: { destroy(): void; cork?(): void; uncork?(): void };
+    stream?: {
+      destroy(error?: Error): void;
+      cork?(): void;
+      uncork?(): void;
+      readonly destroyed?: boolean;
+      readonly bytesRead?: number;
+    };
     /** Texts of named statements that the server has, by name. */
     parsedStatements?: Record<string, string>;
     /** Sends a Close message; the answer is of no consequence. */

@@ -56,6 +56,8 @@ export class DecisionLog {
         tell('resized', `at most ${to} connections, before ${from}: ${reason}`),
       onLeakSuspected: (slot: Slot<unknown>, heldMs: number) =>
         tell('leak', `connection ${slot.id} has been held for ${Math.round(heldMs)} ms`),
+      onSevered: (slot: Slot<unknown>, silentMs: number) =>
+        tell('closed', `connection ${slot.id} cut: nothing came on it for ${Math.round(silentMs)} ms`),
       onFlagChanged: ({ name, from, to, reason }: FlagChange) =>
         tell('flag', `${name}: ${from} → ${to}, because ${reason}`),
     };

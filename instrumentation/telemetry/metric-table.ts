@@ -214,6 +214,12 @@ const COUNTS: readonly CountRow[] = [
     byEach(ATTR_CLOSE_REASON, (reason) => (counters) => counters.closed[reason as keyof Counters['closed']]),
   ),
   counter(
+    'enhanced_pool.connection.severed',
+    '{connection}',
+    'connections cut because nothing came on them any more',
+    (counters) => counters.severed,
+  ),
+  counter(
     'enhanced_pool.lease.released',
     '{lease}',
     'leases that came back',

@@ -30,6 +30,10 @@ export const OPTIMIZATIONS = {
   learnedValidation: planned('how long an idle connection may be trusted is learned'),
   failoverPurge: built('after a failover all connections to the old server are closed at once', 'on'),
   breaker: built('a database that is down is left alone for a while', 'on'),
+  stallWatchdog: built(
+    'connections on which nothing comes any more are found, and cut once proven dead',
+    'on',
+  ),
   degradedShed: planned('a database in trouble gets the essential queries only'),
   queueDeadline: planned('callers who cannot be served in time are told at once'),
 } as const satisfies Readonly<Record<string, Optimization>>;

@@ -1,0 +1,192 @@
+import { type Slot, SlotState } from '../slots.js';
+
+/** Of a connection that is silent for less, nothing is thought; nor where its kind of work never took a tenth as long. */
+const SILENT_MS = 150;
+const FAR_LONGER = 10;
+/** The limit where too little is known of how long the work takes. */
+const UNKNOWN_MS = 1_000;
+const KNOWN_RUNS = 20;
+/** A connection that is silent while others answer may only have lost a packet: TCP sends again after 0.2, 0.6 and 1.4 s. */
+const ALONE_MS = 1_500;
+/** A lease that is younger is not looked at: most are over by then. */
+const YOUNG_MS = 20;
+/** Whoever is silent for so long is asked about together with those beyond their limit. */
+const ASKED_MS = 100;
+/** From one question that found nothing to the next. */
+const ASK_EVERY_MS = { least: 500, most: 60_000 } as const;
+const OPEN_EVERY_MS = 1_000;
+/** When nothing came back for so long, and some are held for far longer than usual, the last idle one is checked before it is leased. */
+export const QUIET_MS = 20;
+const UNUSUAL = 8;
+
+interface Watched {
+  /** What tells one lease, one answer or one check from the next. */
+  readonly leasedAt: number;
+  readonly state: SlotState;
+  bytes: number;
+  /** Since when no byte came, for all we know. */
+  since: number;
+}
+
+/**
+ * Watches connections that owe an answer. One that is silent for far longer than its kind of work ever took is asked about:
+ * over another connection, whether the server works for it at all. Pure: numbers and `now` in, slots out.
+ */
+export class StallWatch<C> {
+  #watched = new Map<Slot<C>, Watched>();
+  #silent: Slot<C>[] = [];
+  #longestCheckMs = 0;
+  #nextAskAt = 0;
+  #askEveryMs: number = ASK_EVERY_MS.least;
+  #nextOpenAt = 0;
+  #provenAt = Number.NEGATIVE_INFINITY;
+  /** When there is something to look at again; infinite when there is not. */
+  dueAt = Number.POSITIVE_INFINITY;
+  /** Whether a question is on its way. */
+  isAsking = false;
+
+  /**
+   * @param bytesOf bytes received on a connection that owes an answer; undefined when it owes none.
+   * @returns the connections that are silent beyond their limit.
+   */
+  look(
+    slots: Iterable<Slot<C>>,
+    bytesOf: (connection: C) => number | undefined,
+    now: number,
+  ): readonly Slot<C>[] {
+    const before = this.#watched;
+    this.#watched = new Map();
+    this.#silent = [];
+    this.dueAt = Number.POSITIVE_INFINITY;
+    for (const slot of slots) {
+      if (!isBusy(slot) || (slot.state === SlotState.leased && now - slot.leasedAt < YOUNG_MS)) continue;
+      const bytes = bytesOf(slot.connection!);
+      if (bytes === undefined) continue;
+      const { leasedAt, state } = slot;
+      const last = before.get(slot);
+      const isSame = last?.leasedAt === leasedAt && last.state === state && last.bytes === bytes;
+      const since = isSame ? last.since : now;
+      this.#watched.set(slot, { leasedAt, state, bytes, since });
+      const dueAt = since + this.#limitMs(slot);
+      if (now >= dueAt) this.#silent.push(slot);
+      else this.dueAt = Math.min(this.dueAt, dueAt);
+    }
+    if (this.#silent.length > 0)
+      this.dueAt = Math.min(this.dueAt, Math.max(now + SILENT_MS, this.#nextAskAt));
+    return this.#silent;
+  }
+
+  /** The event loop stood still: what came meanwhile is unread, and nobody was silent. */
+  restart(now: number): void {
+    for (const watched of this.#watched.values()) watched.since = now;
+    this.#silent = [];
+  }
+
+  /** Whether somebody is silent, and it is time to ask about it. */
+  wantsToAsk(now: number): boolean {
+    return this.#silent.length > 0 && !this.isAsking && now >= this.#nextAskAt;
+  }
+
+  /** Whether a connection may be opened to ask over; at most one a second. */
+  mayOpen(now: number): boolean {
+    if (now < this.#nextOpenAt) return false;
+    this.#nextOpenAt = now + OPEN_EVERY_MS;
+    return true;
+  }
+
+  /** Who is to be asked about. `heardAt`: when a connection of the pool answered last. */
+  asks(heardAt: number, now: number): Slot<C>[] {
+    this.isAsking = true;
+    const since = [...this.#watched].filter(([, { since }]) => now - since >= ASKED_MS);
+    const isMute = since.length > 1 && since.every((each) => each[1].since >= heardAt);
+    return since
+      .filter(
+        ([slot, { since }]) =>
+          slot.state === SlotState.leased && (isMute || this.#isMuteAlone(slot, since, now)),
+      )
+      .map(([slot]) => slot);
+  }
+
+  /** The question is answered. */
+  asked(foundDead: boolean, now: number): void {
+    this.isAsking = false;
+    this.#askEveryMs = foundDead ? ASK_EVERY_MS.least : Math.min(this.#askEveryMs * 2, ASK_EVERY_MS.most);
+    this.#nextAskAt = foundDead ? now : now + this.#askEveryMs;
+    if (foundDead) this.#provenAt = now;
+  }
+
+  /** Whether nothing has come since it was asked about. */
+  isStillSilent(slot: Slot<C>, bytes: number | undefined): boolean {
+    const watched = this.#watched.get(slot);
+    return (
+      watched !== undefined &&
+      watched.bytes === bytes &&
+      watched.leasedAt === slot.leasedAt &&
+      watched.state === slot.state
+    );
+  }
+
+  silentMs(slot: Slot<C>, now: number): number {
+    return now - (this.#watched.get(slot)?.since ?? now);
+  }
+
+  /** A check was answered after so long. */
+  learnCheck(tookMs: number): void {
+    this.#longestCheckMs = Math.max(tookMs, this.#longestCheckMs * 0.98);
+  }
+
+  /**
+   * The silent one whose end costs nobody an answer, should a place be needed for a new connection: a check of ours, or
+   * statements that are sent again elsewhere.
+   */
+  expendable(): Slot<C> | undefined {
+    return this.#silent.find(isChecked) ?? this.#silent.find(({ depth }) => depth > 1);
+  }
+
+  /** Checks without an answer, though by now a connection is proven dead and another alive. */
+  lost(): readonly Slot<C>[] {
+    return this.#silent.filter((slot) => isChecked(slot) && this.#watched.get(slot)!.since < this.#provenAt);
+  }
+
+  /** Whether several are held for unusually long: should it be the network, then the last idle one would be lost as well. */
+  isQuiet(slots: Iterable<Slot<C>>, now: number): boolean {
+    let held = 0;
+    for (const slot of slots) {
+      if (slot.state !== SlotState.leased) continue;
+      const usualMs = slot.depth > 1 ? slot.loadMs : (slot.profile?.typicalMs ?? 0);
+      if (now - slot.leasedAt >= Math.max(QUIET_MS, UNUSUAL * usualMs)) held += 1;
+    }
+    return held >= 2;
+  }
+
+  #limitMs(slot: Slot<C>): number {
+    if (slot.state === SlotState.checking) return Math.max(SILENT_MS, FAR_LONGER * this.#longestCheckMs);
+    if (slot.depth > 1) return Math.max(SILENT_MS, FAR_LONGER * slot.loadMs);
+    const { profile } = slot;
+    if (profile === undefined || profile.runs < KNOWN_RUNS) return UNKNOWN_MS;
+    return Math.max(SILENT_MS, FAR_LONGER * profile.longestMs);
+  }
+
+  #isMuteAlone(slot: Slot<C>, since: number, now: number): boolean {
+    return now - since >= Math.max(ALONE_MS, this.#limitMs(slot));
+  }
+}
+
+/**
+ * The error of a statement whose connection was proven dead. Its code is that of the error which the operating system would
+ * have given a quarter of an hour later.
+ */
+export function muteError(silentMs: number): Error {
+  const message =
+    `The connection is dead: no byte came on it for ${Math.round(silentMs)} ms, and the server, asked over another ` +
+    'connection, is not working on the statement. Whether it was run is unknown.';
+  return Object.assign(new Error(message), { code: 'ETIMEDOUT', syscall: 'read' });
+}
+
+function isBusy({ state }: Slot<unknown>): boolean {
+  return state === SlotState.leased || state === SlotState.checking;
+}
+
+function isChecked({ state, retiring }: Slot<unknown>): boolean {
+  return state === SlotState.checking && retiring === 'check';
+}

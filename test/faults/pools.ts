@@ -1,0 +1,96 @@
+import knex from 'knex';
+import mysql from 'mysql2';
+import pg from 'pg';
+import { enhanceKnex } from '../../adapters/knex/index.js';
+import { enhancePool as enhanceMysql } from '../../adapters/mysql2/index.js';
+import { enhancePool as enhancePg } from '../../adapters/pg/index.js';
+import { TcpProxy } from '../../bench/faults/proxy.js';
+import { type Database, startDatabases } from '../servers/index.js';
+
+const SIZE = 6;
+
+/** An enhanced pool behind a network that can be made to fail. */
+export interface FaultyPool {
+  readonly size: number;
+  run(sql: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export interface Servers {
+  readonly database: Database;
+  readonly proxy: TcpProxy;
+  stop(): Promise<void>;
+}
+
+export interface FaultyPoolKind {
+  readonly name: string;
+  readonly server: 'postgres' | 'mysql';
+  open(port: number, database: Database): Promise<FaultyPool>;
+  sleepSql(seconds: number): string;
+}
+
+export async function startServers(kind: 'postgres' | 'mysql'): Promise<Servers> {
+  const databases = await startDatabases(
+    kind === 'postgres' ? { postgres: true, mysql: false } : { mysql: true, postgres: false },
+  );
+  const database = (databases as unknown as Record<string, Database>)[kind]!;
+  const proxy = await TcpProxy.before(database.port);
+  return {
+    database,
+    proxy,
+    async stop() {
+      await proxy.close();
+      await databases.stop();
+    },
+  };
+}
+
+function addressOf(port: number, { user, password, database }: Database) {
+  return { host: '127.0.0.1', port, user, password, database };
+}
+
+function openKnex(client: string, port: number, database: Database): FaultyPool {
+  const db = knex({ client, connection: addressOf(port, database), pool: { min: 0, max: SIZE } });
+  db.client.logger.warn = () => {};
+  enhanceKnex(db);
+  return { size: SIZE, run: async (sql) => db.raw(sql), close: () => db.destroy() };
+}
+
+const pgSleep = (seconds: number) => `SELECT pg_sleep(${seconds})`;
+const mysqlSleep = (seconds: number) => `SELECT SLEEP(${seconds})`;
+
+export const FAULTY_POOLS: readonly FaultyPoolKind[] = [
+  {
+    name: 'pg',
+    server: 'postgres',
+    sleepSql: pgSleep,
+    async open(port, database) {
+      const pool = new pg.Pool({ ...addressOf(port, database), max: SIZE });
+      pool.on('error', () => {});
+      enhancePg(pool);
+      return { size: SIZE, run: (sql) => pool.query(sql), close: () => pool.end() };
+    },
+  },
+  {
+    name: 'mysql2',
+    server: 'mysql',
+    sleepSql: mysqlSleep,
+    async open(port, database) {
+      const pool = mysql.createPool({ ...addressOf(port, database), connectionLimit: SIZE });
+      enhanceMysql(pool);
+      return { size: SIZE, run: (sql) => pool.promise().query(sql), close: () => pool.promise().end() };
+    },
+  },
+  {
+    name: 'knex on pg',
+    server: 'postgres',
+    sleepSql: pgSleep,
+    open: async (port, database) => openKnex('pg', port, database),
+  },
+  {
+    name: 'knex on mysql2',
+    server: 'mysql',
+    sleepSql: mysqlSleep,
+    open: async (port, database) => openKnex('mysql2', port, database),
+  },
+];

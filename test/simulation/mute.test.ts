@@ -1,0 +1,166 @@
+import { expect } from 'chai';
+import { createPool, type Lease, type Pool } from '../../src/index.js';
+import { type FakeConnection, FakeDriver, type Reply } from './fake-driver.js';
+import { VirtualRuntime } from './virtual-runtime.js';
+
+const MAX = 6;
+const STATEMENT = { sql: 'SELECT 1', dialect: 'postgresql' } as const;
+
+/** A server behind a network that can go mute: connections of before then carry nothing any more. */
+class MuteDriver extends FakeDriver {
+  readonly mute = new Set<FakeConnection>();
+  /** Connections that owe an answer, and what is told should they be cut. */
+  readonly owing = new Map<FakeConnection, (error: Error) => void>();
+  questions = 0;
+  /** Whether the server works on what a connection owes. */
+  worksOn: (connection: FakeConnection) => boolean = (connection) => !this.mute.has(connection);
+
+  bytesHeard(connection: FakeConnection): number | undefined {
+    return this.owing.has(connection) ? 0 : undefined;
+  }
+
+  override check(connection: FakeConnection): Promise<void> {
+    if (this.mute.has(connection)) return this.#never(connection);
+    return super.check(connection);
+  }
+
+  async findDead(connection: FakeConnection, silent: readonly FakeConnection[]): Promise<FakeConnection[]> {
+    this.questions += 1;
+    if (this.mute.has(connection)) await this.#never(connection);
+    return silent.filter((each) => !this.worksOn(each));
+  }
+
+  sever(connection: FakeConnection, error: Error): void {
+    connection.broken = true;
+    this.owing.get(connection)?.(error);
+    this.owing.delete(connection);
+  }
+
+  #never(connection: FakeConnection): Promise<never> {
+    return new Promise((_, reject) => this.owing.set(connection, reject));
+  }
+}
+
+class World {
+  readonly runtime = new VirtualRuntime(1);
+  readonly driver = new MuteDriver(this.runtime);
+  readonly pool: Pool<FakeConnection>;
+  readonly errors: Error[] = [];
+  opening: Reply = { afterMs: 10, ends: 'well' };
+  sent = 0;
+  answered = 0;
+  most = 0;
+
+  constructor(setting: 'on' | 'off' = 'on') {
+    this.driver.onOpen = () => this.opening;
+    this.pool = createPool({
+      driver: this.driver,
+      runtime: this.runtime,
+      options: { max: MAX, acquireTimeoutMs: 0, checkTimeoutMs: 60_000 },
+      flags: { stallWatchdog: setting, lanes: 'shadow', pipelining: 'off' },
+    });
+  }
+
+  /** One statement of `takesMs` every `everyMs`. */
+  async live(lastsMs: number, everyMs = 5, takesMs = 1): Promise<void> {
+    for (let passed = 0; passed < lastsMs; passed += everyMs) {
+      this.sent += 1;
+      this.pool.acquire(STATEMENT).then((lease) => this.#work(lease, takesMs));
+      await this.runtime.advance(everyMs);
+      this.most = Math.max(this.most, this.pool.stats().open + this.pool.stats().closing);
+    }
+  }
+
+  /** From now on nothing passes on the connections that are open. */
+  silence(): void {
+    for (const connection of this.driver.live) this.driver.mute.add(connection);
+  }
+
+  #work(lease: Lease<FakeConnection>, takesMs: number): void {
+    const { connection } = lease;
+    this.driver.owing.set(connection, (error) => {
+      this.errors.push(error);
+      lease.release('broken');
+    });
+    if (this.driver.mute.has(connection)) return;
+    this.runtime.schedule(takesMs, () => {
+      if (this.driver.mute.has(connection) || lease.released) return;
+      this.driver.owing.delete(connection);
+      this.answered += 1;
+      lease.release();
+    });
+  }
+}
+
+/** All connections opened and the work known. */
+async function begun(setting?: 'on' | 'off'): Promise<World> {
+  const world = new World(setting);
+  await world.live(20, 1, 30);
+  await world.live(2_000);
+  await world.runtime.advance(100);
+  expect(world.pool.open).equal(MAX);
+  return world;
+}
+
+describe('a network that goes mute', () => {
+  it('costs those in flight their answer, and nobody else', async () => {
+    const world = await begun();
+    world.silence();
+    await world.live(1_000);
+    await world.runtime.advance(1_000);
+    expect(world.errors.length).above(0).and.most(MAX);
+    expect(world.errors[0]).property('code', 'ETIMEDOUT');
+    expect(world.answered + world.errors.length, 'all have an answer').equal(world.sent);
+    expect(world.most, 'never above max').most(MAX);
+    expect(world.pool.counters.severed).above(0);
+  });
+
+  it('is over within half a second', async () => {
+    const world = await begun();
+    world.silence();
+    await world.live(500);
+    const { answered } = world;
+    await world.live(100);
+    expect(world.answered - answered, 'answers in the sixth tenth of a second').least(20);
+    expect(world.pool.waiting).most(1);
+  });
+
+  it('hangs everybody where the watch is off', async () => {
+    const world = await begun('off');
+    world.silence();
+    await world.live(1_000);
+    await world.runtime.advance(5_000);
+    expect(world.answered + world.errors.length).below(world.sent);
+    expect(world.pool.counters.severed).equal(0);
+  });
+
+  it('is told from statements that are merely long', async () => {
+    const world = await begun();
+    const { questions } = world.driver;
+    await world.live(60, 20, 20_000);
+    await world.live(5_000);
+    await world.runtime.advance(15_500);
+    expect(world.driver.questions - questions, 'it was asked').above(0);
+    expect(world.errors).deep.equal([]);
+    expect(world.answered).equal(world.sent);
+  });
+
+  it('is told from a server that stands still: whoever waits is served when it goes on', async () => {
+    const world = await begun();
+    const opened = world.driver.opens;
+    world.silence();
+    world.opening = { afterMs: 3_000, ends: 'well' };
+    await world.live(3_000);
+    expect(world.errors, 'while it stands').deep.equal([]);
+    expect(world.driver.opens - opened, 'attempts while it stands').most(2);
+    expect(world.most).most(MAX);
+  });
+
+  it('asks nothing of a driver that cannot tell', async () => {
+    const world = await begun();
+    Object.assign(world.driver, { findDead: undefined });
+    world.silence();
+    await world.live(2_000);
+    expect(world.errors).deep.equal([]);
+  });
+});

@@ -1,0 +1,151 @@
+import { expect } from 'chai';
+import { StallWatch } from '../../../src/health/stall.js';
+import { QueryProfile } from '../../../src/query/profiles.js';
+import { Slot, SlotState } from '../../../src/slots.js';
+
+/** Bytes received so far; undefined when no answer is owed. */
+interface Line {
+  bytes: number | undefined;
+}
+
+const bytesOf = ({ bytes }: Line) => bytes;
+
+function profileOf(heldMs: number, runs = 100): QueryProfile {
+  const profile = new QueryProfile('SELECT');
+  for (let run = 0; run < runs; run += 1) profile.learn(heldMs, 'ok');
+  return profile;
+}
+
+function leased(now: number, usualMs = 1): Slot<Line> {
+  const slot = new Slot<Line>(1, { takeBack: () => true }, 0);
+  slot.connection = { bytes: 100 };
+  slot.state = SlotState.leased;
+  slot.leasedAt = now;
+  slot.profile = profileOf(usualMs);
+  return slot;
+}
+
+function checking(now: number): Slot<Line> {
+  const slot = leased(now);
+  slot.state = SlotState.checking;
+  slot.retiring = 'check';
+  return slot;
+}
+
+/** Looks every 50 ms. */
+function lookUntil(watch: StallWatch<Line>, slots: readonly Slot<Line>[], from: number, to: number) {
+  let silent: readonly Slot<Line>[] = [];
+  for (let now = from; now <= to; now += 50) silent = watch.look(slots, bytesOf, now);
+  return silent;
+}
+
+describe('the watch over silent connections', () => {
+  it('finds one that is silent for far longer than its kind of work ever took', () => {
+    const watch = new StallWatch<Line>();
+    const [quick, slow] = [leased(1_000, 1), leased(1_000, 400)];
+    expect(lookUntil(watch, [quick, slow], 1_050, 1_150)).deep.equal([]);
+    expect(lookUntil(watch, [quick, slow], 1_200, 1_200)).deep.equal([quick]);
+    expect(lookUntil(watch, [quick, slow], 1_250, 5_000)).deep.equal([quick]);
+    expect(lookUntil(watch, [quick, slow], 5_050, 5_100)).deep.equal([quick, slow]);
+  });
+
+  it('gives work that it hardly knows a second', () => {
+    const watch = new StallWatch<Line>();
+    const slot = leased(0);
+    slot.profile = profileOf(1, 5);
+    expect(lookUntil(watch, [slot], 50, 1_000)).deep.equal([]);
+    expect(lookUntil(watch, [slot], 1_050, 1_050)).deep.equal([slot]);
+  });
+
+  it('begins anew with every byte, with every lease, and when the event loop stood still', () => {
+    const watch = new StallWatch<Line>();
+    const slot = leased(0);
+    lookUntil(watch, [slot], 50, 150);
+    slot.connection!.bytes = 101;
+    expect(lookUntil(watch, [slot], 200, 300)).deep.equal([]);
+    slot.leasedAt = 320;
+    expect(lookUntil(watch, [slot], 350, 450)).deep.equal([]);
+    watch.restart(480);
+    expect(lookUntil(watch, [slot], 500, 600)).deep.equal([]);
+    expect(lookUntil(watch, [slot], 650, 650)).deep.equal([slot]);
+  });
+
+  it('does not mind a connection that owes nothing', () => {
+    const watch = new StallWatch<Line>();
+    const slot = leased(0);
+    slot.connection!.bytes = undefined;
+    expect(lookUntil(watch, [slot], 50, 10_000)).deep.equal([]);
+    expect(watch.dueAt).equal(Number.POSITIVE_INFINITY);
+  });
+
+  it('asks at once where all have gone mute, and of one alone only when TCP has tried four times', () => {
+    const mute = new StallWatch<Line>();
+    const pair = [leased(1_000), leased(1_000)];
+    lookUntil(mute, pair, 1_050, 1_200);
+    expect(mute.asks(1_040, 1_200)).deep.equal(pair);
+
+    const others = new StallWatch<Line>();
+    lookUntil(others, pair, 1_050, 1_200);
+    expect(others.asks(1_190, 1_200), 'another answered since').deep.equal([]);
+    others.asked(false, 1_200);
+    lookUntil(others, pair, 1_250, 2_550);
+    expect(others.asks(2_500, 2_550)).deep.equal(pair);
+
+    const alone = new StallWatch<Line>();
+    lookUntil(alone, [pair[0]!], 1_050, 1_200);
+    expect(alone.asks(0, 1_200)).deep.equal([]);
+  });
+
+  it('asks ever more seldom while nothing is found', () => {
+    const watch = new StallWatch<Line>();
+    const slots = [leased(0), leased(0)];
+    const asked: number[] = [];
+    for (let now = 50; now < 20_000; now += 50) {
+      watch.look(slots, bytesOf, now);
+      if (!watch.wantsToAsk(now)) continue;
+      asked.push(now);
+      watch.asks(0, now);
+      expect(watch.wantsToAsk(now), 'one question at a time').equal(false);
+      watch.asked(false, now);
+    }
+    expect(asked).deep.equal([200, 1_200, 3_200, 7_200, 15_200]);
+  });
+
+  it('can spare a check, and statements that are sent again, but nobody else', () => {
+    const watch = new StallWatch<Line>();
+    const [alone, check, shared] = [leased(0), checking(0), leased(0)];
+    shared.depth = 8;
+    lookUntil(watch, [alone], 50, 300);
+    expect(watch.expendable()).equal(undefined);
+    lookUntil(watch, [alone, shared], 350, 600);
+    expect(watch.expendable()).equal(shared);
+    lookUntil(watch, [alone, shared, check], 650, 900);
+    expect(watch.expendable()).equal(check);
+  });
+
+  it('gives a check up once others are proven dead', () => {
+    const watch = new StallWatch<Line>();
+    const check = checking(0);
+    lookUntil(watch, [check], 50, 300);
+    expect(watch.lost()).deep.equal([]);
+    watch.asks(0, 300);
+    watch.asked(true, 310);
+    lookUntil(watch, [check], 350, 350);
+    expect(watch.lost()).deep.equal([check]);
+  });
+
+  it('opens at most one connection a second to ask over', () => {
+    const watch = new StallWatch<Line>();
+    const opened: number[] = [];
+    for (let now = 0; now < 3_000; now += 100) if (watch.mayOpen(now)) opened.push(now);
+    expect(opened).deep.equal([0, 1_000, 2_000]);
+  });
+
+  it('takes the network for quiet when two are held for unusually long', () => {
+    const watch = new StallWatch<Line>();
+    const [one, other] = [leased(0, 5), leased(0, 5)];
+    expect(watch.isQuiet([one, other], 39)).equal(false);
+    expect(watch.isQuiet([one, other], 40)).equal(true);
+    expect(watch.isQuiet([one, leased(0, 400)], 1_000)).equal(false);
+  });
+});
