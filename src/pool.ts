@@ -123,6 +123,7 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #shortIdleTimeoutMs: number;
   #timer: Timer | undefined = undefined;
   #timerAt = Number.POSITIVE_INFINITY;
+  #alive: Timer | undefined = undefined;
   #lastOpenError: unknown = undefined;
   #nextOpenAt = 0;
   #nextFillAt = 0;
@@ -305,6 +306,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (!this.#waiters.remove(waiter)) return false;
     this.#counters.aborted += 1;
     this.#fail(waiter, error, this.#readClock());
+    this.#keepAlive();
     this.#advanceDrain();
     return true;
   }
@@ -346,9 +348,9 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Apart from `acquire`, which would otherwise pay for this closure on every call. */
   #queueUp(hint: Hint | undefined): Promise<Lease<C>> {
-    const { promise, resolve, reject } = Promise.withResolvers<Lease<C>>();
-    this.request(resolve, reject, hint);
-    return promise;
+    return new Promise((resolve, reject) => {
+      this.request(resolve, reject, hint);
+    });
   }
 
   #admit(hint: Hint | undefined): PoolError | undefined {
@@ -668,6 +670,20 @@ export class Pool<C> implements LeaseHome<C> {
     }
     const beneficiary = waiter ?? this.#waiters.head;
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, beneficiary);
+    this.#keepAlive();
+  }
+
+  /** Callers from whom an opening is held back have no socket that would keep the process alive for them. */
+  #keepAlive(): void {
+    const { length } = this.#waiters;
+    const onTheirWay =
+      length === 0 ? 0 : this.#slots.count(SlotState.opening) + this.#slots.count(SlotState.checking);
+    if (length > onTheirWay && this.#slots.size < this.#options.max) {
+      this.#alive ??= this.#runtime.keepAlive();
+    } else {
+      this.#alive?.cancel();
+      this.#alive = undefined;
+    }
   }
 
   /** How many more connections there may be, by the user's word and the server's. */
@@ -806,6 +822,7 @@ export class Pool<C> implements LeaseHome<C> {
       this.#counters[counted] += 1;
       this.#fail(waiter, error, now);
     }
+    this.#keepAlive();
   }
 
   /**
@@ -1100,7 +1117,10 @@ export class Pool<C> implements LeaseHome<C> {
   drain({ deadlineMs, waiting = 'serve' }: DrainOptions = {}): Promise<void> {
     if (this.#drain !== undefined) return this.#drain.promise;
     const now = this.#readClock();
-    const { promise, resolve } = Promise.withResolvers<void>();
+    let resolve!: () => void;
+    const promise = new Promise<void>((settle) => {
+      resolve = settle;
+    });
     const deadlineAt = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs;
     this.#drain = { promise, resolve, deadlineAt };
     if (waiting === 'reject') this.#rejectAll(now);
@@ -1135,6 +1155,7 @@ export class Pool<C> implements LeaseHome<C> {
     }
     if (this.#slots.size > 0) return;
     this.#timer?.cancel();
+    this.#keepAlive();
     drain.resolve();
   }
 
@@ -1441,12 +1462,12 @@ export class Pool<C> implements LeaseHome<C> {
     const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
     const shares = this.#slots.shared().some(({ holders }) => holders > 1);
     if (this.#inUse || holdsBack || shares) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
-    if (this.#drain !== undefined) return Math.min(dueAt, this.#drain.deadlineAt);
     if (this.#waiters.length > 0 && this.#nextOpenAt > now) dueAt = Math.min(dueAt, this.#nextOpenAt);
     if (this.#waiters.length > 0 && this.#heedsCircuit) dueAt = Math.min(dueAt, this.#breaker.dueAt(now));
     if (this.#waiters.length > 0 && this.#heedsServerLimit) {
       dueAt = Math.min(dueAt, Math.max(this.#serverLimit.probeAt, now + UPKEEP_INTERVAL_MS));
     }
+    if (this.#drain !== undefined) return Math.min(dueAt, this.#drain.deadlineAt);
     const { keepMin, min } = this.#options;
     if (keepMin && this.#slots.open < min) dueAt = Math.min(dueAt, Math.max(this.#nextFillAt, now + 1));
     return dueAt;

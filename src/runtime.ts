@@ -15,6 +15,8 @@ export interface Runtime {
   schedule(delayMs: number, run: () => void): Timer;
   /** Calls `run` once, after the event loop has polled for input and output one time. */
   afterPoll(run: () => void): void;
+  /** Keeps the process alive until it is cancelled. */
+  keepAlive(): Timer;
 }
 
 /** Node turns a longer delay into one millisecond. */
@@ -31,5 +33,9 @@ export const systemRuntime: Runtime = {
   },
   afterPoll(run) {
     setImmediate(run);
+  },
+  keepAlive() {
+    const interval = setInterval(() => {}, LONGEST_DELAY_MS);
+    return { cancel: () => clearInterval(interval) };
   },
 };

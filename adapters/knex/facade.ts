@@ -47,7 +47,6 @@ export class KnexFacade implements DriverListener, PoolControl {
   /** In the order of the queue. */
   readonly #waiting = new Set<Acquisition>();
   readonly #min: number;
-  #awake: NodeJS.Timeout | undefined = undefined;
   #keepsMin = false;
   #reaping = false;
   /** Whether stock has taken the pool back. */
@@ -111,13 +110,13 @@ export class KnexFacade implements DriverListener, PoolControl {
       settle = resolve;
     });
     const acquisition = new Acquisition(promise, this.engine);
-    this.#join(acquisition);
+    this.#waiting.add(acquisition);
     const serve = (lease: ConnectionLease) => {
-      this.#leave(acquisition);
+      this.#waiting.delete(acquisition);
       settle(this.#hand(id, lease, forStatement));
     };
     const fail = (error: unknown) => {
-      this.#leave(acquisition);
+      this.#waiting.delete(acquisition);
       if (isHandedBack(error)) settle(this.#pool.acquire().promise);
       else
         settle(error instanceof ServedElsewhere ? error.connection : this.#rejection(id, acquisition, error));
@@ -127,19 +126,6 @@ export class KnexFacade implements DriverListener, PoolControl {
     acquisition.waiter = this.engine.request(bind(serve), bind(fail), currentHint());
     if (!this.#keepsMin) this.#keepMin();
     return acquisition;
-  }
-
-  /** While creates are retried no socket need be open: a script that waits for its database must not end, as with tarn. */
-  #join(acquisition: Acquisition): void {
-    this.#waiting.add(acquisition);
-    if (!this.#pool.propagateCreateError) this.#awake ??= setInterval(() => {}, AWAKE_INTERVAL_MS);
-  }
-
-  #leave(acquisition: Acquisition): void {
-    this.#waiting.delete(acquisition);
-    if (this.#waiting.size > 0) return;
-    clearInterval(this.#awake);
-    this.#awake = undefined;
   }
 
   #hearsOutcome(): boolean {
@@ -333,14 +319,13 @@ class Borrowed {
 
   constructor(resource: KnexConnection) {
     this.resource = resource;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.promise = promise;
-    this.returned = resolve;
+    let returned!: () => void;
+    this.promise = new Promise((resolve) => {
+      returned = resolve;
+    });
+    this.returned = returned;
   }
 }
-
-/** What is done then is nothing. */
-const AWAKE_INTERVAL_MS = 60_000;
 
 /** A destroy that takes too long is first tarn's to report. */
 const DESTROY_GRACE_MS = 100;

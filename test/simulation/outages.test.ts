@@ -45,6 +45,12 @@ class World {
     await this.runtime.advance(lastsMs);
   }
 
+  /** Callers who wait with no socket on its way to them, in a process that may end. */
+  get forsaken(): boolean {
+    const { waiting, opening, checking, leased, closing } = this.pool.stats();
+    return waiting > 0 && opening + checking + leased + closing === 0 && this.runtime.keptAlive === 0;
+  }
+
   /** The server goes, and every connection with it. */
   strike(): void {
     this.up = false;
@@ -76,7 +82,10 @@ describe('outages at random', function () {
         world.strike();
         const lasts = 20 + Math.floor(300 * world.runtime.random());
         const begins = world.runtime.now();
-        for (let step = 0; step < lasts; step += 1) await world.step();
+        for (let step = 0; step < lasts; step += 1) {
+          await world.step();
+          expect(world.forsaken, `seed ${seed}: the process lives on for those who wait`).equal(false);
+        }
         const probes = world.attempts.filter((at) => at >= begins);
         const peak = Math.max(
           0,
@@ -94,6 +103,7 @@ describe('outages at random', function () {
       for (let step = 0; step < 3_500; step += 1) await world.step();
       expect(world.pool.stats().circuit, `seed ${seed}`).equal('closed');
       expect(world.pool.waiting).equal(0);
+      expect(world.runtime.keptAlive).equal(0);
     }
   });
 

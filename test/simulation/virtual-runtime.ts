@@ -12,6 +12,8 @@ export class VirtualRuntime implements Runtime {
   #order = 0;
   #due: Due[] = [];
   #state: number;
+  /** How many keep the process alive. */
+  keptAlive = 0;
 
   constructor(seed: number) {
     this.#state = (seed * 2654435761) >>> 0 || 1;
@@ -42,6 +44,15 @@ export class VirtualRuntime implements Runtime {
 
   afterPoll(run: () => void): void {
     this.schedule(0, run);
+  }
+
+  keepAlive(): Timer {
+    this.keptAlive += 1;
+    return {
+      cancel: () => {
+        this.keptAlive -= 1;
+      },
+    };
   }
 
   /** How many scheduled calls are outstanding. */

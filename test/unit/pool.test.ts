@@ -224,6 +224,39 @@ describe('acquire', () => {
     expect(held[1]!.lease).not.equal(undefined);
   });
 
+  it('keeps the process alive while it holds an opening back from a caller, and no longer', async () => {
+    driver.onOpen = () => ({ afterMs: 0, ends: 'badly' });
+    const it = pool({ max: 1, openRetryMs: 200 });
+    const impatient = new AbortController();
+    const first = follow(it.acquire({ signal: impatient.signal }));
+    await runtime.advance(10);
+    expect(runtime.keptAlive).equal(1);
+    impatient.abort();
+    await runtime.advance(0);
+    expect(first.error?.code).equal('ABORTED');
+    expect(runtime.keptAlive).equal(0);
+
+    const second = follow(it.acquire());
+    await runtime.advance(10);
+    expect(runtime.keptAlive).equal(1);
+    driver.onOpen = () => ({ afterMs: 0, ends: 'well' });
+    it.drain();
+    await runtime.advance(200);
+    second.lease!.release();
+    await runtime.advance(0);
+    expect(it.stats().open).equal(0);
+    expect(runtime.keptAlive).equal(0);
+  });
+
+  it('does not keep the process alive for a caller who waits for what others have', async () => {
+    const it = pool({ max: 1 });
+    await leaseOf(it);
+    const waiting = follow(it.acquire());
+    await runtime.advance(1_000);
+    expect(waiting).deep.equal({});
+    expect(runtime.keptAlive).equal(0);
+  });
+
   it('keeps waiters and tries again after openRetryMs, when that is asked for', async () => {
     driver.onOpen = () => ({ afterMs: 0, ends: driver.opens < 3 ? 'badly' : 'well' });
     const it = pool({ openRetryMs: 200 });
