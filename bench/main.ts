@@ -10,6 +10,7 @@ import { describeMachine, printMachine } from './machine.js';
 import { mixed } from './mixed/suite.js';
 import { sayNothing } from './progress.js';
 import { query } from './query/suite.js';
+import { memory } from './reads/memory.js';
 import { pgbench, reads } from './reads/suite.js';
 import { keep } from './results.js';
 import { rollout } from './rollout/suite.js';
@@ -22,6 +23,7 @@ const SUITES: readonly Suite[] = [
   query,
   reads,
   pgbench,
+  memory,
   mixed,
   rollout,
   classifySuite,
@@ -30,7 +32,7 @@ const SUITES: readonly Suite[] = [
 ];
 
 /** Suites of later steps. */
-const TO_COME = ['burst', 'sizing', 'statements', 'overload', 'memory', 'scale'];
+const TO_COME = ['burst', 'sizing', 'statements', 'overload', 'scale'];
 
 const PROJECT = join(__dirname, '../..');
 const LATEST = 'bench/results/latest.json';

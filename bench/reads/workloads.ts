@@ -1,19 +1,23 @@
-import type pg from 'pg';
-import { ITEM, readItem } from './items.js';
+import type { Clients, Library } from './client.js';
+import { ITEM, ITEM_OF_MYSQL, itemOf, readItem } from './items.js';
 
-/** One kind of load on a `pg.Pool`, the same for every peer. */
-export interface Workload {
+/** One kind of load on the pool of a library, the same for every peer. */
+interface WorkloadOf<L extends Library> {
+  readonly library: L;
   readonly name: string;
   readonly callers: number;
   /** Makes its tables. */
   readonly setUp: readonly string[];
   /** One request of caller `caller`; `turn` counts through. Gives what must be equal for all peers. */
-  run(pool: pg.Pool, turn: number, caller: number): Promise<unknown>;
+  run(pool: Clients[L], turn: number, caller: number): Promise<unknown>;
   /** Requests whose latencies count; undefined for all. */
   counts?(turn: number): boolean;
 }
 
+export type Workload = WorkloadOf<'pg'> | WorkloadOf<'knex'> | WorkloadOf<'mysql2'>;
+
 const byKey = (callers: number): Workload => ({
+  library: 'pg',
   name: `primary keys, ${callers} callers`,
   callers,
   setUp: ITEM,
@@ -26,6 +30,7 @@ const JOIN = `SELECT c.name, r.name AS region, sum(l.amount) AS total, count(DIS
   WHERE c.id = $1 GROUP BY c.name, r.name`;
 
 const joins: Workload = {
+  library: 'pg',
   name: 'five-table joins, 10 callers',
   callers: 10,
   setUp: [
@@ -51,6 +56,7 @@ const joins: Workload = {
 const BUSY = 'SELECT sum(sqrt(i + $1::int)) AS sum FROM generate_series(1, 25000) i';
 
 const busy: Workload = {
+  library: 'pg',
   name: 'CPU-bound, 10 callers',
   callers: 10,
   setUp: [],
@@ -60,6 +66,7 @@ const busy: Workload = {
 const SLOW_SHARE = 50;
 
 const mixed: Workload = {
+  library: 'pg',
   name: 'primary keys with one in 50 of 200 ms, 32 callers',
   callers: 32,
   setUp: ITEM,
@@ -68,7 +75,47 @@ const mixed: Workload = {
   counts: (turn) => turn % SLOW_SHARE !== 0,
 };
 
-export const READS: readonly Workload[] = [byKey(10), byKey(64), joins, busy, mixed];
+const throughKnex = (callers: number): Workload => ({
+  library: 'knex',
+  name: `knex, primary keys, ${callers} callers`,
+  callers,
+  setUp: ITEM,
+  run: (knex, turn) =>
+    knex('item')
+      .select('id', 'name', 'price')
+      .where({ id: itemOf(turn) }),
+});
+
+const READ_OF_MYSQL = 'SELECT id, name, price FROM item WHERE id = ?';
+
+const mysql2Query: WorkloadOf<'mysql2'> = {
+  library: 'mysql2',
+  name: 'mysql2 query, primary keys, 64 callers',
+  callers: 64,
+  setUp: ITEM_OF_MYSQL,
+  run: async (pool, turn) => (await pool.query(READ_OF_MYSQL, [itemOf(turn)]))[0],
+};
+
+const mysql2Execute: WorkloadOf<'mysql2'> = {
+  ...mysql2Query,
+  name: 'mysql2 execute, primary keys, 64 callers',
+  run: async (pool, turn) => (await pool.execute(READ_OF_MYSQL, [itemOf(turn)]))[0],
+};
+
+export const READS: readonly Workload[] = [
+  byKey(10),
+  byKey(64),
+  joins,
+  busy,
+  mixed,
+  throughKnex(10),
+  throughKnex(64),
+  mysql2Query,
+  mysql2Execute,
+];
+
+/** For memory: all connections busy, and so many callers that most of them wait. */
+export const CROWDS: readonly Workload[] = [byKey(64), byKey(512)];
 
 const BRANCHES = 10;
 const ACCOUNTS = 10_000 * BRANCHES;
@@ -88,6 +135,7 @@ const BANK = [
 /** The statements of pgbench's two standard scripts, through the pool. */
 export const PGBENCH: readonly Workload[] = [
   {
+    library: 'pg',
     name: 'select-only, 64 clients',
     callers: 64,
     setUp: BANK,
@@ -96,6 +144,7 @@ export const PGBENCH: readonly Workload[] = [
         .rowCount,
   },
   {
+    library: 'pg',
     name: 'TPC-B-like, 64 clients',
     callers: 64,
     setUp: BANK,
@@ -123,3 +172,6 @@ export const PGBENCH: readonly Workload[] = [
     },
   },
 ];
+
+/** By which a process finds the load that it is told to run. */
+export const WORKLOADS: readonly Workload[] = [...READS, ...PGBENCH, ...CROWDS];

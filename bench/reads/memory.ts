@@ -1,0 +1,88 @@
+import { startDatabases } from '../../test/servers/index.js';
+import type { Goal } from '../goals.js';
+import { figures, type Measure } from '../interleave.js';
+import { say } from '../progress.js';
+import { median, over, paired } from '../statistics.js';
+import type { Effort, Findings, Suite } from '../suite.js';
+import { figure, type Table } from '../table.js';
+import { type Memory, Side } from './side.js';
+import { COMPARED, MAX, setUp } from './suite.js';
+import { CROWDS } from './workloads.js';
+
+interface Extent {
+  readonly rounds: number;
+  readonly loadMs: number;
+}
+
+const FULL: Extent = { rounds: 5, loadMs: 3_000 };
+const QUICK: Extent = { rounds: 2, loadMs: 1_500 };
+
+const MIB = 2 ** 20;
+
+const [STOCK, ENHANCED] = COMPARED.map(({ name }) => name) as [string, string];
+
+type Memories = Readonly<Record<string, readonly Memory[]>>;
+
+export const memory: Suite = {
+  name: 'memory',
+  question: 'What does a process under full load hold in memory?',
+  async run({ quick }: Effort): Promise<Findings> {
+    say('(starting servers)');
+    const databases = await startDatabases({ postgres: true, mysql: true });
+    try {
+      const found: Record<string, Memories> = {};
+      for (const workload of CROWDS) {
+        await setUp(databases, workload);
+        found[workload.name] = await weigh(workload.name, databases.postgres, quick ? QUICK : FULL);
+      }
+      return {
+        tables: Object.entries(found).map(([workload, memories]) => tableOf(workload, memories)),
+        goals: Object.entries(found).flatMap(([workload, memories]) => goalsOf(workload, memories)),
+        samples: found,
+      };
+    } finally {
+      await databases.stop();
+    }
+  },
+};
+
+/** A new process for every sample: what was the most that one ever had is not to be had twice. */
+async function weigh(
+  workload: string,
+  address: ConstructorParameters<typeof Side>[1]['address'],
+  { rounds, loadMs }: Extent,
+): Promise<Memories> {
+  const found: Record<string, Memory[]> = { [STOCK]: [], [ENHANCED]: [] };
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { name, flags } of COMPARED) {
+      say(`${workload}, ${name}`);
+      const side = new Side(name, { workload, address, max: MAX, flags });
+      found[name]!.push(await side.memory(loadMs).finally(() => side.stop()));
+    }
+  }
+  return found;
+}
+
+function tableOf(title: string, memories: Memories): Table {
+  const megabytes = (name: string, what: Measure<Memory>) =>
+    figure(median(figures(memories, name, what)) / MIB);
+  return {
+    title: `${title}, max ${MAX}`,
+    columns: ['', 'heap MiB', 'peak RSS MiB'],
+    rows: [STOCK, ENHANCED].map((name) => [
+      name,
+      megabytes(name, 'heapBytes'),
+      megabytes(name, 'peakRssBytes'),
+    ]),
+    note: "heap: used right after a collection while the load stands. OpenTelemetry's metrics SDK is loaded in both",
+  };
+}
+
+function goalsOf(workload: string, memories: Memories): Goal[] {
+  const ratio = (what: Measure<Memory>) =>
+    paired(figures(memories, ENHANCED, what), figures(memories, STOCK, what), over);
+  return [
+    { claim: `${workload}: heap over stock`, unit: '×', atMost: 1.1, values: ratio('heapBytes') },
+    { claim: `${workload}: peak RSS over stock`, unit: '×', atMost: 1.1, values: ratio('peakRssBytes') },
+  ];
+}
