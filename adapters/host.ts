@@ -3,8 +3,10 @@ import {
   type OptimizationFlags,
   type Pool,
   PoolError,
+  type PoolFacts,
   type PoolOptions,
   type PoolParts,
+  type WatchedPool,
 } from '../src/index.js';
 import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
@@ -56,6 +58,20 @@ export interface PoolControl {
   fallBack(reason: string): void;
 }
 
+/** A pool that stays stock, for those who want to watch it. */
+export interface WatchSource {
+  facts(): PoolFacts;
+  /** Ends the watching, for good: from then on the pool is as if we had never been here. */
+  stop(): void;
+}
+
+/** Where a watched pool's doings are told. */
+export interface Watching {
+  readonly watched: WatchedPool;
+  /** Undefined while nobody wants to know of single queries. */
+  readonly follow?: FollowQuery | undefined;
+}
+
 /**
  * Who the patches ask. The instrumentation is one; `plainHost` serves those who apply the patches themselves.
  */
@@ -68,10 +84,12 @@ export interface Host {
   adopted(info: PoolInfo, engine: Pool<unknown>, control?: PoolControl): void;
   /** A pool that ran on the engine is the library's own again; `closed` follows when the engine's last connection is gone. */
   fellBack?(info: PoolInfo, reason: string): void;
+  /** A pool stays stock, or is stock again: where what happens there is to be told; undefined when nobody wants to know. */
+  watch?(info: PoolInfo, source: WatchSource): Watching | undefined;
   /** A pool stays stock because the engine refused its options. */
   declined?(info: PoolInfo, error: unknown): void;
-  /** Its native pool was closed and all its connections are gone. */
-  closed(info: PoolInfo, engine: Pool<unknown>): void;
+  /** Its native pool was closed and all its connections are gone, or those of the engine that it ran on. */
+  closed(info: PoolInfo, pool: Pool<unknown> | WatchedPool): void;
 }
 
 /** What a patch leaves on the prototype that it changed, for whoever comes after it, another copy of this package included. */
@@ -98,6 +116,15 @@ export function takeOver<Facade>(
     return setup === undefined ? undefined : build(setup);
   } catch (error) {
     host.declined?.(info, error);
+    return undefined;
+  }
+}
+
+/** Asks the host whether a stock pool is to be watched; whatever goes wrong costs the watching and nothing else. */
+export function askToWatch(info: PoolInfo, host: Host, source: WatchSource): Watching | undefined {
+  try {
+    return host.watch?.(info, source);
+  } catch {
     return undefined;
   }
 }

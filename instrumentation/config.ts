@@ -7,6 +7,7 @@ import type {
   Compatibility,
   EnhancedPoolInstrumentationConfig,
   FlagProvider,
+  Mode,
   PoolOverrides,
   RolloutConfig,
   TelemetryConfig,
@@ -24,6 +25,7 @@ export interface Settings {
   readonly rollout: RolloutConfig;
   readonly flagProvider: FlagProvider | undefined;
   readonly compatibility: Compatibility;
+  readonly mode: Mode;
 }
 
 /** What is good of something that was given, and a sentence for everything that is not. */
@@ -88,6 +90,7 @@ export function settle(config: EnhancedPoolInstrumentationConfig): Settings {
     compatibility: config.compatibility ?? 'enhanced',
     rollout: config.rollout ?? {},
     flagProvider: config.flagProvider,
+    mode: config.mode ?? 'enhance',
   };
 }
 
@@ -200,8 +203,11 @@ const compatibility: Check = (value, path, faults) => {
 
 const FLAGS = shape(Object.fromEntries(OPTIMIZATION_NAMES.map((flag) => [flag, oneOf(FLAG_SETTINGS)])));
 
+const mode = oneOf(['enhance', 'observe']);
+
 const OVERRIDES = shape({
   enabled: bool,
+  mode,
   name,
   options: poolOptions,
   optimizations: FLAGS,
@@ -210,6 +216,7 @@ const OVERRIDES = shape({
 
 const CONFIG = shape({
   enabled: bool,
+  mode,
   libraries,
   options: poolOptions,
   optimizations: FLAGS,

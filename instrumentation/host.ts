@@ -1,23 +1,40 @@
 import type { DiagLogger } from '@opentelemetry/api';
-import type { Host, PoolControl, PoolInfo, PoolSetup } from '../adapters/host.js';
-import type { Observer, Pool } from '../src/index.js';
+import type {
+  FollowQuery,
+  Host,
+  PoolControl,
+  PoolInfo,
+  PoolSetup,
+  Watching,
+  WatchSource,
+} from '../adapters/host.js';
+import { type Observer, Pool, WatchedPool } from '../src/index.js';
 import { OPTIMIZATION_NAMES } from '../src/rollout/flags.js';
 import { checkOverrides, differencesOf, type Settings } from './config.js';
 import type { PoolConsole } from './console/console.js';
 import { flagsOf, isInEngineShare } from './flags.js';
-import { PoolRegistry, type PoolSeries } from './registry.js';
+import { type FollowedPool, PoolRegistry, type PoolSeries } from './registry.js';
 import { PoolObserver } from './telemetry/observer.js';
 import { QueryFollower } from './telemetry/queries.js';
 import type { Signals } from './telemetry/signals.js';
 import { inBackground } from './telemetry/spans.js';
-import type { PoolOverrides } from './types.js';
+import type { Mode, PoolOverrides } from './types.js';
 
-/** What is remembered of a pool that is to run, or runs, on the engine. */
-interface TakenOver {
+/** What is remembered of a pool that is to run, or runs, on the engine, or is watched. */
+interface Known {
   readonly info: PoolInfo;
   readonly overrides: PoolOverrides;
   readonly series: PoolSeries;
+  /** Takes it off the engine. */
   control: PoolControl | undefined;
+  /** Ends the watching. */
+  source: WatchSource | undefined;
+}
+
+/** Whom to tell what happens in a pool. */
+interface Listeners {
+  readonly observer: Observer<unknown> | undefined;
+  readonly follow: FollowQuery | undefined;
 }
 
 /** What one instrumentation answers the patches. */
@@ -30,8 +47,8 @@ export class InstrumentationHost implements Host {
   console: PoolConsole | undefined = undefined;
   readonly #log: DiagLogger;
   readonly #onNewPool: () => void;
-  readonly #byInfo = new WeakMap<PoolInfo, TakenOver>();
-  readonly #byEngine = new WeakMap<Pool<unknown>, TakenOver>();
+  readonly #byInfo = new WeakMap<PoolInfo, Known>();
+  readonly #byPool = new WeakMap<FollowedPool, Known>();
   #switchedOff = false;
 
   constructor(settings: Settings, signals: Signals, log: DiagLogger, onNewPool: () => void) {
@@ -46,38 +63,39 @@ export class InstrumentationHost implements Host {
   }
 
   setUp(info: PoolInfo): PoolSetup | undefined {
-    const { libraries, options, compatibility, telemetry } = this.settings;
-    if (!libraries.includes(info.library)) return undefined;
     const overrides = this.#overridesFor(info);
-    if (overrides.enabled === false) return undefined;
-    if (!isInEngineShare(info, this.settings)) return undefined;
-    this.#onNewPool();
-    const series = this.registry.add(info, overrides.name);
-    this.#byInfo.set(info, { info, overrides, series, control: undefined });
-    const { metrics, acquireSpans, connectSpans, querySpans } = telemetry;
-    const silent = !metrics && acquireSpans === 'none' && !connectSpans && !querySpans;
-    const queries = querySpans ? new QueryFollower(this.signals, series.attributes) : undefined;
+    if (this.#modeOf(info, overrides) !== 'enhance') return undefined;
+    const { options, compatibility } = this.settings;
+    const { series } = this.#get(info, overrides);
+    const { observer, follow } = this.#listeners(series);
     return {
       options: { ...options, ...overrides.options },
-      observer: this.#watched(silent ? undefined : new PoolObserver(this.signals, series, queries), series),
+      observer,
       flags: this.#flagsOf(info, overrides),
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
-      follow: queries?.follow,
+      follow,
     };
   }
 
-  /** With the console listening as well, while there is one. */
-  #watched(observer: Observer<unknown> | undefined, { name }: PoolSeries): Observer<unknown> | undefined {
-    return this.console === undefined ? observer : this.console.beside(observer, name);
+  watch(info: PoolInfo, source: WatchSource): Watching | undefined {
+    if (this.#switchedOff) return undefined;
+    const overrides = this.#byInfo.get(info)?.overrides ?? this.#overridesFor(info);
+    if (this.#modeOf(info, overrides) === undefined) return undefined;
+    const known = this.#get(info, overrides);
+    const { observer, follow } = this.#listeners(known.series);
+    const watched = new WatchedPool(source.facts, observer);
+    known.control = undefined;
+    known.source = source;
+    this.#follow(watched, known);
+    return { watched, follow };
   }
 
   adopted(info: PoolInfo, engine: Pool<unknown>, control?: PoolControl): void {
-    const taken = this.#byInfo.get(info);
-    if (taken === undefined) return;
-    taken.control = control;
-    taken.series.follow(engine);
-    this.#byEngine.set(engine, taken);
+    const known = this.#byInfo.get(info);
+    if (known === undefined) return;
+    known.control = control;
+    this.#follow(engine, known);
   }
 
   fellBack(info: PoolInfo, reason: string): void {
@@ -85,41 +103,96 @@ export class InstrumentationHost implements Host {
   }
 
   declined(info: PoolInfo, error: unknown): void {
-    const taken = this.#byInfo.get(info);
-    if (taken !== undefined) this.registry.forget(taken.series);
+    const known = this.#byInfo.get(info);
+    if (known !== undefined) this.registry.forget(known.series);
+    this.#byInfo.delete(info);
     const why = error instanceof Error ? error.message : String(error);
     this.#log.warn(`a ${info.library} pool stays stock: ${why}`);
   }
 
-  closed(info: PoolInfo): void {
-    const taken = this.#byInfo.get(info);
-    if (taken !== undefined) this.registry.close(taken.series);
+  /** When stock has taken a pool back the engine's end is not the pool's: then that is watched. */
+  closed(info: PoolInfo, pool: Pool<unknown> | WatchedPool): void {
+    const known = this.#byInfo.get(info);
+    if (known?.series.pool === pool) this.registry.close(known.series);
   }
 
-  /** The settings have changed: pools that run on the engine get their flags anew. */
-  refreshFlags(): void {
-    for (const [engine, { info, overrides }] of this.#running()) {
+  /**
+   * The settings have changed: pools that run on the engine get their flags anew, or go back to the library's own code if they
+   * are not to run there any more. Those that are watched stay so.
+   */
+  refresh(): void {
+    for (const { engine, info, overrides, control } of this.#running()) {
+      if (this.#modeOf(info, overrides) !== 'enhance') {
+        control?.fallBack('the configuration says that it is not to run on the engine');
+        continue;
+      }
       const flags = this.#flagsOf(info, overrides);
       for (const name of OPTIMIZATION_NAMES) engine.setFlag(name, flags[name]);
     }
   }
 
-  /** While it is switched off new pools are stock; those that run on the engine go back to the library's own code, for good. */
+  /**
+   * While it is switched off new pools are stock; those that run on the engine go back to the library's own code, for good,
+   * and nothing is told of any pool.
+   */
   switchOff(off: boolean, reason: string): void {
     this.#switchedOff = off;
-    if (off) this.releaseAll(reason);
-  }
-
-  /** Gives every pool back to the library's own code. */
-  releaseAll(reason: string): void {
-    for (const [, { control }] of [...this.#running()]) control?.fallBack(reason);
-  }
-
-  *#running(): IterableIterator<[Pool<unknown>, TakenOver]> {
-    for (const { engine } of this.registry.open()) {
-      const taken = engine === undefined ? undefined : this.#byEngine.get(engine);
-      if (taken !== undefined) yield [engine!, taken];
+    if (!off) return;
+    for (const { control } of this.#running()) control?.fallBack(reason);
+    for (const { series, source } of this.#known()) {
+      if (!(series.pool instanceof WatchedPool)) continue;
+      source?.stop();
+      this.registry.close(series);
     }
+  }
+
+  #running(): (Known & { engine: Pool<unknown> })[] {
+    return this.#known().flatMap((known) => {
+      const { pool } = known.series;
+      return pool instanceof Pool ? [{ ...known, engine: pool }] : [];
+    });
+  }
+
+  #known(): Known[] {
+    return [...this.registry.open()].flatMap(({ pool }) =>
+      pool === undefined ? [] : (this.#byPool.get(pool) ?? []),
+    );
+  }
+
+  /** The series of a pool, its own if it had one already. */
+  #get(info: PoolInfo, overrides: PoolOverrides): Known {
+    const known = this.#byInfo.get(info);
+    if (known !== undefined) return known;
+    this.#onNewPool();
+    const series = this.registry.add(info, overrides.name);
+    const added: Known = { info, overrides, series, control: undefined, source: undefined };
+    this.#byInfo.set(info, added);
+    return added;
+  }
+
+  #follow(pool: FollowedPool, known: Known): void {
+    known.series.follow(pool);
+    this.#byPool.set(pool, known);
+  }
+
+  /** Undefined for a pool that is nobody's business. */
+  #modeOf(info: PoolInfo, overrides: PoolOverrides): Mode | undefined {
+    if (!this.settings.libraries.includes(info.library) || overrides.enabled === false) return undefined;
+    const mode = overrides.mode ?? this.settings.mode;
+    return mode === 'enhance' && !isInEngineShare(info, this.settings) ? 'observe' : mode;
+  }
+
+  #listeners(series: PoolSeries): Listeners {
+    const { metrics, acquireSpans, connectSpans, querySpans } = this.settings.telemetry;
+    const silent = !metrics && acquireSpans === 'none' && !connectSpans && !querySpans;
+    const queries = querySpans ? new QueryFollower(this.signals, series.attributes) : undefined;
+    const observer = silent ? undefined : new PoolObserver(this.signals, series, queries);
+    return { observer: this.#withConsole(observer, series), follow: queries?.follow };
+  }
+
+  /** With the console listening as well, while there is one. */
+  #withConsole(observer: Observer<unknown> | undefined, { name }: PoolSeries): Observer<unknown> | undefined {
+    return this.console === undefined ? observer : this.console.beside(observer, name);
   }
 
   #flagsOf(info: PoolInfo, overrides: PoolOverrides) {

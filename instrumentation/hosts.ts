@@ -31,6 +31,11 @@ export const processHost: Host = {
     if (host !== undefined) owners.set(info, host);
     return host?.setUp(info);
   },
+  watch(info, source) {
+    const host = owners.get(info) ?? enabledHosts.at(-1);
+    if (host !== undefined) owners.set(info, host);
+    return host?.watch?.(info, source);
+  },
   adopted: (info, engine, control) => owners.get(info)?.adopted(info, engine, control),
   fellBack: (info, reason) => owners.get(info)?.fellBack?.(info, reason),
   declined: (info, error) => owners.get(info)?.declined?.(info, error),

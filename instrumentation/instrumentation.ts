@@ -32,6 +32,8 @@ const LOOK_FOR_SDK_AFTER_MS = [0, 100, 1_000, 5_000, 15_000, 60_000];
 
 const ASK_FLAG_PROVIDER_EVERY_MS = 10_000;
 
+const OFF_BY_FILE = 'the configuration file says enabled: false';
+
 /**
  * Runs the pools of pg, mysql2 and knex on the engine and tells OpenTelemetry what they do.
  *
@@ -41,6 +43,7 @@ const ASK_FLAG_PROVIDER_EVERY_MS = 10_000;
 export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoolInstrumentationConfig> {
   declare private host: InstrumentationHost;
   declare private switchedOff: boolean;
+  declare private offByFile: boolean;
   declare private fromCode: EnhancedPoolInstrumentationConfig;
   declare private endings: (() => void)[];
 
@@ -77,8 +80,9 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     }
     this.host.settings = settings;
     this.host.signals.telemetry = settings.telemetry;
-    this.host.refreshFlags();
-    this.host.switchOff(fromEnvironment.good.enabled === false, 'the configuration file says enabled: false');
+    this.host.refresh();
+    this.offByFile = fromEnvironment.good.enabled === false;
+    this.host.switchOff(this.offByFile, OFF_BY_FILE);
     // Undefined while the base class is being constructed.
     if (this.meter !== undefined) this._updateMetricInstruments();
     logLater([...fromEnvironment.faults, ...clashes], notBuilt(settings.optimizations));
@@ -93,6 +97,7 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     super.enable();
     if (this.switchedOff) return;
     if (someoneIsEnlisted()) log.warn('registered more than once: the one that was enabled last decides');
+    this.host.switchOff(this.offByFile, OFF_BY_FILE);
     enlist(this.host);
     patchLoaded(this.host.settings.libraries, warn);
     this.endings = this.watch();
@@ -103,7 +108,7 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
   override disable(): void {
     super.disable();
     dismiss(this.host);
-    this.host.releaseAll('the instrumentation was disabled');
+    this.host.switchOff(true, 'the instrumentation was disabled');
     this.host.console?.stop();
     this.host.console = undefined;
     for (const end of this.endings?.splice(0) ?? []) end();
@@ -132,7 +137,7 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
   private watch(): (() => void)[] {
     const path = configFile();
     const provider = setInterval(() => {
-      if (this.host.settings.flagProvider !== undefined) this.host.refreshFlags();
+      if (this.host.settings.flagProvider !== undefined) this.host.refresh();
     }, ASK_FLAG_PROVIDER_EVERY_MS).unref();
     const endings = [() => clearInterval(provider)];
     if (path !== undefined) endings.push(watchConfigFile(path, () => this.settleConfig()));

@@ -1,6 +1,6 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { PoolInfo } from '../adapters/host.js';
-import type { Pool, PoolCounters } from '../src/index.js';
+import type { PoolCounters, PoolReport, PoolStats, Rollout, Slot } from '../src/index.js';
 import { databaseIdentity, defaultPoolName } from './telemetry/attributes.js';
 import { type Apart, COUNTED, type Counted } from './telemetry/metric-table.js';
 import { ATTR_POOL_NAME } from './telemetry/semconv.js';
@@ -17,16 +17,27 @@ const MOST_UNTOLD = 2_000;
 /** Names in use in this process, whoever uses them. */
 const namesInUse = new Set<string>();
 
+/** What telemetry reads of a pool: one that runs on the engine, or a stock one that is watched. */
+export interface FollowedPool {
+  readonly counters: Readonly<PoolCounters>;
+  readonly waiting: number;
+  /** Absent where nothing is there to be rolled out. */
+  readonly rollout?: Rollout;
+  stats(): PoolStats;
+  report(): PoolReport;
+  slots(): Iterable<Readonly<Slot<unknown>>>;
+}
+
 /** The time series of one pool name. When the pool is closed, a later pool of the same name carries them on. */
 export class PoolSeries {
   readonly name: string;
   readonly attributes: Attributes;
   readonly #attributesApart = new Map<Apart, Attributes>();
-  /** What earlier pools of this name had counted. */
-  readonly #past: ReadonlyMap<Counted, number>;
+  /** What earlier pools of this name had counted, or this one before it was handed back. */
+  #past: ReadonlyMap<Counted, number>;
   #counters: Readonly<PoolCounters> | undefined = undefined;
   /** Weak, so that telemetry keeps no pool alive that the application has dropped. */
-  #engine: WeakRef<Pool<unknown>> | undefined = undefined;
+  #pool: WeakRef<FollowedPool> | undefined = undefined;
 
   constructor(name: string, identity: Attributes, past: ReadonlyMap<Counted, number> = new Map()) {
     this.name = name;
@@ -34,23 +45,25 @@ export class PoolSeries {
     this.#past = past;
   }
 
-  follow(engine: Pool<unknown>): void {
-    this.#engine = new WeakRef(engine);
-    this.#counters = engine.counters;
+  /** Tells of `pool` from now on, on top of what was counted before. */
+  follow(pool: FollowedPool): void {
+    this.#past = this.counts();
+    this.#pool = new WeakRef(pool);
+    this.#counters = pool.counters;
   }
 
   /** Its pool is closed: its gauges are zero from now on, its counts stay. */
   finish(): void {
-    this.#engine = undefined;
+    this.#pool = undefined;
   }
 
   /** Whether the pool it followed is gone without having been closed. */
   get orphaned(): boolean {
-    return this.#engine !== undefined && this.#engine.deref() === undefined;
+    return this.#pool !== undefined && this.#pool.deref() === undefined;
   }
 
-  get engine(): Pool<unknown> | undefined {
-    return this.#engine?.deref();
+  get pool(): FollowedPool | undefined {
+    return this.#pool?.deref();
   }
 
   /** What was counted of it, earlier pools of this name included. */

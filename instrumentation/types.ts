@@ -28,12 +28,18 @@ export interface TelemetryConfig {
   console?: boolean | number;
 }
 
+/**
+ * `enhance` runs pools on the engine. `observe` leaves them stock and tells what they do: the same telemetry, nothing of their
+ * behaviour changed.
+ */
+export type Mode = 'enhance' | 'observe';
+
 /** How near to the stock pools: all deliberate differences on, all off, or those named switched one by one. */
 export type Compatibility = 'enhanced' | 'strict' | Partial<Differences>;
 
 /** Who gets how much, for a rollout step by step. A process or a pool always falls on the same side. */
 export interface RolloutConfig {
-  /** Share in percent of processes, or pools, that run on the engine; the others stay stock. Default 100. */
+  /** Share in percent of processes, or pools, that run on the engine; the others are observed. Default 100. */
   engine?: number;
   /** What `engine` is a share of. Default `'process'`. */
   by?: 'process' | 'pool';
@@ -55,8 +61,9 @@ export type FlagProvider = (
 
 /** What `pools` may answer for one pool; it stands above everything else in the configuration. */
 export interface PoolOverrides {
-  /** False leaves this pool stock. Default true. */
+  /** False leaves this pool stock, and untold of. Default true. */
   enabled?: boolean;
+  mode?: Mode;
   /** `db.client.connection.pool.name` in its telemetry. Default: the database, else the server, else its product. */
   name?: string;
   options?: PoolOptions;
@@ -69,6 +76,8 @@ export interface EnhancedPoolInstrumentationConfig extends InstrumentationConfig
   libraries?: Library[];
   /** Engine options for every pool; they stand above those that the application gave its pools. Default none. */
   options?: PoolOptions;
+  /** How pools run. Default `'enhance'`. */
+  mode?: Mode;
   rollout?: RolloutConfig;
   flagProvider?: FlagProvider;
   /** Flags of the optimisations, by name; see docs/configuration.md for their defaults. */

@@ -33,3 +33,4 @@ export { type Runtime, systemRuntime, type Timer } from './runtime.js';
 export { type CloseReason, Slot, SlotState } from './slots.js';
 export type { DurationSummary, PoolCounters, PoolReport, PoolStats } from './stats.js';
 export { Waiter } from './waiters.js';
+export { type AcquireFailure, type PoolFacts, WatchedPool } from './watched-pool.js';

@@ -24,6 +24,7 @@ import type {
   TarnPoolClass,
 } from './shapes.js';
 import { timeoutErrorClassOf, UNKNOWN_REASON } from './timeout-error.js';
+import { KnexWatch } from './watch.js';
 
 /** What a facade is made for: a client, the stock class of its pool, and whether only `validate` can judge a connection. */
 export interface KnexPoolOrigin {
@@ -41,6 +42,8 @@ export class KnexFacade implements DriverListener, PoolControl {
   forStatement = false;
   readonly #pool: TarnPool;
   readonly #origin: KnexPoolOrigin;
+  readonly #info: PoolInfo;
+  readonly #host: Host;
   readonly #setup: PoolSetup;
   readonly #driver: KnexDriver;
   readonly #announced: Announced;
@@ -55,6 +58,8 @@ export class KnexFacade implements DriverListener, PoolControl {
   constructor(pool: TarnPool, origin: KnexPoolOrigin, info: PoolInfo, setup: PoolSetup, host: Host) {
     this.#pool = pool;
     this.#origin = origin;
+    this.#info = info;
+    this.#host = host;
     this.#setup = setup;
     const { openTransactionsRolledBack } = setup.differences;
     this.#driver = new KnexDriver(
@@ -197,6 +202,7 @@ export class KnexFacade implements DriverListener, PoolControl {
     for (const [name, value] of Object.entries(own)) {
       Object.defineProperty(pool, name, { configurable: true, enumerable: true, writable: true, value });
     }
+    KnexWatch.start(pool, this.#info, this.#host);
     this.engine.handBack().then(this.#announced.closed);
     this.#announced.fellBack(reason);
   }

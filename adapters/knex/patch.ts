@@ -2,6 +2,7 @@ import { appoint, type Host, type Patched, type PoolInfo, plainHost, takeOver } 
 import { KnexFacade } from './facade.js';
 import { attach, enhancedClassOf, facadeOf, optionsOf } from './pool-class.js';
 import type { KnexClasses, KnexClient, KnexConfig, KnexRunner, TarnPool, TarnPoolClass } from './shapes.js';
+import { KnexWatch } from './watch.js';
 
 /** On a prototype that carries it, a copy of this package is at work already. */
 const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.knex');
@@ -127,7 +128,10 @@ function adoptPool(client: KnexClient, config: KnexConfig, ownSettings: boolean,
   const info = describe(client, pool, system);
   const origin = { client, StockPool, validatesAsync: ownSettings || validatesMore(client, config) };
   const facade = takeOver(info, host, (setup) => new KnexFacade(pool, origin, info, setup, host));
-  if (facade === undefined) return;
+  if (facade === undefined) {
+    KnexWatch.start(stock, { ...info, pool: stock }, host);
+    return;
+  }
   attach(pool, facade);
   client.pool = pool;
 }

@@ -21,6 +21,7 @@ import type {
   MysqlPoolClass,
   MysqlPoolPrototype,
 } from './shapes.js';
+import { MysqlWatch } from './watch.js';
 
 /** On a prototype that carries it, a copy of this package is at work already. */
 const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.mysql2');
@@ -84,7 +85,10 @@ function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnec
 
   prototype.getConnection = function getConnection(this: MysqlPoolPrototype, cb: ConnectionCallback) {
     const facade = facadeOf(this, mark.host);
-    if (facade === undefined) return stock.getConnection.call(this, cb);
+    if (facade === undefined) {
+      const watch = MysqlWatch.of(this);
+      return watch === undefined ? stock.getConnection.call(this, cb) : watch.getConnection(stock, cb);
+    }
     if (publishes()) connects.traceCallback(facade.getConnection, 0, contextOf(this), facade, cb);
     else facade.getConnection(cb);
   };
@@ -105,8 +109,9 @@ function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnec
     connection: MysqlConnection,
   ) {
     const facade = adopted(this) ?? keeperOf(this, connection);
-    if (facade === undefined) stock.releaseConnection.call(this, connection);
-    else facade.release(connection);
+    if (facade !== undefined) return facade.release(connection);
+    MysqlWatch.of(this)?.releasing(connection);
+    stock.releaseConnection.call(this, connection);
   };
 
   prototype._removeConnection = function _removeConnection(
@@ -116,6 +121,7 @@ function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnec
     const facade = adopted(this);
     if (facade === undefined) {
       keeperOf(this, connection)?.remove(connection);
+      MysqlWatch.of(this)?.removing(connection);
       stock._removeConnection.call(this, connection);
     } else {
       facade.remove(connection);
@@ -129,6 +135,7 @@ function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnec
       stock.end.call(this, cb);
     } finally {
       facade?.afterEnd();
+      MysqlWatch.of(this)?.ended();
     }
   };
 
@@ -170,14 +177,17 @@ function adopt(pool: MysqlPool, host: Host | undefined): MysqlFacade | undefined
   const { [PATCHED]: mark } = pool as MysqlPool & { [PATCHED]?: Mark };
   if (inUse || mark === undefined || host === undefined || !host.enabled()) return undefined;
   const info = describe(pool);
-  return takeOver(info, host, (setup) => {
+  const enhanced = takeOver(info, host, (setup) => {
     const facade: MysqlFacade = new MysqlFacade(pool, mark.PoolConnection, info, setup, host, () => {
       fallen.set(pool, facade);
       facades.set(pool, STOCK);
+      MysqlWatch.start(pool, info, host);
     });
     shortenPromisePool(pool, mark.bypassed);
     return facade;
   });
+  if (enhanced === undefined) MysqlWatch.start(pool, info, host);
+  return enhanced;
 }
 
 /** The stock method, which asks for a connection before it returns; we tell the facade what for. */
@@ -185,7 +195,11 @@ function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototyp
   return {
     [name](this: MysqlPoolPrototype, sql: unknown, values: unknown, cb: unknown): unknown {
       const facade = facadeOf(this, mark.host);
-      if (facade === undefined) return stock.call(this, sql, values, cb);
+      if (facade === undefined) {
+        const follow = MysqlWatch.of(this)?.follow;
+        if (follow === undefined) return stock.call(this, sql, values, cb);
+        return followed(follow, sqlOf(sql), values, cb, (given, done) => stock.call(this, sql, given, done));
+      }
       const run = (given: unknown, done: unknown) => {
         facade.statement = sql;
         try {

@@ -45,6 +45,7 @@ export type MysqlConnectionClass = new (pool: MysqlPool, options: { config: obje
 export interface MysqlQueue {
   readonly length: number;
   push(item: unknown): unknown;
+  toArray(): unknown[];
 }
 
 export interface MysqlConnectionConfig {

@@ -1,6 +1,7 @@
 import { appoint, type Host, type Patched, type PoolInfo, plainHost, takeOver } from '../host.js';
 import { PgFacade, rethrowWithCallersStack } from './facade.js';
 import type { ConnectCallback, PgPool, PgPoolClass, PgPoolPrototype, QueryCallback } from './shapes.js';
+import { PgWatch } from './watch.js';
 
 /** On a prototype that carries it, a copy of this package is at work already. */
 const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.pg-pool');
@@ -43,7 +44,10 @@ function patchMethods(prototype: PgPoolPrototype, mark: Mark): void {
 
   prototype.connect = function connect(this: PgPool, cb?: ConnectCallback) {
     const facade = facadeOf(this, mark.host);
-    if (facade === undefined) return stock.connect.call(this, cb);
+    if (facade === undefined) {
+      const watch = PgWatch.of(this);
+      return watch === undefined ? stock.connect.call(this, cb) : watch.connect(stock, cb);
+    }
     if (!wrapped) return facade.connect(cb);
     facade.passing = true;
     try {
@@ -59,7 +63,12 @@ function patchMethods(prototype: PgPoolPrototype, mark: Mark): void {
     pendingItem: { callback: ConnectCallback },
   ) {
     const facade = facadeOf(this, mark.host);
-    if (facade === undefined) return stock.newClient.call(this, pendingItem);
+    if (facade === undefined) {
+      const watch = PgWatch.of(this);
+      return watch === undefined
+        ? stock.newClient.call(this, pendingItem)
+        : watch.newClient(stock, pendingItem);
+    }
     facade.passing = false;
     return facade.connect(pendingItem.callback);
   };
@@ -71,7 +80,13 @@ function patchMethods(prototype: PgPoolPrototype, mark: Mark): void {
     cb?: QueryCallback,
   ): unknown {
     const facade = facadeOf(this, mark.host);
-    if (facade === undefined || typeof text === 'function') return stock.query.call(this, text, values, cb);
+    if (facade === undefined) {
+      const watch = PgWatch.of(this);
+      return watch === undefined
+        ? stock.query.call(this, text, values, cb)
+        : watch.query(stock, text, values, cb);
+    }
+    if (typeof text === 'function') return stock.query.call(this, text, values, cb);
     if (typeof values === 'function') return query.call(this, text, undefined, values as QueryCallback);
     const ask = wrapped || this.connect !== enhancedConnect ? 'queryThroughConnect' : 'query';
     if (cb !== undefined) return facade[ask](text, values, facade.bound(cb));
@@ -82,7 +97,11 @@ function patchMethods(prototype: PgPoolPrototype, mark: Mark): void {
 
   prototype._pulseQueue = function _pulseQueue(this: PgPoolPrototype) {
     const facade = facades.get(this);
-    if (facade === undefined || facade === STOCK) return stock._pulseQueue.call(this);
+    if (facade === undefined || facade === STOCK) {
+      const result = stock._pulseQueue.call(this);
+      PgWatch.of(this)?.pulsed();
+      return result;
+    }
     if (this.ending) facade.end();
     return undefined;
   };
@@ -110,11 +129,17 @@ function adopt(pool: PgPool, host: Host | undefined): PgFacade | undefined {
   const inUse = pool.ending || pool._clients.length > 0 || pool._pendingQueue.length > 0;
   if (inUse || host === undefined || !host.enabled()) return undefined;
   const info = describe(pool);
-  return takeOver(
+  const facade = takeOver(
     info,
     host,
-    (setup) => new PgFacade(pool, info, setup, host, () => facades.set(pool, STOCK)),
+    (setup) =>
+      new PgFacade(pool, info, setup, host, () => {
+        facades.set(pool, STOCK);
+        PgWatch.start(pool, info, host);
+      }),
   );
+  if (facade === undefined) PgWatch.start(pool, info, host);
+  return facade;
 }
 
 /** The counts, straight from the engine: other instrumentations read them at every event. */

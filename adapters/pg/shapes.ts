@@ -77,6 +77,8 @@ export interface PgPool extends EventEmitter {
   _clients: PgClient[];
   _idle: unknown[];
   _pendingQueue: unknown[];
+  /** Clients whose lifetime is over. */
+  readonly _expired?: WeakSet<PgClient>;
   _endCallback?: () => void;
   connect(done?: ConnectCallback): unknown;
 }

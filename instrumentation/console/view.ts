@@ -1,6 +1,6 @@
-import type { DurationSummary, FlagReport, Pool, PoolCounters, PoolStats } from '../../src/index.js';
+import type { DurationSummary, FlagReport, PoolCounters, PoolStats } from '../../src/index.js';
 import { SlotState } from '../../src/index.js';
-import type { PoolRegistry, PoolSeries } from '../registry.js';
+import type { FollowedPool, PoolRegistry, PoolSeries } from '../registry.js';
 import type { DecisionLog, ToldDecision } from './decisions.js';
 
 /** A connection as the console shows it. */
@@ -48,9 +48,9 @@ export function viewOf(registry: PoolRegistry, decisions: DecisionLog): ConsoleV
   };
 }
 
-function poolView({ name, attributes, engine }: PoolSeries, decisions: DecisionLog): PoolView | undefined {
-  if (engine === undefined) return undefined;
-  const { stats, counters, wait, use, create, flags } = engine.report();
+function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog): PoolView | undefined {
+  if (pool === undefined) return undefined;
+  const { stats, counters, wait, use, create, flags } = pool.report();
   return {
     name,
     identity: attributes,
@@ -60,15 +60,15 @@ function poolView({ name, attributes, engine }: PoolSeries, decisions: DecisionL
     use,
     create,
     flags,
-    connections: connectionViews(engine),
+    connections: connectionViews(pool),
     decisions: decisions.of(name),
   };
 }
 
-function connectionViews(engine: Pool<unknown>): ConnectionView[] {
+function connectionViews(pool: FollowedPool): ConnectionView[] {
   const now = performance.now();
   const views: ConnectionView[] = [];
-  for (const slot of engine.slots()) {
+  for (const slot of pool.slots()) {
     if (views.length === MOST_CONNECTIONS) break;
     const { id, state, uses, holders, retiring, openedAt, idleSince, leasedAt, openStartedAt } = slot;
     const since =

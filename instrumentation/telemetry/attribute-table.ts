@@ -1,6 +1,7 @@
 import type { FlagStage } from '../../src/index.js';
 import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import { newCounters } from '../../src/stats.js';
+import type { Mode } from '../types.js';
 import {
   ATTR_CONNECTION_STATE,
   ATTR_DB_NAMESPACE,
@@ -27,6 +28,7 @@ export const ATTR_CHECK_OUTCOME = 'enhanced_pool.health_check.outcome';
 export const ATTR_OPTIMIZATION = 'enhanced_pool.optimization.name';
 export const ATTR_OPTIMIZATION_STAGE = 'enhanced_pool.optimization.stage';
 export const ATTR_OPTIMIZATION_FROM = 'enhanced_pool.optimization.from_stage';
+export const ATTR_MODE = 'enhanced_pool.mode';
 export const ATTR_QUERY_TYPE = 'enhanced_pool.query.type';
 export const ATTR_LIMIT_FROM = 'enhanced_pool.limit.from';
 export const ATTR_LIMIT_TO = 'enhanced_pool.limit.to';
@@ -90,6 +92,10 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   [ATTR_OPTIMIZATION]: { values: BUILT_OPTIMIZATIONS, meaning: 'an optimisation, by its flag' },
   [ATTR_OPTIMIZATION_STAGE]: { values: STAGES, meaning: 'the stage it is in' },
   [ATTR_OPTIMIZATION_FROM]: { values: STAGES, meaning: 'the stage it was in' },
+  [ATTR_MODE]: {
+    values: ['enhance', 'observe'] satisfies Mode[],
+    meaning: 'whether a pool runs on the engine, or is stock and watched',
+  },
   [ATTR_QUERY_TYPE]: { type: 'string', meaning: '`queryType` of the caller’s hint' },
   [ATTR_LIMIT_FROM]: { type: 'int', meaning: 'the most connections before' },
   [ATTR_LIMIT_TO]: { type: 'int', meaning: 'the most connections from now on' },

@@ -1,10 +1,13 @@
-import type { FlagReport, Pool, PoolCounters, PoolStats } from '../../src/index.js';
+import { type FlagReport, type PoolCounters, type PoolStats, WatchedPool } from '../../src/index.js';
 import { BUILT_OPTIMIZATIONS, type OptimizationName } from '../../src/rollout/flags.js';
+import type { FollowedPool } from '../registry.js';
+import type { Mode } from '../types.js';
 import {
   ATTR_ACQUIRE_OUTCOME,
   ATTR_CHECK_KIND,
   ATTR_CHECK_OUTCOME,
   ATTR_CLOSE_REASON,
+  ATTR_MODE,
   ATTR_OPTIMIZATION,
   ATTR_OPTIMIZATION_STAGE,
   ATTRIBUTES,
@@ -31,12 +34,15 @@ type Counters = Readonly<PoolCounters>;
 export interface Snapshot {
   readonly stats: PoolStats;
   readonly flags: ReadonlyMap<OptimizationName, FlagReport>;
+  readonly mode: Mode;
 }
 
-export function snapshotOf(engine: Pool<unknown>): Snapshot {
+export function snapshotOf(pool: FollowedPool): Snapshot {
+  const flags = pool.rollout?.report() ?? [];
   return {
-    stats: engine.stats(),
-    flags: new Map(engine.rollout.report().map((flag) => [flag.name, flag])),
+    stats: pool.stats(),
+    flags: new Map(flags.map((flag) => [flag.name, flag])),
+    mode: pool instanceof WatchedPool ? 'observe' : 'enhance',
   };
 }
 
@@ -154,6 +160,15 @@ const GAUGES: readonly GaugeRow[] = [
   ),
   gauge('enhanced_pool.utilization', '1', 'share of the connections allowed that is in use', ({ stats }) =>
     stats.limit === 0 ? 0 : (stats.leased + stats.checking) / stats.limit,
+  ),
+  upDown(
+    'enhanced_pool.mode.status',
+    '1',
+    'how the pool runs: 1 for the mode it is in',
+    ATTRIBUTES[ATTR_MODE]!.values!.map((mode) => ({
+      apart: { [ATTR_MODE]: mode },
+      read: (snapshot: Snapshot) => (snapshot.mode === mode ? 1 : undefined),
+    })),
   ),
   upDown(
     'enhanced_pool.optimization.status',

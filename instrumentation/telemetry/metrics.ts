@@ -56,8 +56,8 @@ export class PoolInstruments {
 
   /** What is not so any more, a pool that is closed to begin with, is told as zero where it was ever told. */
   #tellOne(result: BatchObservableResult, series: PoolSeries): void {
-    const { engine } = series;
-    const snapshot = engine === undefined ? undefined : snapshotOf(engine);
+    const { pool } = series;
+    const snapshot = pool === undefined ? undefined : snapshotOf(pool);
     for (const { row, observable } of this.#gauges) {
       for (const { apart, read } of row.series) {
         const value = snapshot === undefined ? undefined : read(snapshot);

@@ -1,7 +1,7 @@
 import { type Attributes, context, type Link, type Span, type SpanContext } from '@opentelemetry/api';
-import type { FlagChange, Lease, Observer, Pool, Slot, Waiter } from '../../src/index.js';
+import type { FlagChange, Lease, Observer, Slot, Waiter } from '../../src/index.js';
 import { PoolError } from '../../src/index.js';
-import type { PoolSeries } from '../registry.js';
+import type { FollowedPool, PoolSeries } from '../registry.js';
 import {
   ATTR_CHECK_KIND,
   ATTR_CHECK_OUTCOME,
@@ -73,7 +73,7 @@ export class PoolObserver implements Observer<unknown> {
     if (telemetry.acquireSpans === 'none') return;
     const caller = context.active();
     if (!isTraced(caller, telemetry.requireParentSpan)) return;
-    const note: AcquireNote = { caller, position: this.#engine?.waiting ?? 1, connect: undefined };
+    const note: AcquireNote = { caller, position: this.#pool?.waiting ?? 1, connect: undefined };
     waiter.note = note;
   }
 
@@ -136,7 +136,7 @@ export class PoolObserver implements Observer<unknown> {
   onOpening(slot: Slot<unknown>, waiter: Waiter<unknown> | undefined): void {
     const { telemetry, tracer } = this.#signals;
     if (!telemetry.connectSpans || isSuppressed(context.active())) return;
-    const wanted = waiter !== undefined || (this.#engine?.waiting ?? 0) > 0;
+    const wanted = waiter !== undefined || (this.#pool?.waiting ?? 0) > 0;
     const reason = wanted
       ? 'a caller waits and no connection is idle'
       : 'fewer connections were open than min';
@@ -192,8 +192,8 @@ export class PoolObserver implements Observer<unknown> {
     });
   }
 
-  get #engine(): Pool<unknown> | undefined {
-    return this.#series.engine;
+  get #pool(): FollowedPool | undefined {
+    return this.#series.pool;
   }
 
   /** Whether this lease is the first since the check. */

@@ -82,7 +82,7 @@ const EVENTS = [
   'poolDestroySuccess',
 ] as const;
 
-const copies = (['stock', 'enhanced', 'strict'] as const).map(loadCopy);
+const copies = (['stock', 'enhanced', 'strict', 'observed'] as const).map(loadCopy);
 
 describe('knex contract', () => {
   let databases: Databases<'postgres' | 'mysql'>;
@@ -97,6 +97,7 @@ describe('knex contract', () => {
   }
 
   function behaviours({ flavour, knex: makeKnex, dialects, tarn, isTarnPool }: Copy): void {
+    const isOurs = flavour === 'enhanced' || flavour === 'strict';
     const opened: Knex[] = [];
     let warnings: string[] = [];
     const log = {
@@ -189,7 +190,7 @@ describe('knex contract', () => {
       const { pool } = open().client;
       expect(pool).instanceOf(tarn.Pool).and.instanceOf(makeKnex.KnexPool);
       expect(pool.constructor.name).equal('KnexPool');
-      expect(runsOnEngine(opened[0]!)).equal(flavour !== 'stock');
+      expect(runsOnEngine(opened[0]!)).equal(isOurs);
     });
 
     it('2. isTarnPool(pool) is true', () => {
@@ -253,7 +254,7 @@ describe('knex contract', () => {
       const knex = open();
       await knex.destroy();
       knex.initialize();
-      expect(runsOnEngine(knex)).equal(flavour !== 'stock');
+      expect(runsOnEngine(knex)).equal(isOurs);
       expect((await knex.raw('select 1 as one')).rows).deep.equal([{ one: 1 }]);
     });
 
@@ -1062,14 +1063,12 @@ describe('knex contract', () => {
     for (const order of ['before', 'after'] as const) {
       it(`60. stock OpenTelemetry ${order} us: one span per query, its parent kept`, async () => {
         const at = (path: string) => JSON.stringify(require.resolve(path));
-        const differences = flavour === 'strict' ? 'STRICT' : 'ENHANCED';
         const patch =
           flavour === 'stock'
             ? ''
-            : `const differences = require(${at('../../adapters/differences.js')}).${differences};
+            : `const host = { ...require(${at('./hosts.js')}).HOSTS.${flavour}, adopted() { ours += 1; } };
                require(${at('../../adapters/knex/patch.js')}).patchKnex({ Client: require('knex/lib/client.js'),
-                 Runner: require('knex/lib/execution/runner.js') }, { enabled: () => true, closed() {},
-                 adopted() { ours += 1; }, setUp: () => ({ options: {}, observer: undefined, differences }) });`;
+                 Runner: require('knex/lib/execution/runner.js') }, host);`;
         const program = `let ours = 0;
           const { NodeSDK } = require('@opentelemetry/sdk-node');
           const { InMemorySpanExporter, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace');
@@ -1097,7 +1096,7 @@ describe('knex contract', () => {
           })();`;
         const output = await promisify(execFile)(process.execPath, ['-e', program], { cwd: process.cwd() });
         expect(JSON.parse(output.stdout.trim().split('\n').at(-1)!)).deep.equal({
-          ours: flavour === 'stock' ? 0 : 1,
+          ours: isOurs ? 1 : 0,
           parents: ['a', 'b', 'c'],
         });
       });

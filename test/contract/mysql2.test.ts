@@ -83,10 +83,10 @@ before(async function () {
 
 after(() => databases?.stop());
 
-for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
+for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
   describe(`mysql2 contract, ${flavour}`, () => {
     const copy = new Copy(HOSTS[flavour]);
-    const isOurs = flavour !== 'stock';
+    const isOurs = flavour === 'enhanced' || flavour === 'strict';
     let toEnd: { end(done?: () => void): unknown; _closed?: boolean }[] = [];
 
     beforeEach(() => {
@@ -149,14 +149,12 @@ for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
     /** What a process of its own prints; it has `mysql`, `login`, `isOurs`, and an `sdk` with `spans`. */
     function run(source: string, setUp = 'patch();'): Promise<{ lines: string[] }> {
       const at = (path: string) => JSON.stringify(require.resolve(path));
-      const differences = flavour === 'strict' ? 'STRICT' : 'ENHANCED';
-      const patch = isOurs
-        ? `const { [${JSON.stringify(differences)}]: differences } = require(${at('../../adapters/differences.js')});
-           const { patchMysql2Pool } = require(${at('../../adapters/mysql2/patch.js')});
-           const host = { enabled: () => true, adopted() {}, closed() {},
-             setUp: () => ({ options: {}, observer: undefined, differences }) };
-           const patch = () => patchMysql2Pool(require(${JSON.stringify(join(MYSQL2, 'lib/base/pool.js'))}), host);`
-        : 'const patch = () => {};';
+      const patch =
+        flavour === 'stock'
+          ? 'const patch = () => {};'
+          : `const { patchMysql2Pool } = require(${at('../../adapters/mysql2/patch.js')});
+             const host = require(${at('./hosts.js')}).HOSTS.${flavour};
+             const patch = () => patchMysql2Pool(require(${JSON.stringify(join(MYSQL2, 'lib/base/pool.js'))}), host);`;
       const program = `${patch}
         const { NodeSDK } = require('@opentelemetry/sdk-node');
         const { InMemorySpanExporter, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace');
