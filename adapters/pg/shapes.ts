@@ -88,6 +88,7 @@ export interface PgPoolPrototype extends PgPool {
   query(text: unknown, values?: unknown, done?: QueryCallback): unknown;
   newClient(pendingItem: { callback: ConnectCallback }): unknown;
   _pulseQueue(): unknown;
+  _release(client: PgClient, idleListener: unknown, error?: unknown): unknown;
   _isFull(): boolean;
 }
 

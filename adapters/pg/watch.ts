@@ -32,7 +32,13 @@ export class PgWatch {
     this.#host = host;
     this.#watched = watched;
     this.#follow = follow;
-    this.#endings = [overhear(pool, 'emit', (name, ...told) => this.#heard(name, told))];
+    this.#endings = [
+      overhear(pool, 'emit', (name, ...told) => this.#heard(name, told)),
+      // Its event came with pg-pool 3.6 only.
+      overhear(pool as PgPoolPrototype, '_release', (client, _listener, error) =>
+        this.#released(client as PgClient, error),
+      ),
+    ];
   }
 
   /** From now on `pool`, which is stock, is watched, if `host` wants that. */
@@ -126,7 +132,6 @@ export class PgWatch {
 
   #heard(name: unknown, told: unknown[]): void {
     if (name === 'connect') this.#opened(told[0] as PgClient);
-    else if (name === 'release') this.#released(told[1] as PgClient, told[0]);
     else if (name === 'error') this.#closing.set(told[1] as PgClient, 'broken');
     else if (name === 'remove') this.#removed(told[0] as PgClient);
   }
@@ -155,7 +160,7 @@ export class PgWatch {
     const { options, ending, _expired } = this.#pool;
     if (error || client._queryable === false || client._ending) return 'broken';
     if (ending) return 'drain';
-    if ((client._poolUseCount ?? 0) >= numberOr(options.maxUses, Number.POSITIVE_INFINITY)) return 'uses';
+    if ((client._poolUseCount ?? 0) + 1 >= numberOr(options.maxUses, Number.POSITIVE_INFINITY)) return 'uses';
     return _expired?.has(client) ? 'lifetime' : undefined;
   }
 
