@@ -70,6 +70,8 @@ export class SharedLease<C> extends Lease<C> {
    * it. Known once the lease is released.
    */
   servedMs = 0;
+  /** Whether the connection fell silent over it; known as `servedMs` is. */
+  fellSilent = false;
 
   /** @internal */
   constructor(slot: Slot<C>, timed: boolean, since: number, costMs: number) {

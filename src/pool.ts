@@ -494,6 +494,8 @@ export class Pool<C> implements LeaseHome<C> {
   #answered(slot: Slot<C>, lease: SharedLease<C>): void {
     const now = this.#readClock();
     lease.servedMs = now - Math.max(slot.leasedAt, lease.since);
+    lease.fellSilent = slot.fellSilent;
+    slot.fellSilent = false;
     slot.leasedAt = now;
     slot.loadMs -= lease.costMs;
   }
@@ -1332,7 +1334,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#timeOut(now, stalledMs);
     this.#advanceCircuit(now);
     this.#watchStalls(now, stalledMs);
-    this.#tellSilent(now);
+    this.#lookForSilent(now);
     this.#reap(now);
     this.#weighFlags(now, stalledMs);
     if (this.rollout.attended.lanes) this.#watchLanes(now);
@@ -1383,10 +1385,17 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#slots.count(SlotState.idle) > 0) this.#serve(now);
   }
 
-  #tellSilent(now: number): void {
-    for (const slot of [...this.#slots.shared()]) {
-      if (slot.holders > 1 && now - slot.leasedAt > SILENT_MS) this.#driver.onSilent?.(slot.connection!);
-    }
+  /** Looked for after a poll only: what the event loop has not read yet is not silence. */
+  #lookForSilent(now: number): void {
+    const isSilent = (slot: Slot<C>) => this.#now - slot.leasedAt > SILENT_MS;
+    if (!this.#slots.shared().some((slot) => now - slot.leasedAt > SILENT_MS)) return;
+    this.#runtime.afterPoll(() => {
+      this.#readClock();
+      for (const slot of this.#slots.shared().filter(isSilent)) {
+        slot.fellSilent = true;
+        if (slot.holders > 1) this.#driver.onSilent?.(slot.connection!);
+      }
+    });
   }
 
   #weighFlags(now: number, stalledMs: number): void {

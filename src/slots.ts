@@ -47,6 +47,8 @@ export class Slot<C> {
   holders = 0;
   /** While shared: the expected time of all that is in flight, in milliseconds. */
   loadMs = 0;
+  /** While shared: whether no answer has come for long, though the event loop looked for one. */
+  fellSilent = false;
   uses = 0;
   /** Set while leased: it closes when its last holder lets go. */
   retiring: CloseReason | undefined = undefined;

@@ -123,8 +123,8 @@ export class PgStatements {
     this.#statements.learnAlone(known, performance.now() - sentAt, name !== undefined);
   }
 
-  learnShared({ known }: PgStatement, { servedMs }: SharedLease<PooledClient>): void {
-    this.#statements.learnShared(known, servedMs);
+  learnShared({ known }: PgStatement, { servedMs, fellSilent }: SharedLease<PooledClient>): void {
+    this.#statements.learnShared(known, servedMs, fellSilent);
   }
 
   /**

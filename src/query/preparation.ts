@@ -6,37 +6,53 @@ const RUNS_TO_PREPARE = 5;
 /** Most statements prepared on one connection; pgjdbc's `preparedStatementCacheQueries`. */
 export const MOST_PREPARED = 256;
 
-/** One run in so many has no name, so that it stays known what the name is worth. */
+/** One run in so many has no name, so that it stays known what the name is worth: more of the first ones. */
 const CONTROL_MASK = 127;
+const FIRST_CONTROL_MASK = 15;
+const FIRST_RUNS = 256;
 
-/** Averages: plain ones over the first runs, then exponential ones of this weight. */
-const WEIGHT = 1 / 32;
-
-/** Runs with and without the name before they are compared. */
-const NAMED_RUNS = 32;
-const UNNAMED_RUNS = 8;
+/** Runs without the name, each beside the one with it before, until they are compared. */
+const PAIRS = 16;
+/** Of their differences, how far back they are remembered. */
+const PAIRS_REMEMBERED = 64;
 
 /** A name is given up when runs with it take this many times longer, and more than noise can explain. */
 const SLOWER = 1.5;
 const SLOWER_BY_MS = 0.2;
+/** Standard errors by which the difference must exceed that: looked at again and again, by chance it hardly ever does. */
+const SURELY = 4;
+
+/** A name that was given up is tried again after so many runs, then after twice as many: plans and data change. */
+const RUNS_OF_REST = 4_096;
 
 /** Names begin so: whoever sees one in `pg_prepared_statements` can tell where it is from. */
 const PREFIX = 'enhanced_pool_';
 
 const PREPARABLE: ReadonlySet<Verb> = new Set(['select', 'insert', 'update', 'delete']);
 
-/** A geometric mean: one run that waited for a busy machine does not drown the others. */
-class Average {
-  runs = 0;
-  #logMs = 0;
+/**
+ * How many times longer runs with the name take than runs without it that came right after: what slows down the machine slows
+ * down both. Logarithms, so that one run that waited does not drown the others.
+ */
+class Comparison {
+  #pairs = 0;
+  #mean = 0;
+  #variance = 0;
+  #byMs = 0;
 
-  take(ms: number): void {
-    this.runs += 1;
-    this.#logMs += (Math.log(Math.max(ms, 0.001)) - this.#logMs) * Math.max(WEIGHT, 1 / this.runs);
+  take(namedMs: number, unnamedMs: number): void {
+    this.#pairs += 1;
+    const weight = 1 / Math.min(this.#pairs, PAIRS_REMEMBERED);
+    const away = Math.log(Math.max(namedMs, 0.001) / Math.max(unnamedMs, 0.001)) - this.#mean;
+    this.#mean += away * weight;
+    this.#variance = (1 - weight) * (this.#variance + weight * away * away);
+    this.#byMs += (namedMs - unnamedMs - this.#byMs) * weight;
   }
 
-  get ms(): number {
-    return this.runs === 0 ? 0 : Math.exp(this.#logMs);
+  get namedIsSlower(): boolean {
+    if (this.#pairs < PAIRS || this.#byMs < SLOWER_BY_MS) return false;
+    const error = Math.sqrt(this.#variance / Math.min(this.#pairs, PAIRS_REMEMBERED));
+    return this.#mean - SURELY * error > Math.log(SLOWER);
   }
 }
 
@@ -50,9 +66,11 @@ export class Preparation {
   readonly key: string;
   #generation = 0;
   #runs = 0;
-  #givenUp = false;
-  readonly #named = new Average();
-  readonly #unnamed = new Average();
+  #restsUntilRun = 0;
+  #nextRest = RUNS_OF_REST;
+  #comparison = new Comparison();
+  /** The latest run with the name. */
+  #namedMs: number | undefined = undefined;
 
   constructor(text: string, { verb, multiStatement }: Classification) {
     this.possible = PREPARABLE.has(verb) && !multiStatement;
@@ -62,9 +80,11 @@ export class Preparation {
 
   /** Counts a run; true when it is to go by its name. */
   next(): boolean {
-    if (!this.possible || this.#givenUp) return false;
+    if (!this.possible) return false;
     this.#runs += 1;
-    return this.#runs > RUNS_TO_PREPARE && (this.#runs & CONTROL_MASK) !== 0;
+    if (this.#runs < this.#restsUntilRun) return false;
+    const mask = this.#runs <= FIRST_RUNS ? FIRST_CONTROL_MASK : CONTROL_MASK;
+    return this.#runs > RUNS_TO_PREPARE && (this.#runs & mask) !== 0;
   }
 
   /** The server refused `name`, or what it stood for: the next runs use another. False when that was known. */
@@ -78,11 +98,19 @@ export class Preparation {
   /** Takes in how long a run had a connection to itself. True when the name is given up for it: it made things slower. */
   learn(heldMs: number, named: boolean): boolean {
     // Before it had a name the pool was cold, too: only runs that alternate are compared.
-    if (this.#givenUp || this.#runs <= RUNS_TO_PREPARE) return false;
-    (named ? this.#named : this.#unnamed).take(heldMs);
-    if (!named || this.#named.runs < NAMED_RUNS || this.#unnamed.runs < UNNAMED_RUNS) return false;
-    this.#givenUp = this.#named.ms > this.#unnamed.ms * SLOWER + SLOWER_BY_MS;
-    return this.#givenUp;
+    if (this.#runs <= RUNS_TO_PREPARE || this.#runs < this.#restsUntilRun) return false;
+    if (named) {
+      this.#namedMs = heldMs;
+      return false;
+    }
+    if (this.#namedMs === undefined) return false;
+    this.#comparison.take(this.#namedMs, heldMs);
+    if (!this.#comparison.namedIsSlower) return false;
+    this.#restsUntilRun = this.#runs + this.#nextRest;
+    this.#nextRest *= 2;
+    this.#comparison = new Comparison();
+    this.#namedMs = undefined;
+    return true;
   }
 }
 

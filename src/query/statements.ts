@@ -1,4 +1,5 @@
-import { barrierOf, LatestLeast, SharingProfile } from '../selection/sharing.js';
+import { barrierOf, LatestLeast, SharingProfile, SLOW_MS } from '../selection/sharing.js';
+import { SlowMoments } from '../selection/slow-moments.js';
 import type { Dialect } from './classify.js';
 import { Preparation } from './preparation.js';
 import type { QueryProfile, QueryProfiles } from './profiles.js';
@@ -49,6 +50,7 @@ export class Statements {
   readonly #dialect: Dialect;
   readonly #byText = new Recent<Statement>(MAX_TEXTS);
   readonly #roundTrips = new LatestLeast(ROUND_TRIP_WINDOW);
+  readonly #moments = new SlowMoments<SharingProfile>(SLOW_MS);
 
   constructor(profiles: QueryProfiles, dialect: Dialect) {
     this.#profiles = profiles;
@@ -80,11 +82,21 @@ export class Statements {
   learnAlone(statement: Statement, heldMs: number, named: boolean): void {
     this.#roundTrips.record(heldMs);
     statement.sharing.learnAlone(heldMs);
+    this.#lookForSlow(statement, heldMs);
     if (statement.preparation.learn(heldMs, named)) this.counters.unprepared += 1;
   }
 
-  learnShared(statement: Statement, servedMs: number): void {
-    if (statement.sharing.learnShared(servedMs)) this.counters.movedOut += 1;
+  /**
+   * Takes in how long a shared connection was busy with one. The first answer that is read after the event loop stood still seems
+   * to have taken all that time: only one over which the connection fell silent was slow.
+   */
+  learnShared(statement: Statement, servedMs: number, fellSilent: boolean): void {
+    statement.sharing.learnShared(servedMs);
+    this.#lookForSlow(statement, fellSilent ? servedMs : Math.min(servedMs, SLOW_MS));
+  }
+
+  #lookForSlow({ sharing }: Statement, tookMs: number): void {
+    if (this.#moments.take(sharing, tookMs)?.foundSlow()) this.counters.movedOut += 1;
   }
 
   #understand(text: string): Statement | undefined {

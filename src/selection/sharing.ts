@@ -9,15 +9,16 @@ export type AloneReason =
   | 'takes_too_long'
   | 'probe';
 
-/** Runs alone, none of them slow, before statements of a kind may share. */
+/** Quick runs alone, no slow one among them, before statements of a kind may share. */
 const RUNS_TO_LEARN = 8;
 const MOST_RUNS_TO_LEARN = 1_024;
 
-/** A statement that kept a connection busy for so long was slow, or the machine was. */
-const SLOW_MS = 20;
-/** One that did for so long was slow, whatever the machine did. */
-const VERY_SLOW_MS = 150;
-/** So many slow ones, each forgotten over as many shared runs, move a kind out of shared connections. */
+/** A statement that kept a connection busy for longer was slow, unless its moment was (`SlowMoments`). */
+export const SLOW_MS = 20;
+/**
+ * So many slow ones, each forgotten over as many shared runs, move a kind out of shared connections. One alone may be a server's
+ * process that got no processor; those behind it are not left to wait (`SILENT_MS`).
+ */
 const SLOW_ONES = 3;
 const FORGOTTEN_OVER_RUNS = 512;
 
@@ -76,7 +77,8 @@ export function barrierOf({
 
 /**
  * What the statements of one fingerprint have shown in view of sharing a connection: they are on their own until they are
- * known to be short, and again when one was slow; each time that happens, for twice as many runs.
+ * known to be short, and again when some were slow; each time that happens, for twice as many runs, until they have shared well
+ * for long.
  */
 export class SharingProfile {
   readonly barrier: AloneReason | undefined;
@@ -85,6 +87,7 @@ export class SharingProfile {
   #servedRuns = 0;
   #servedSumMs = 0;
   #asked = 0;
+  #sharedRuns = 0;
   #goodRuns = 0;
   #neededRuns = RUNS_TO_LEARN;
   #slowOnes = 0;
@@ -116,11 +119,11 @@ export class SharingProfile {
   /** Takes in how long a connection was held for one alone. */
   learnAlone(heldMs: number): void {
     this.#shortest.record(heldMs);
-    this.#goodRuns = heldMs > SLOW_MS ? 0 : this.#goodRuns + 1;
+    if (heldMs <= SLOW_MS) this.#goodRuns += 1;
   }
 
-  /** Takes in how long a shared connection was busy with one. True when that moves its kind out of shared connections. */
-  learnShared(servedMs: number): boolean {
+  /** Takes in how long a shared connection was busy with one. */
+  learnShared(servedMs: number): void {
     this.#servedRuns += 1;
     this.#servedSumMs += servedMs;
     if (this.#servedRuns === SERVED_TOGETHER) {
@@ -128,12 +131,22 @@ export class SharingProfile {
       this.#servedRuns = 0;
       this.#servedSumMs = 0;
     }
-    if (servedMs <= SLOW_MS) {
-      if (this.#slowOnes > 0) this.#slowOnes = Math.max(0, this.#slowOnes - 1 / FORGOTTEN_OVER_RUNS);
+    if (servedMs > SLOW_MS) return;
+    this.#slowOnes = Math.max(0, this.#slowOnes - 1 / FORGOTTEN_OVER_RUNS);
+    this.#sharedRuns += 1;
+    if (this.#sharedRuns % FORGOTTEN_OVER_RUNS === 0) {
+      this.#neededRuns = Math.max(RUNS_TO_LEARN, this.#neededRuns / 2);
+    }
+  }
+
+  /** One was slow, and not because all were. True when that moves its kind out of shared connections. */
+  foundSlow(): boolean {
+    if (this.#goodRuns < this.#neededRuns) {
+      this.#goodRuns = 0;
       return false;
     }
     this.#slowOnes += 1;
-    if (this.#slowOnes < SLOW_ONES && servedMs < VERY_SLOW_MS) return false;
+    if (this.#slowOnes < SLOW_ONES) return false;
     this.#slowOnes = 0;
     this.#goodRuns = 0;
     this.#neededRuns = Math.min(this.#neededRuns * 2, MOST_RUNS_TO_LEARN);

@@ -5,11 +5,12 @@ import { MOST_PREPARED, Preparation, PreparedStatements } from '../../../src/que
 const preparationOf = (sql: string) => new Preparation(sql, classify(sql, 'postgresql'));
 
 describe('a preparation', () => {
-  it('begins with the sixth run, and leaves one run in 128 without a name', () => {
+  it('begins with the sixth run, and leaves one run in 16, later in 128, without a name', () => {
     const preparation = preparationOf('select 1 from t where id = $1');
-    const named = Array.from({ length: 256 }, () => preparation.next());
+    const named = Array.from({ length: 512 }, () => preparation.next());
     expect(named.slice(0, 5)).deep.equal([false, false, false, false, false]);
-    expect(named.slice(5).filter((isNamed) => !isNamed)).have.length(2);
+    expect(named.slice(5, 256).filter((isNamed) => !isNamed)).have.length(16);
+    expect(named.slice(256).filter((isNamed) => !isNamed)).have.length(2);
   });
 
   it('is only for what the server can prepare', () => {
@@ -28,13 +29,52 @@ describe('a preparation', () => {
     expect(preparation.name.length).at.most(63);
   });
 
-  it('is given up when runs with the name take longer than those without', () => {
+  /** Pairs of a run with the name and one without, until it is given up; undefined if it is not. */
+  function pairsUntilGivenUp(times: (pair: number) => readonly [named: number, unnamed: number]) {
     const preparation = preparationOf('select 1 from t where id = $1');
     for (let run = 0; run < 10; run += 1) preparation.next();
-    for (let run = 0; run < 8; run += 1) preparation.learn(1, false);
-    const verdicts = Array.from({ length: 40 }, () => preparation.learn(3, true));
-    expect(verdicts).include(true);
-    expect(preparation.next()).equal(false);
+    for (let pair = 1; pair <= 100; pair += 1) {
+      const [named, unnamed] = times(pair);
+      preparation.learn(named, true);
+      if (!preparation.learn(unnamed, false)) continue;
+      expect(preparation.next()).equal(false);
+      return pair;
+    }
+    expect(preparation.next()).equal(true);
+    return undefined;
+  }
+
+  it('is given up when runs with the name take longer than those without', () => {
+    expect(pairsUntilGivenUp(() => [3, 1])).equal(16);
+    expect(pairsUntilGivenUp((pair) => [3 + (pair % 4), 1 + (pair % 3) / 2])).within(16, 60);
+  });
+
+  it('is tried again later, and later still when that was no better', () => {
+    const preparation = preparationOf('select 1 from t where id = $1');
+    const runsWithout = () => {
+      let runs = 0;
+      while (!preparation.next()) runs += 1;
+      return runs;
+    };
+    const giveUp = () => {
+      for (let pair = 0; pair < 16; pair += 1) {
+        preparation.learn(3, true);
+        preparation.learn(1, false);
+      }
+    };
+    runsWithout();
+    giveUp();
+    expect(runsWithout()).within(4_000, 4_200);
+    giveUp();
+    expect(runsWithout()).within(8_000, 8_400);
+  });
+
+  it('is kept when they take as long, when the machine is slow for both, and when it is slow now and then', () => {
+    expect(pairsUntilGivenUp(() => [1.1, 1])).equal(undefined);
+    expect(pairsUntilGivenUp((pair) => (pair < 20 ? [0.2, 0.2] : [60, 60]))).equal(undefined);
+    expect(pairsUntilGivenUp((pair) => [pair % 7 === 0 ? 80 : 0.2, pair % 9 === 0 ? 80 : 0.2])).equal(
+      undefined,
+    );
   });
 });
 

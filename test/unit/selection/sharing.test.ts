@@ -38,15 +38,37 @@ describe('what may share a connection', () => {
     expect(profile.costMs(ROUND_TRIP_MS)).closeTo(0.1, 1e-9);
   });
 
-  it('is moved out by a very slow one at once, by slow ones at the third, and for twice as long each time', () => {
+  it('is moved out by the third slow one, for twice as long each time, and for less once it has shared well', () => {
+    const moveOut = (profile: SharingProfile) =>
+      expect([1, 2, 3].map(() => profile.foundSlow())).deep.equal([false, false, true]);
+    const runsToReturn = (profile: SharingProfile) => {
+      let runs = 0;
+      for (; profile.whyAlone(ROUND_TRIP_MS) === 'not_learned'; runs += 1) profile.learnAlone(0.3);
+      return runs;
+    };
     const profile = learned(0.3);
-    expect(profile.learnShared(200)).equal(true);
-    expect(profile.whyAlone(ROUND_TRIP_MS)).equal('not_learned');
-    for (let run = 0; run < 15; run += 1) profile.learnAlone(0.3);
-    expect(profile.whyAlone(ROUND_TRIP_MS)).equal('not_learned');
+    moveOut(profile);
+    expect(runsToReturn(profile)).equal(16);
+    moveOut(profile);
+    expect(runsToReturn(profile)).equal(32);
+    for (let run = 0; run < 512; run += 1) profile.learnShared(0.1);
+    moveOut(profile);
+    expect(runsToReturn(profile)).equal(32);
+  });
+
+  it('stays for slow ones that are few and far between', () => {
+    const profile = learned(0.3);
+    for (let slow = 0; slow < 10; slow += 1) {
+      expect(profile.foundSlow()).equal(false);
+      for (let run = 0; run < 512; run += 1) profile.learnShared(0.1);
+    }
+  });
+
+  it('begins to learn anew with a slow one', () => {
+    const profile = learned(0.3, 7);
+    expect(profile.foundSlow()).equal(false);
     profile.learnAlone(0.3);
-    expect(profile.whyAlone(ROUND_TRIP_MS)).equal(undefined);
-    expect([30, 30, 30].map((servedMs) => profile.learnShared(servedMs))).deep.equal([false, false, true]);
+    expect(profile.whyAlone(ROUND_TRIP_MS)).equal('not_learned');
   });
 
   it('runs alone now and then, so that its time stays known', () => {
@@ -57,6 +79,39 @@ describe('what may share a connection', () => {
 });
 
 describe('the statements of a pool', () => {
+  const READ = 'select 1 from t where id = $1';
+
+  it('are moved out for one that was slow among quick ones, not for a moment in which all were', () => {
+    const statements = new Statements(new QueryProfiles(), 'postgresql');
+    const read = statements.of(READ)!;
+    const learn = (runs: number, tookMs: number) => {
+      for (let run = 0; run < runs; run += 1) statements.learnAlone(read, tookMs, false);
+    };
+    const mayShare = () => read.sharing.whyAlone(statements.roundTripMs) === undefined;
+    learn(20, 0.3);
+    expect(mayShare()).equal(true);
+    learn(10, 400);
+    learn(8, 0.3);
+    expect(mayShare(), 'after a moment in which the machine stood still').equal(true);
+    for (let slow = 0; slow < 3; slow += 1) {
+      learn(1, 400);
+      learn(10, 0.3);
+    }
+    learn(2, 0.3);
+    expect(mayShare()).equal(false);
+    expect(statements.counters.movedOut).equal(1);
+  });
+
+  it('come to share under a load that makes each of them wait for the machine now and then', () => {
+    const statements = new Statements(new QueryProfiles(), 'postgresql');
+    const read = statements.of(READ)!;
+    for (let burst = 0; burst < 4; burst += 1) {
+      for (let run = 0; run < 10; run += 1) statements.learnAlone(read, 25 + run, false);
+      for (let run = 0; run < 5; run += 1) statements.learnAlone(read, 0.3, false);
+    }
+    expect(read.sharing.whyAlone(statements.roundTripMs)).equal(undefined);
+  });
+
   it('of one fingerprint share what they have shown, and each text its name', () => {
     const statements = new Statements(new QueryProfiles(), 'postgresql');
     const [one, other] = [
