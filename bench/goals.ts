@@ -26,7 +26,7 @@ export function judge(goal: Goal): JudgedGoal {
   const interval = intervalOfMedian(values);
   const met =
     straddles === undefined
-      ? middle <= atMost && middle >= atLeast
+      ? Number.isFinite(middle) && middle <= atMost && middle >= atLeast
       : interval[0] <= straddles && straddles <= interval[1];
   return { ...goal, median: middle, interval, met };
 }

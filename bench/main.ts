@@ -8,6 +8,7 @@ import { faults } from './faults/suite.js';
 import { goalTable, judge } from './goals.js';
 import { describeMachine, printMachine } from './machine.js';
 import { mixed } from './mixed/suite.js';
+import { overload } from './overload/suite.js';
 import { sayNothing } from './progress.js';
 import { query } from './query/suite.js';
 import { memory } from './reads/memory.js';
@@ -25,6 +26,7 @@ const SUITES: readonly Suite[] = [
   pgbench,
   memory,
   mixed,
+  overload,
   rollout,
   classifySuite,
   telemetry,
@@ -32,7 +34,7 @@ const SUITES: readonly Suite[] = [
 ];
 
 /** Suites of later steps. */
-const TO_COME = ['burst', 'sizing', 'statements', 'overload', 'scale'];
+const TO_COME = ['burst', 'sizing', 'statements', 'scale'];
 
 const PROJECT = join(__dirname, '../..');
 const LATEST = 'bench/results/latest.json';
