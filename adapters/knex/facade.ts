@@ -49,6 +49,8 @@ export class KnexFacade implements DriverListener, PoolControl {
   readonly #announced: Announced;
   /** In the order of the queue. */
   readonly #waiting = new Set<Acquisition>();
+  /** Those who came too late, when the pool was closing. */
+  readonly #turnedAway = new Set<PendingOperation>();
   readonly #min: number;
   #keepsMin = false;
   #reaping = false;
@@ -121,10 +123,10 @@ export class KnexFacade implements DriverListener, PoolControl {
       settle(this.#hand(id, lease, forStatement));
     };
     const fail = (error: unknown) => {
+      const elsewhere = isHandedBack(error) || error instanceof ServedElsewhere;
+      if (!elsewhere) return settle(this.#rejection(id, acquisition, error));
       this.#waiting.delete(acquisition);
-      if (isHandedBack(error)) settle(this.#pool.acquire().promise);
-      else
-        settle(error instanceof ServedElsewhere ? error.connection : this.#rejection(id, acquisition, error));
+      settle(error instanceof ServedElsewhere ? error.connection : this.#pool.acquire().promise);
     };
     // Only listeners run on the stack of whoever serves; the caller's own continuation hangs on the promise.
     const bind = this.#hearsOutcome() ? inCallersContext : <F>(callback: F) => callback;
@@ -164,6 +166,8 @@ export class KnexFacade implements DriverListener, PoolControl {
     const native = await this.#nativeError(error, acquisition.possibleTimeoutCause);
     acquisition.isRejected = true;
     this.tell('acquireFail', id, native);
+    // Until then it counts, as in tarn.
+    this.#waiting.delete(acquisition);
     throw native;
   }
 
@@ -224,11 +228,26 @@ export class KnexFacade implements DriverListener, PoolControl {
     pool.destroyed = true;
     return this.engine
       .drain({ waiting: this.#setup.differences.waitersSettleOnEnd ? 'serve' : 'reject' })
+      .then(() => this.#abortTurnedAway())
       .then(() => {
         this.tell('poolDestroySuccess', id);
         pool.emitter.removeAllListeners();
         this.#announced.closed();
       });
+  }
+
+  /** A caller of a pool that is closing: tarn has no connection for it, and aborts it when the others have given theirs back. */
+  turnAway(pending: PendingOperation): PendingOperation {
+    this.#turnedAway.add(pending);
+    const forget = () => this.#turnedAway.delete(pending);
+    pending.promise.then(forget, forget);
+    return pending;
+  }
+
+  async #abortTurnedAway(): Promise<void> {
+    const late = [...this.#turnedAway];
+    for (const pending of late) pending.abort();
+    await Promise.allSettled(late.map(({ promise }) => promise));
   }
 
   /** tarn's reaping round. The engine has already closed whatever was due; only the end of reaping is left to tell. */
@@ -282,7 +301,7 @@ export class KnexFacade implements DriverListener, PoolControl {
   }
 
   get numPendingAcquires(): number {
-    return this.#waiting.size - this.numPendingValidations;
+    return this.#waiting.size - this.numPendingValidations + this.#turnedAway.size;
   }
 
   #showTruth(): void {
@@ -291,7 +310,10 @@ export class KnexFacade implements DriverListener, PoolControl {
     show(pool, 'free', () => [...this.engine.idleConnections(), ...this.#arrivals()].map(asResource));
     show(pool, 'pendingCreates', () => [...this.#driver.pendingCreates]);
     show(pool, 'pendingValidations', () => [...this.#waiting].slice(0, this.numPendingValidations));
-    show(pool, 'pendingAcquires', () => [...this.#waiting].slice(this.numPendingValidations));
+    show(pool, 'pendingAcquires', () => [
+      ...[...this.#waiting].slice(this.numPendingValidations),
+      ...this.#turnedAway,
+    ]);
     const bound = (name: 'min' | 'max', read: () => number) =>
       show(pool, name, read, (value) => this.#resize(name, value));
     bound('max', () => this.engine.options.max);

@@ -22,9 +22,10 @@ export function enhancedClassOf(StockPool: TarnPoolClass): EnhancedPoolClass {
   class Enhanced extends StockPool implements EnhancedPool {
     declare readonly [FACADE]: KnexFacade;
 
-    /** On a destroyed pool as in tarn: it times out. */
+    /** On a destroyed pool as in tarn: it times out, or is aborted once the pool is closed. */
     override acquire(): PendingOperation {
-      return this.destroyed || this[FACADE].fallen ? super.acquire() : this[FACADE].acquire();
+      if (this[FACADE].fallen) return super.acquire();
+      return this.destroyed ? this[FACADE].turnAway(super.acquire()) : this[FACADE].acquire();
     }
 
     override release(connection: KnexConnection): boolean {

@@ -111,10 +111,11 @@ export class MysqlFacade implements PoolControl {
     const callback = given as (...told: unknown[]) => unknown;
     const done = this.#differences.callbacksKeepContext ? inCallersContext(callback) : callback;
     if (!this.engine.rollout.acting.errorClassify) return done;
-    return (error: unknown, result: unknown, ...more: unknown[]) => {
+    return (...told: unknown[]) => {
+      const [error, result] = told;
       if (error) this.engine.heed(error);
       else if ((result as { affectedRows?: number } | undefined)?.affectedRows) this.engine.wrote();
-      return done(error, result, ...more);
+      return done(...told);
     };
   }
 

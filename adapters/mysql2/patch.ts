@@ -49,10 +49,12 @@ const connects = tracingChannel('mysql2:pool:connect');
  * instrumentations keep working.
  * @param BasePool what `mysql2/lib/base/pool.js` exports, before mysql2 3.12 what `mysql2/lib/pool.js` does.
  * @param host decides from now on; left out, whoever decides already, or else `plainHost`.
+ * @throws if it is of no mysql2 that we know; then nothing is changed.
  */
 export function patchMysql2Pool(BasePool: MysqlPoolClass, host?: Host): void {
   const mark = patchedPrototype(BasePool);
-  if (mark !== undefined) appoint(mark, host);
+  if (mark === undefined) throw new Error('it opens connections in no way that is known');
+  appoint(mark, host);
 }
 
 /** Runs one unused pool on the engine; other pools of its class are left to the host of their class, if it has one. */

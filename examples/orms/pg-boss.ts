@@ -85,7 +85,10 @@ function ship({ order }: Parcel): void {
 
 /** Until each of the 201 orders is on its way. */
 async function shipTheRest(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+  let resolve!: () => void;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
   const check = () => {
     if (shipped.size === 201) resolve();
   };

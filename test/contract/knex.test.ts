@@ -311,6 +311,19 @@ describe('knex contract', () => {
       ]);
     });
 
+    it('13. a caller who gives up counts until acquireFail was told', async () => {
+      const { client } = openScripted(newConnection, { max: 1, acquireTimeoutMillis: 40 });
+      const held = await client.acquireConnection();
+      const told = record(client.pool, true);
+      await failure(client.pool.acquire().promise);
+      expect(client.pool.numPendingAcquires()).equal(0);
+      expect(told).deep.equal([
+        'acquireRequest(3) used 1 free 0 acquires 0 creates 0',
+        'acquireFail(3, operation timed out for an unknown reason) used 1 free 0 acquires 1 creates 0',
+      ]);
+      client.releaseConnection(held);
+    });
+
     it('13b. the arrays that other software reads are true', async () => {
       const { client } = open({ pool: { max: 1 } });
       const { pool } = client;
@@ -1011,6 +1024,24 @@ describe('knex contract', () => {
       const { client } = open({ pool: { acquireTimeoutMillis: 40 } });
       await client.pool.destroy();
       expect(await failure(client.pool.acquire().promise)).instanceOf(tarn.TimeoutError);
+    });
+
+    it('54d. who comes while the pool is closing is aborted once it is closed', async () => {
+      const { client } = open({ pool: { max: 1, acquireTimeoutMillis: 10_000 } });
+      const { pool } = client;
+      const held = await client.acquireConnection();
+      const told = record(pool);
+      const destroying = pool.destroy();
+      const late = failure(pool.acquire().promise);
+      expect([pool.numPendingAcquires(), pool.pendingAcquires!.length]).deep.equal([1, 1]);
+      pool.release(held);
+      expect((await late).message).equal('aborted');
+      await destroying;
+      expect(pool.numPendingAcquires()).equal(0);
+      expect(told.filter((line) => line.startsWith('acquire'))).deep.equal([
+        'acquireRequest(4)',
+        'acquireFail(4, aborted)',
+      ]);
     });
 
     it('55. a query after destroy() rejects with the stock message', async () => {

@@ -722,6 +722,18 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
         await until(() => pool._freeConnections.length === pool._allConnections.length);
       });
 
+      it('33. 34. 36. a callback is given as many arguments as it has to be', async () => {
+        const pool = newPool({ connectionLimit: 1, waitForConnections: false });
+        const argumentsOf = (ask: (done: (...given: unknown[]) => void) => unknown) =>
+          new Promise<number>((resolve) => ask((...given) => resolve(given.length)));
+        expect(await argumentsOf((done) => pool.query('SELECT 1', done))).to.equal(3);
+        expect(await argumentsOf((done) => pool.query('nonsense', done))).to.equal(3);
+        expect(await argumentsOf((done) => pool.execute('SELECT ?', [undefined as never], done))).to.equal(1);
+        const held = await connect(pool);
+        expect(await argumentsOf((done) => pool.query('SELECT 1', done))).to.equal(1);
+        held.release();
+      });
+
       it('33. query streams its rows and frees its connection', async () => {
         const pool = newPool({ connectionLimit: 1 });
         const rows: unknown[] = [];
@@ -1346,6 +1358,15 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
           const isAccessor = (it: Pool) =>
             Object.getOwnPropertyDescriptor(it, '_allConnections')!.get !== undefined;
           expect([isAccessor(pool.pool), isAccessor(other)]).to.deep.equal([true, false]);
+        });
+
+        it('a pool class of no mysql2 that is known is refused and left as it is', () => {
+          class Unknown {
+            getConnection() {}
+          }
+          const { getConnection } = Unknown.prototype;
+          expect(() => patchMysql2Pool(Unknown)).to.throw('in no way that is known');
+          expect(Unknown.prototype.getConnection).to.equal(getConnection);
         });
 
         it('whoever patches last decides on the pools that are used first from then on', async () => {

@@ -53,6 +53,7 @@ async function main(words: readonly string[]): Promise<void> {
   try {
     for (const row of ROWS)
       await tell(nameOf(row), () => tryRow(row, process.execPath, dist, urls), majorOf(process.version), '3');
+    await tell('registrations', () => tryRegistrations(process.execPath), majorOf(process.version), '3');
     for (const major of ['24', '26']) {
       const node = await nodeOf(major);
       for (const row of CURRENT_ROWS)
@@ -62,13 +63,11 @@ async function main(words: readonly string[]): Promise<void> {
     const beside = join(cache, 'opentelemetry-2');
     await install(beside, OPENTELEMETRY_2);
     cpSync(dist, join(beside, 'dist'), { recursive: true });
-    for (const row of CURRENT_ROWS) {
-      await tell(
-        nameOf(row),
-        () => tryRow(row, process.execPath, join(beside, 'dist'), urls),
-        majorOf(process.version),
-        '2',
-      );
+    for (const major of ['20', '22']) {
+      const node = await nodeOf(major);
+      for (const row of CURRENT_ROWS) {
+        await tell(nameOf(row), () => tryRow(row, node, join(beside, 'dist'), urls), major, '2');
+      }
     }
   } finally {
     await databases.stop();
@@ -190,6 +189,7 @@ async function tryRegistrations(node: string) {
 
 /** The newest Node of a line, from npm. */
 async function nodeOf(major: string): Promise<string> {
+  if (major === majorOf(process.version)) return process.execPath;
   const { packageOfNode } = (await import(pathToFileURL(join(root, 'scripts/toolchain.mjs')).href)) as {
     packageOfNode(): string | undefined;
   };
@@ -200,7 +200,7 @@ async function nodeOf(major: string): Promise<string> {
   return join(folder, 'node_modules', name, 'bin/node');
 }
 
-const NODES: Readonly<Record<string, string>> = { 24: '24.21.0', 26: '26.10.0' };
+const NODES: Readonly<Record<string, string>> = { 20: '20.20.2', 24: '24.21.0', 26: '26.10.0' };
 
 function majorOf(version: string): string {
   return version.slice(1).split('.')[0]!;
