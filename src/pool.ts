@@ -76,6 +76,9 @@ const TIMEOUTS_PER_TURN = 250;
 /** While the server is away, whoever set no deadline is told after so long what could have been told at once. */
 const HELD_MS = 10_000;
 
+/** After the loss of connections others may be on their way out: for so long the idle ones are checked before every lease. */
+const DOUBT_MS = { one: 100, several: 1_000 } as const;
+
 /** Between two questions to the server about silent connections: what it had sent before the first has come by the second. */
 const ASK_AGAIN_MS = 50;
 
@@ -136,6 +139,8 @@ export class Pool<C> implements LeaseHome<C> {
   #heardAt: number;
   readonly #classify: ReturnType<typeof classifierOf>;
   #servedAtTick = 0;
+  /** Until then every idle connection is checked before it is leased. */
+  #doubtedUntil = 0;
   #drain: Drain | undefined = undefined;
   #handedBack = false;
 
@@ -370,12 +375,13 @@ export class Pool<C> implements LeaseHome<C> {
       if (slot === undefined || driver.isBroken === undefined || !driver.isBroken(slot.connection!))
         return slot;
       this.#close(slot, 'broken');
-      if (this.#isBurst(slot, this.#now)) this.#distrustAll();
+      this.#lost(slot, this.#now);
     }
   }
 
   #needsCheck(slot: Slot<C>): boolean {
-    if (slot.isSuspect || this.#driver.mustCheck?.(slot.connection!) === true) return true;
+    if (slot.isSuspect || this.#now < this.#doubtedUntil) return true;
+    if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
     return this.#now - slot.idleSince >= this.#checkAfterIdleMs || this.#isLastOfQuiet();
   }
 
@@ -830,25 +836,31 @@ export class Pool<C> implements LeaseHome<C> {
   /**
    * Tells the pool of an error that a statement met, or one of its connections: it may mean that the server restarts or
    * has become a replica. Statements' own errors may be told too, and are of no consequence.
+   * @returns whether the connection that it was met on is of no further use.
    */
-  heed(error: unknown, connection?: C): void {
-    if (!this.rollout.acting.errorClassify) return;
+  heed(error: unknown, connection?: C): boolean {
+    if (!this.rollout.acting.errorClassify) return false;
     const { mitigation, fatal } = FAILURES[this.#classify(error, 'use')];
     const now = this.#readClock();
     if (mitigation === 'purge') {
       if (this.rollout.acting.failoverPurge && this.#failover.refused(now)) this.#purge();
     } else if (fatal && connection !== undefined) {
       const slot = this.#slots.of(connection);
-      if (slot !== undefined && this.#isBurst(slot, now)) {
-        this.#distrustAll();
-        this.#checkSuspects(now);
-      }
+      if (slot !== undefined && this.#lost(slot, now, mitigation !== 'replace')) this.#checkSuspects(now);
     }
+    return fatal;
   }
 
-  /** A connection died. Whether so many did at once that all older ones are suspect. */
-  #isBurst(slot: Slot<C>, now: number): boolean {
-    return this.#heedsCircuit && this.#breaker.connectionLost(slot.openedAt, this.#slots.open, now);
+  /**
+   * A connection died. If that `tells` of more to come no idle one is leased for a moment but by a round trip; if several
+   * died at once all older ones are suspect. Whether they are.
+   */
+  #lost(slot: Slot<C>, now: number, tells = true): boolean {
+    if (!this.#heedsCircuit) return false;
+    const isBurst = this.#breaker.connectionLost(slot.openedAt, this.#slots.open, now);
+    if (tells) this.#doubtedUntil = Math.max(this.#doubtedUntil, now + DOUBT_MS[isBurst ? 'several' : 'one']);
+    if (isBurst) this.#distrustAll();
+    return isBurst;
   }
 
   /** Tells the pool that a write succeeded: only then does a refused one mean a failover. */
@@ -907,7 +919,10 @@ export class Pool<C> implements LeaseHome<C> {
 
   #check(slot: Slot<C>, now: number): void {
     this.#counters.checks += 1;
-    this.#prove(slot, now, 'check', () => this.#driver.check(slot.connection!));
+    this.#prove(slot, now, 'check', async () => {
+      await this.#driver.check(slot.connection!);
+      this.#stalls.learnCheck(this.#readClock() - now);
+    });
   }
 
   /** What the last holder asked and did not await may take as long as it takes: the deadline is the reset's own. */
@@ -945,7 +960,6 @@ export class Pool<C> implements LeaseHome<C> {
       slot.deadlineAt = Number.POSITIVE_INFINITY;
       const tookMs = this.#readClock() - now;
       this.#observer?.onChecked?.(slot, tookMs, error);
-      this.#stalls.learnCheck(tookMs);
       if (error !== undefined) return this.#proofFailed(slot);
       slot.retiring = undefined;
       const { isSuspect } = slot;
@@ -978,7 +992,6 @@ export class Pool<C> implements LeaseHome<C> {
    * it, within `max`. Where all are silent and none can be spared nothing is done: they may merely be slow.
    */
   #watchStalls(now: number, stalledMs: number): void {
-    if (!this.#stallsAct) return;
     const stalls = this.#stalls;
     if (stalledMs > 0) stalls.restart(now);
     const silent = stalls.look(this.#slots, (connection) => this.#driver.bytesHeard!(connection), now);
@@ -986,7 +999,7 @@ export class Pool<C> implements LeaseHome<C> {
     for (const slot of stalls.lost()) this.#sever(slot, now);
     if (!stalls.wantsToAsk(now)) return;
     const idle = this.#slots.newestIdle();
-    if (idle !== undefined) return this.#askAboutSilent(idle, now);
+    if (idle !== undefined && !stalls.doubtsIdle) return this.#askAboutSilent(idle, now);
     if (this.#slots.count(SlotState.opening) > 0) return;
     if (this.#room(now) <= 0) {
       const expendable = stalls.expendable();
@@ -998,21 +1011,26 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Over a connection that is proven alive by the same question. */
   #askAboutSilent(slot: Slot<C>, now: number): void {
-    const suspects = this.#stalls.asks(this.#heardAt, now);
+    const suspects = this.#stalls.asks(slot, this.#heardAt, now);
     this.#counters.checks += 1;
     this.#prove(slot, now, 'check', async () => {
-      let dead: readonly Slot<C>[] = [];
       try {
-        dead = await this.#findDead(slot, suspects);
-        if (dead.length === 0) return;
-        await new Promise<void>((resolve) => this.#runtime.schedule(ASK_AGAIN_MS, resolve));
-        dead = await this.#findDead(slot, dead);
-      } finally {
-        this.#stalls.asked(dead.length > 0, this.#readClock());
+        const dead = await this.#findDeadForSure(slot, suspects);
+        this.#stalls.answered(slot, dead.length > 0, this.#readClock());
+        for (const each of dead) this.#sever(each, this.#now);
+        if (dead.length > 0) this.#distrustAll();
+      } catch (error) {
+        this.#stalls.unanswered(slot);
+        throw error;
       }
-      for (const each of dead) this.#sever(each, this.#now);
-      if (dead.length > 0) this.#distrustAll();
     });
+  }
+
+  async #findDeadForSure(slot: Slot<C>, suspects: readonly Slot<C>[]): Promise<readonly Slot<C>[]> {
+    const dead = await this.#findDead(slot, suspects);
+    if (dead.length === 0) return dead;
+    await new Promise<void>((resolve) => this.#runtime.schedule(ASK_AGAIN_MS, resolve));
+    return this.#findDead(slot, dead);
   }
 
   async #findDead(slot: Slot<C>, suspects: readonly Slot<C>[]): Promise<readonly Slot<C>[]> {
@@ -1333,7 +1351,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#endOverdue(now);
     this.#timeOut(now, stalledMs);
     this.#advanceCircuit(now);
-    this.#watchStalls(now, stalledMs);
+    if (this.#stallsAct) this.#advised('stallWatchdog', undefined, () => this.#watchStalls(now, stalledMs));
     this.#lookForSilent(now);
     this.#reap(now);
     this.#weighFlags(now, stalledMs);

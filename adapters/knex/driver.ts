@@ -19,6 +19,8 @@ export class PooledConnection {
   lease: Lease<PooledConnection> | undefined = undefined;
   /** Whether it is leased for one statement of a builder: a transaction that one began is for the next to end. */
   forStatement = false;
+  /** What its holder's latest failed statement met. */
+  failure: unknown = undefined;
   /** It arrived after its deadline, when its creation had been reported as failed: it goes without a word. */
   readonly late: boolean;
 

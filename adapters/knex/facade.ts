@@ -19,6 +19,7 @@ import type {
   KnexClient,
   KnexConnection,
   PendingOperation,
+  StatementEvent,
   TarnEvent,
   TarnPool,
   TarnPoolClass,
@@ -47,6 +48,7 @@ export class KnexFacade implements DriverListener, PoolControl {
   readonly #setup: PoolSetup;
   readonly #driver: KnexDriver;
   readonly #announced: Announced;
+  readonly #stopListening: () => void;
   /** In the order of the queue. */
   readonly #waiting = new Set<Acquisition>();
   /** Those who came too late, when the pool was closing. */
@@ -82,6 +84,7 @@ export class KnexFacade implements DriverListener, PoolControl {
     });
     this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
+    this.#stopListening = this.#listen(origin.client);
   }
 
   get streamsReleaseOnce(): boolean {
@@ -102,8 +105,33 @@ export class KnexFacade implements DriverListener, PoolControl {
     if (this.#hears('release')) this.tell('release', connection);
     const lease = this.#driver.of(connection)?.lease;
     if (lease === undefined) return false;
-    if (connection.__knex__disposed) this.engine.heed(connection.__knex__disposed, lease.connection);
-    return lease.release(this.#isRefused(lease) ? 'broken' : 'ok');
+    const { failure } = lease.connection;
+    lease.connection.failure = undefined;
+    const error = connection.__knex__disposed ?? failure;
+    // knex may hear of the connection's end only after its next holder has it.
+    const lost = error !== undefined && this.engine.heed(error, lease.connection);
+    return lease.release(lost || this.#isRefused(lease) ? 'broken' : failure === undefined ? 'ok' : 'failed');
+  }
+
+  /** knex tells of every statement by events, those in transactions included. */
+  #listen(client: KnexClient): () => void {
+    const onError = (error: unknown, { __knexUid: uid }: StatementEvent) => {
+      const found = uid === undefined ? undefined : this.#named(uid);
+      if (found !== undefined) found.failure = error;
+    };
+    const onResponse = (_: unknown, { response }: StatementEvent) => {
+      if (changedRows(response)) this.engine.wrote();
+    };
+    client.on('query-error', onError);
+    client.on('query-response', onResponse);
+    return () => client.off('query-error', onError).off('query-response', onResponse);
+  }
+
+  #named(uid: string): PooledConnection | undefined {
+    for (const { connection } of this.engine.connections()) {
+      if (connection.connection.__knexUid === uid) return connection;
+    }
+    return undefined;
   }
 
   /** Whether a connection that comes back for the next in the queue must not be handed on. */
@@ -198,6 +226,7 @@ export class KnexFacade implements DriverListener, PoolControl {
     const pool = this.#pool;
     if (this.fallen || pool.destroyed) return;
     this.#stopReaping();
+    this.#stopListening();
     const { max } = pool;
     const min = this.#min;
     const used = this.#connections().map(({ connection }) => new Borrowed(connection));
@@ -225,6 +254,7 @@ export class KnexFacade implements DriverListener, PoolControl {
     const id = pool.eventId++;
     this.tell('poolDestroyRequest', id);
     this.#stopReaping();
+    this.#stopListening();
     pool.destroyed = true;
     return this.engine
       .drain({ waiting: this.#setup.differences.waitersSettleOnEnd ? 'serve' : 'reject' })
@@ -353,6 +383,15 @@ class Borrowed {
     });
     this.returned = returned;
   }
+}
+
+/** What PostgreSQL calls a statement that changed rows. */
+const WRITES: ReadonlySet<unknown> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+function changedRows(response: unknown): boolean {
+  if (Array.isArray(response))
+    return Boolean((response[0] as { affectedRows?: number } | undefined)?.affectedRows);
+  return WRITES.has((response as { command?: unknown } | undefined)?.command);
 }
 
 /** A destroy that takes too long is first tarn's to report. */

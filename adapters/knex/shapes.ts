@@ -4,6 +4,15 @@ import type { EventEmitter } from 'node:events';
 export interface KnexConnection {
   /** Set by knex on a connection that must not be used again: why. */
   __knex__disposed?: unknown;
+  /** By which knex's events name it. */
+  readonly __knexUid?: string;
+}
+
+/** What knex tells of a statement, once it has failed or was answered. */
+export interface StatementEvent {
+  readonly __knexUid?: string;
+  /** The driver's own answer: pg's result, or mysql2's rows and fields. */
+  readonly response?: unknown;
 }
 
 /** What tarn's constructor takes. */
@@ -110,7 +119,7 @@ export interface KnexPoolConfig {
 }
 
 /** The part of a knex client that we rely on. */
-export interface KnexClient {
+export interface KnexClient extends EventEmitter {
   readonly config: KnexConfig;
   readonly driverName?: string;
   readonly logger: { warn(message: string): void };

@@ -35,6 +35,9 @@ import type {
 
 type ConnectionLease = Lease<PooledConnection>;
 
+/** As mysql2 calls the end of a connection that the server closes; for an idle one it makes no error. */
+const LOST = { code: 'PROTOCOL_CONNECTION_LOST' };
+
 /** How often stock looks for idle connections above `maxIdle`, and for those past `idleTimeout`. */
 const SWEEP_INTERVAL_MS = 1_000;
 
@@ -145,9 +148,14 @@ export class MysqlFacade implements PoolControl {
     const { lease } = pooled;
     pooled.held = false;
     pooled.lease = undefined;
-    if (connection._fatalError) this.engine.heed(connection._fatalError, pooled);
+    const error = connection._fatalError ?? (this.#endedByServer(connection) ? LOST : undefined);
+    if (error) this.engine.heed(error, pooled);
     if (lease === undefined) this.engine.evict(pooled, 'broken');
     else lease.release('broken');
+  }
+
+  #endedByServer({ stream, _closing: isClosing }: MysqlConnection): boolean {
+    return stream?.readableEnded === true && isClosing !== true && !this.#pool._closed;
   }
 
   /** Connections that are leased count against stock's limit until they come back; then they are closed. */

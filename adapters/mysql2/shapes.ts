@@ -24,6 +24,7 @@ export interface MysqlConnection extends EventEmitter {
   readonly packetParser?: { readonly _reusablePacket?: MysqlPacket };
   readonly stream?: EventEmitter & {
     readonly destroyed?: boolean;
+    readonly readableEnded?: boolean;
     readonly bytesRead?: number;
     destroy?(error?: Error): void;
   };

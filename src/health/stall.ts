@@ -40,10 +40,10 @@ export class StallWatch<C> {
   #askEveryMs: number = ASK_EVERY_MS.least;
   #nextOpenAt = 0;
   #provenAt = Number.NEGATIVE_INFINITY;
+  /** Over which a question is on its way. */
+  #asker: Slot<C> | undefined = undefined;
   /** When there is something to look at again; infinite when there is not. */
   dueAt = Number.POSITIVE_INFINITY;
-  /** Whether a question is on its way. */
-  isAsking = false;
 
   /**
    * @param bytesOf bytes received on a connection that owes an answer; undefined when it owes none.
@@ -82,9 +82,15 @@ export class StallWatch<C> {
     this.#silent = [];
   }
 
-  /** Whether somebody is silent, and it is time to ask about it. */
+  /** Whether somebody is silent, and it is time to ask about it. A question that is silent itself is asked anew. */
   wantsToAsk(now: number): boolean {
-    return this.#silent.length > 0 && !this.isAsking && now >= this.#nextAskAt;
+    const isAsking = this.#asker !== undefined && !this.#silent.includes(this.#asker);
+    return this.#silent.length > 0 && !isAsking && now >= this.#nextAskAt;
+  }
+
+  /** Whether an idle connection may be as mute as the checks that have no answer: a new one is better to ask over. */
+  get doubtsIdle(): boolean {
+    return this.#silent.some(isChecked);
   }
 
   /** Whether a connection may be opened to ask over; at most one a second. */
@@ -94,9 +100,9 @@ export class StallWatch<C> {
     return true;
   }
 
-  /** Who is to be asked about. `heardAt`: when a connection of the pool answered last. */
-  asks(heardAt: number, now: number): Slot<C>[] {
-    this.isAsking = true;
+  /** Who is to be asked about over `asker`. `heardAt`: when a connection of the pool answered last. */
+  asks(asker: Slot<C>, heardAt: number, now: number): Slot<C>[] {
+    this.#asker = asker;
     const since = [...this.#watched].filter(([, { since }]) => now - since >= ASKED_MS);
     const isMute = since.length > 1 && since.every((each) => each[1].since >= heardAt);
     return since
@@ -107,12 +113,17 @@ export class StallWatch<C> {
       .map(([slot]) => slot);
   }
 
-  /** The question is answered. */
-  asked(foundDead: boolean, now: number): void {
-    this.isAsking = false;
+  /** The question asked over `asker` is answered. */
+  answered(asker: Slot<C>, foundDead: boolean, now: number): void {
+    this.#leave(asker);
     this.#askEveryMs = foundDead ? ASK_EVERY_MS.least : Math.min(this.#askEveryMs * 2, ASK_EVERY_MS.most);
     this.#nextAskAt = foundDead ? now : now + this.#askEveryMs;
-    if (foundDead) this.#provenAt = now;
+    this.#provenAt = now;
+  }
+
+  /** It has no answer: `asker` is of no use. */
+  unanswered(asker: Slot<C>): void {
+    this.#leave(asker);
   }
 
   /** Whether nothing has come since it was asked about. */
@@ -143,7 +154,7 @@ export class StallWatch<C> {
     return this.#silent.find(isChecked) ?? this.#silent.find(({ depth }) => depth > 1);
   }
 
-  /** Checks without an answer, though by now a connection is proven dead and another alive. */
+  /** Checks without an answer, though what was asked later over another connection has one. */
   lost(): readonly Slot<C>[] {
     return this.#silent.filter((slot) => isChecked(slot) && this.#watched.get(slot)!.since < this.#provenAt);
   }
@@ -157,6 +168,10 @@ export class StallWatch<C> {
       if (now - slot.leasedAt >= Math.max(QUIET_MS, UNUSUAL * usualMs)) held += 1;
     }
     return held >= 2;
+  }
+
+  #leave(asker: Slot<C>): void {
+    if (this.#asker === asker) this.#asker = undefined;
   }
 
   #limitMs(slot: Slot<C>): number {

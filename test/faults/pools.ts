@@ -22,10 +22,12 @@ export interface Servers {
   stop(): Promise<void>;
 }
 
+type Login = Pick<Database, 'user' | 'password' | 'database'>;
+
 export interface FaultyPoolKind {
   readonly name: string;
   readonly server: 'postgres' | 'mysql';
-  open(port: number, database: Database): Promise<FaultyPool>;
+  open(port: number, login: Login): Promise<FaultyPool>;
   sleepSql(seconds: number): string;
 }
 
@@ -45,12 +47,12 @@ export async function startServers(kind: 'postgres' | 'mysql'): Promise<Servers>
   };
 }
 
-function addressOf(port: number, { user, password, database }: Database) {
+function addressOf(port: number, { user, password, database }: Login) {
   return { host: '127.0.0.1', port, user, password, database };
 }
 
-function openKnex(client: string, port: number, database: Database): FaultyPool {
-  const db = knex({ client, connection: addressOf(port, database), pool: { min: 0, max: SIZE } });
+function openKnex(client: string, port: number, login: Login): FaultyPool {
+  const db = knex({ client, connection: addressOf(port, login), pool: { min: 0, max: SIZE } });
   db.client.logger.warn = () => {};
   enhanceKnex(db);
   return { size: SIZE, run: async (sql) => db.raw(sql), close: () => db.destroy() };
@@ -64,8 +66,8 @@ export const FAULTY_POOLS: readonly FaultyPoolKind[] = [
     name: 'pg',
     server: 'postgres',
     sleepSql: pgSleep,
-    async open(port, database) {
-      const pool = new pg.Pool({ ...addressOf(port, database), max: SIZE });
+    async open(port, login) {
+      const pool = new pg.Pool({ ...addressOf(port, login), max: SIZE });
       pool.on('error', () => {});
       enhancePg(pool);
       return { size: SIZE, run: (sql) => pool.query(sql), close: () => pool.end() };
@@ -75,8 +77,8 @@ export const FAULTY_POOLS: readonly FaultyPoolKind[] = [
     name: 'mysql2',
     server: 'mysql',
     sleepSql: mysqlSleep,
-    async open(port, database) {
-      const pool = mysql.createPool({ ...addressOf(port, database), connectionLimit: SIZE });
+    async open(port, login) {
+      const pool = mysql.createPool({ ...addressOf(port, login), connectionLimit: SIZE });
       enhanceMysql(pool);
       return { size: SIZE, run: (sql) => pool.promise().query(sql), close: () => pool.promise().end() };
     },
@@ -85,12 +87,12 @@ export const FAULTY_POOLS: readonly FaultyPoolKind[] = [
     name: 'knex on pg',
     server: 'postgres',
     sleepSql: pgSleep,
-    open: async (port, database) => openKnex('pg', port, database),
+    open: async (port, login) => openKnex('pg', port, login),
   },
   {
     name: 'knex on mysql2',
     server: 'mysql',
     sleepSql: mysqlSleep,
-    open: async (port, database) => openKnex('mysql2', port, database),
+    open: async (port, login) => openKnex('mysql2', port, login),
   },
 ];

@@ -156,6 +156,18 @@ describe('a network that goes mute', () => {
     expect(world.most).most(MAX);
   });
 
+  it('is found by the next caller after a pause, who is served by a new connection', async () => {
+    const world = await begun();
+    await world.runtime.advance(10_000);
+    world.silence();
+    const { answered } = world;
+    await world.live(1, 1);
+    await world.runtime.advance(800);
+    expect(world.answered - answered).equal(1);
+    expect(world.errors).deep.equal([]);
+    expect(world.most).most(MAX);
+  });
+
   it('asks nothing of a driver that cannot tell', async () => {
     const world = await begun();
     Object.assign(world.driver, { findDead: undefined });

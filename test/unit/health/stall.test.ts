@@ -82,31 +82,33 @@ describe('the watch over silent connections', () => {
     const mute = new StallWatch<Line>();
     const pair = [leased(1_000), leased(1_000)];
     lookUntil(mute, pair, 1_050, 1_200);
-    expect(mute.asks(1_040, 1_200)).deep.equal(pair);
+    expect(mute.asks(leased(0), 1_040, 1_200)).deep.equal(pair);
 
     const others = new StallWatch<Line>();
     lookUntil(others, pair, 1_050, 1_200);
-    expect(others.asks(1_190, 1_200), 'another answered since').deep.equal([]);
-    others.asked(false, 1_200);
+    const asker = leased(0);
+    expect(others.asks(asker, 1_190, 1_200), 'another answered since').deep.equal([]);
+    others.answered(asker, false, 1_200);
     lookUntil(others, pair, 1_250, 2_550);
-    expect(others.asks(2_500, 2_550)).deep.equal(pair);
+    expect(others.asks(asker, 2_500, 2_550)).deep.equal(pair);
 
     const alone = new StallWatch<Line>();
     lookUntil(alone, [pair[0]!], 1_050, 1_200);
-    expect(alone.asks(0, 1_200)).deep.equal([]);
+    expect(alone.asks(leased(0), 0, 1_200)).deep.equal([]);
   });
 
   it('asks ever more seldom while nothing is found', () => {
     const watch = new StallWatch<Line>();
     const slots = [leased(0), leased(0)];
+    const asker = leased(0);
     const asked: number[] = [];
     for (let now = 50; now < 20_000; now += 50) {
       watch.look(slots, bytesOf, now);
       if (!watch.wantsToAsk(now)) continue;
       asked.push(now);
-      watch.asks(0, now);
+      watch.asks(asker, 0, now);
       expect(watch.wantsToAsk(now), 'one question at a time').equal(false);
-      watch.asked(false, now);
+      watch.answered(asker, false, now);
     }
     expect(asked).deep.equal([200, 1_200, 3_200, 7_200, 15_200]);
   });
@@ -123,15 +125,30 @@ describe('the watch over silent connections', () => {
     expect(watch.expendable()).equal(check);
   });
 
-  it('gives a check up once others are proven dead', () => {
+  it('gives a check up once another is answered that was asked later', () => {
     const watch = new StallWatch<Line>();
-    const check = checking(0);
+    const [check, asker] = [checking(0), checking(0)];
     lookUntil(watch, [check], 50, 300);
-    expect(watch.lost()).deep.equal([]);
-    watch.asks(0, 300);
-    watch.asked(true, 310);
+    expect(watch.doubtsIdle).equal(true);
+    watch.asks(asker, 0, 300);
+    watch.unanswered(asker);
     lookUntil(watch, [check], 350, 350);
+    expect(watch.lost(), 'nothing is known').deep.equal([]);
+    watch.asks(asker, 0, 400);
+    watch.answered(asker, false, 410);
+    lookUntil(watch, [check], 450, 450);
     expect(watch.lost()).deep.equal([check]);
+  });
+
+  it('asks anew over another connection when the question itself is silent', () => {
+    const watch = new StallWatch<Line>();
+    const [silent, asker] = [leased(0), checking(0)];
+    lookUntil(watch, [silent], 50, 300);
+    watch.asks(asker, 0, 300);
+    lookUntil(watch, [silent, asker], 350, 450);
+    expect(watch.wantsToAsk(450)).equal(false);
+    lookUntil(watch, [silent, asker], 500, 500);
+    expect(watch.wantsToAsk(500)).equal(true);
   });
 
   it('opens at most one connection a second to ask over', () => {

@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { TcpProxy } from '../../bench/faults/proxy.js';
+import { LOGIN, type Stages, setUpStages } from '../../bench/faults/stage.js';
+import { FAULTY_POOLS, type FaultyPool } from './pools.js';
+
+const WRITE = 'UPDATE item SET price = price + 1 WHERE id = 1';
+
+describe('sessions that are lost', function () {
+  this.timeout(120_000);
+  let stages: Stages;
+  let proxy: TcpProxy;
+  let pool: FaultyPool;
+
+  before(async () => {
+    stages = await setUpStages();
+  });
+  after(() => stages?.stop());
+  afterEach(async () => {
+    await pool?.close();
+    await proxy?.close();
+  });
+
+  for (const { name, server, open, sleepSql } of FAULTY_POOLS) {
+    const begin = async () => {
+      const stage = stages[server];
+      proxy = await TcpProxy.before(stage.first.port);
+      pool = await open(proxy.port, { ...LOGIN, database: stage.database });
+      await Promise.all(Array.from({ length: pool.size }, () => pool.run(sleepSql(0.02))));
+      return stage;
+    };
+
+    it(`${name}: of ended sessions only those in flight fail`, async () => {
+      const stage = await begin();
+      const inFlight = [pool.run(sleepSql(1)), pool.run(sleepSql(1))];
+      const ends = Promise.allSettled(inFlight);
+      await sleep(100);
+      await stage.terminate();
+      const failed = (await ends).filter(({ status }) => status === 'rejected');
+      expect(failed.length, 'in flight').equal(2);
+      // A server that is told to end sessions takes a moment for it.
+      await sleep(100);
+      for (let request = 0; request < 20; request += 1) await pool.run('SELECT 1');
+    });
+
+    it(`${name}: a connection whose session has ended is not handed out again`, async () => {
+      const stage = await begin();
+      const ends = Promise.allSettled(
+        Array.from({ length: 3 * pool.size }, (_, at) =>
+          at < pool.size ? pool.run(sleepSql(1)) : pool.run('SELECT 1'),
+        ),
+      );
+      await sleep(100);
+      await stage.terminate();
+      const failed = (await ends).filter(({ status }) => status === 'rejected');
+      expect(failed.length, 'failed').most(pool.size);
+    });
+
+    it(`${name}: after a failover one write is refused, and the next ones reach the new writer`, async () => {
+      const stage = await begin();
+      try {
+        await pool.run(WRITE);
+        proxy.target = stage.second.port;
+        await stage.refuseWrites();
+        const refused = await pool.run(WRITE).catch((error: Error) => error);
+        expect(refused).instanceOf(Error);
+        for (let request = 0; request < 2 * pool.size; request += 1) await pool.run(WRITE);
+      } finally {
+        await stage.heal();
+      }
+    });
+  }
+});
