@@ -36,6 +36,8 @@ export function observedHost({
   optimizations = {},
 }: Observing = {}): {
   host: InstrumentationHost;
+  /** Has the metrics collected now, as an exporter does once a minute. */
+  collect(): Promise<void>;
   stop(): Promise<void>;
 } {
   const provider = collectingProvider();
@@ -55,7 +57,7 @@ export function observedHost({
   if (settings.telemetry.metrics) {
     signals.instruments = new PoolInstruments(provider.getMeter('bench'), host.registry);
   }
-  return { host, stop: () => provider.shutdown() };
+  return { host, collect: () => provider.forceFlush(), stop: () => provider.shutdown() };
 }
 
 /** Metrics that are aggregated, collected every second, and thrown away. */

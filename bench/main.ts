@@ -15,6 +15,7 @@ import { memory } from './reads/memory.js';
 import { pgbench, reads } from './reads/suite.js';
 import { keep } from './results.js';
 import { rollout } from './rollout/suite.js';
+import { scale } from './scale/suite.js';
 import type { Effort, Suite } from './suite.js';
 import { printTable } from './table.js';
 import { telemetry } from './telemetry/suite.js';
@@ -27,6 +28,7 @@ const SUITES: readonly Suite[] = [
   memory,
   mixed,
   overload,
+  scale,
   rollout,
   classifySuite,
   telemetry,
@@ -34,7 +36,7 @@ const SUITES: readonly Suite[] = [
 ];
 
 /** Suites of later steps. */
-const TO_COME = ['burst', 'sizing', 'statements', 'scale'];
+const TO_COME = ['burst', 'sizing', 'statements'];
 
 const PROJECT = join(__dirname, '../..');
 const LATEST = 'bench/results/latest.json';
