@@ -4,7 +4,7 @@
 import { createHook } from 'node:async_hooks';
 import { fork } from 'node:child_process';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type LoadedPeer, load, PEERS } from './peers.js';
+import { FLOOR, type LoadedPeer, load, PEERS } from './peers.js';
 
 /** What one acquire and release leaves behind. */
 export interface Footprint {
@@ -20,20 +20,23 @@ const OPERATIONS = 4_096;
 const WARM_UP_OPERATIONS = 40_000;
 const WARM_UP_ROUNDS = 4;
 
-/** By peer. */
-export function measureFootprints(samples: number): Promise<Record<string, Footprint>> {
+/** By peer, of all of them or of those named. */
+export function measureFootprints(
+  samples: number,
+  names: readonly string[] = PEERS.map(({ name }) => name),
+): Promise<Record<string, Footprint>> {
   return new Promise((resolve, reject) => {
-    const child = fork(__filename, [String(samples)], { execArgv: HEAP_OPTIONS });
+    const child = fork(__filename, [String(samples), ...names], { execArgv: HEAP_OPTIONS });
     child.once('message', (footprints) => resolve(footprints as Record<string, Footprint>));
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`the process that counts bytes ended with code ${code}`)));
   });
 }
 
-async function main(samples: number): Promise<void> {
+async function main(samples: number, names: readonly string[]): Promise<void> {
   const footprints: Record<string, Footprint> = {};
   let callers: Readonly<Record<string, number>> = {};
-  for (const peer of PEERS) {
+  for (const peer of PEERS.filter(({ name }) => name === FLOOR || names.includes(name))) {
     const { bytes, resources } = await measure(load(peer), samples);
     // The floor comes first: all of its resources are the awaiting caller's.
     if (Object.keys(footprints).length === 0) callers = resources;
@@ -95,5 +98,6 @@ function round(count: number): number {
 if (require.main === module) {
   // The parent's channel keeps us alive: the timers of most pools do not.
   process.on('message', () => {});
-  main(Number(process.argv[2]));
+  const [, , samples, ...names] = process.argv;
+  main(Number(samples), names);
 }
