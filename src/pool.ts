@@ -85,6 +85,15 @@ const ASK_AGAIN_MS = 50;
 /** Of the idle connections that are suspect, how many are checked at once. */
 const CHECKS_AT_ONCE = 4;
 
+/** So many of those who wait are weighed for and against what is on trial. */
+const WAITS_WEIGHED = 64;
+
+/** While nobody is served, a trial goes on for so long: somebody may wait for ever. */
+const WEIGHED_FOR_MS = 30_000;
+
+/** A fast caller who waits for so long beside an idle connection is the lanes' fault. */
+const STARVED_MS = 1_000;
+
 /** Between tries to fill up to `min` when opening fails; doubles up to the second. */
 const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
 
@@ -612,7 +621,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #learn(profile: QueryProfile, heldMs: number, outcome: Outcome): void {
     const isStatement = profile !== this.profiles.session && profile !== this.profiles.other;
-    if (isStatement && profile.runs > 0) this.rollout.recordHold(heldMs / profile.typicalMs);
+    if (isStatement && profile.runs > 0) this.rollout.recordHold(heldMs / profile.usualMs(this.#now));
     profile.learn(heldMs, outcome);
     if (isStatement && this.rollout.attended.lanes)
       this.#advised('lanes', undefined, () => this.#lanes.learn(profile, heldMs));
@@ -1363,7 +1372,9 @@ export class Pool<C> implements LeaseHome<C> {
     }
     if (this.#drain !== undefined && now >= this.#drain.deadlineAt) this.#endDrain(this.#drain, now);
     this.#grow(now);
-    this.#inUse = this.#leaseCount !== this.#leaseCountAtTick;
+    const { queuedAt = Number.NEGATIVE_INFINITY } = this.#waiters.head ?? {};
+    const isWeighed = this.rollout.onProbation && now - queuedAt < WEIGHED_FOR_MS;
+    this.#inUse = isWeighed || this.#leaseCount !== this.#leaseCountAtTick;
     this.#leaseCountAtTick = this.#leaseCount;
     this.#paceTiming(now);
     this.#arm(this.#nextDueAt(now));
@@ -1401,6 +1412,14 @@ export class Pool<C> implements LeaseHome<C> {
       this.#lanes.tick(now, this.#slots.count(SlotState.leased), this.#options.max),
     );
     if (this.#slots.count(SlotState.idle) > 0) this.#serve(now);
+    const { queuedAt = now } = this.#waiters.first('fast') ?? {};
+    if (this.#slots.count(SlotState.idle) > 0 && now - queuedAt >= STARVED_MS) this.#endStarvation(now);
+  }
+
+  /** Whoever may have any connection must not wait beside one that is idle. */
+  #endStarvation(now: number): void {
+    this.rollout.trip('lanes', 'callers waited beside an idle connection', now);
+    this.#serve(now);
   }
 
   /** Looked for after a poll only: what the event loop has not read yet is not silence. */
@@ -1424,7 +1443,9 @@ export class Pool<C> implements LeaseHome<C> {
       faults: closed.broken + closed.check,
       opened: this.#counters.opened,
     };
-    for (const change of this.rollout.tick(now, totals, stalledMs)) this.#observer?.onFlagChanged?.(change);
+    const queuedAt = this.rollout.onProbation ? this.#waiters.queuedAt(WAITS_WEIGHED) : [];
+    for (const change of this.rollout.tick(now, totals, stalledMs, queuedAt))
+      this.#observer?.onFlagChanged?.(change);
   }
 
   #endOverdue(now: number): void {

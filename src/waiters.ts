@@ -129,6 +129,16 @@ export class Waiters<C> {
     return this.#takeFromBoth(most, (ring, left) => ring.takeUnbounded(queuedBefore, left));
   }
 
+  /** When those came who wait, the first of them; `most` at most. */
+  queuedAt(most: number): number[] {
+    const times: number[] = [];
+    for (const { queuedAt } of this) {
+      if (times.length === most) break;
+      times.push(queuedAt);
+    }
+    return times;
+  }
+
   #takeFromBoth(most: number, take: (ring: Ring<C>, left: number) => Waiter<C>[]): Waiter<C>[] {
     const taken = take(this.#fast, most);
     if (this.#slow.length > 0) taken.push(...take(this.#slow, most - taken.length));

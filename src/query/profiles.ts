@@ -13,6 +13,8 @@ const MAX_TEXT_LENGTH = 8_192;
 
 /** Averages are plain ones over so many runs and exponential ones (weight 1/20) from then on. */
 const AVERAGED_RUNS = 20;
+/** What a query usually takes is looked at anew so often. */
+const USUAL_FOR_MS = 30_000;
 
 /** What is left, after a run, of the longest one's excess over it: it is halved in 35 runs. */
 const LONGEST_KEPT = 0.98;
@@ -53,6 +55,8 @@ export class QueryProfile {
   wanted = false;
   /** Whether it has been forgotten, so that whoever still has it asks again. */
   forgotten = false;
+  #usualMs = 0;
+  #usualSince = Number.NEGATIVE_INFINITY;
 
   constructor(fingerprint: string, dialect?: Dialect, classification?: Classification) {
     this.fingerprint = fingerprint;
@@ -63,6 +67,18 @@ export class QueryProfile {
   /** How long a run usually holds its connection, in milliseconds: the geometric mean. */
   get typicalMs(): number {
     return this.runs === 0 ? 0 : Math.exp(this.meanLogMs);
+  }
+
+  /**
+   * `typicalMs` as it was some time ago: what a trial compares with must not learn within a second or two from what is on
+   * trial, or both ways look alike.
+   */
+  usualMs(now: number): number {
+    if (now - this.#usualSince >= USUAL_FOR_MS) {
+      this.#usualMs = this.typicalMs;
+      this.#usualSince = now;
+    }
+    return this.#usualMs;
   }
 
   /** A hold that ended early because it failed says nothing about how long the query takes. */

@@ -34,7 +34,7 @@ export class Case {
   }
 
   add(smart: BlockMeasures, plain: BlockMeasures): void {
-    if (smart.leases === 0 && plain.leases === 0) return;
+    if (isIdle(smart) && isIdle(plain)) return;
     this.pairs += 1;
     for (const [index, { read, offset, indifferentRatio }] of GUARDRAILS.entries()) {
       const ratio = (read(smart) + offset) / (read(plain) + offset);
@@ -52,4 +52,8 @@ export class Case {
   get suspicious(): boolean {
     return this.#evidence.some(({ capital }) => capital >= 8);
   }
+}
+
+function isIdle({ leases, waitP95Ms }: BlockMeasures): boolean {
+  return leases === 0 && waitP95Ms === 0;
 }

@@ -13,6 +13,8 @@ import { Case } from './guardrails.js';
 const BLOCK_MS = 1_000;
 const BLOCK_LEASES = 8;
 const LONGEST_BLOCK_MS = 15_000;
+/** The upkeep comes round about so often. */
+const UPKEEP_MS = 100;
 /** What one arrangement left behind is not counted against the next. */
 const SETTLING_MS = 100;
 
@@ -20,6 +22,8 @@ const SETTLING_MS = 100;
 const PAIRS_OF_A_TRIAL = 14;
 /** An accepted one is still without work for one block in so much time. */
 const WATCH_EVERY_MS = 60_000;
+
+const NOBODY: readonly number[] = [];
 
 const COOL_DOWN_MS = 600_000;
 const REVERTS_UNTIL_GIVEN_UP = 3;
@@ -119,8 +123,9 @@ export class Rollout {
     );
   }
 
+  /** Of a wait that began before the block that part counts which lies in it. */
   recordWait(waitedMs: number): void {
-    if (!this.#settling) this.#block.recordWait(waitedMs);
+    if (!this.#settling) this.#block.recordWait(Math.min(waitedMs, this.#tickAt - this.#blockAt + UPKEEP_MS));
   }
 
   /** `ratio`: how long it was held over what the same query took before. */
@@ -157,8 +162,17 @@ export class Rollout {
     if (state.stage === 'trial' || state.stage === 'accepted') this.#revert(state, reason, now);
   }
 
-  /** The upkeep's part. @returns what changed since the last one. */
-  tick(now: number, totals: Totals, lateMs: number): readonly FlagChange[] {
+  /**
+   * The upkeep's part.
+   * @param queuedAt when those who wait now joined the queue: a block in which nobody is served is not a good one.
+   * @returns what changed since the last one.
+   */
+  tick(
+    now: number,
+    totals: Totals,
+    lateMs: number,
+    queuedAt: readonly number[] = NOBODY,
+  ): readonly FlagChange[] {
     const elapsedMs = now - this.#tickAt;
     this.#tickAt = now;
     for (const state of this.#states) {
@@ -172,7 +186,10 @@ export class Rollout {
       this.#block.start(totals);
     }
     this.#block.recordLag(lateMs);
-    if (this.#blockIsOver(now, totals)) this.#endBlock(now, totals);
+    if (this.#blockIsOver(now, totals, queuedAt.length > 0)) {
+      for (const at of queuedAt) this.#block.recordWait(now - Math.max(at, this.#blockAt));
+      this.#endBlock(now, totals);
+    }
     return this.#changes.splice(0);
   }
 
@@ -193,11 +210,11 @@ export class Rollout {
     return this.#states.find((state) => state.name === name)!;
   }
 
-  #blockIsOver(now: number, totals: Totals): boolean {
+  #blockIsOver(now: number, totals: Totals, someoneWaits: boolean): boolean {
     if (this.#settling) return false;
     const lastedMs = now - this.#blockAt;
     if (lastedMs >= LONGEST_BLOCK_MS) return true;
-    return lastedMs >= BLOCK_MS && this.#block.leasesSince(totals) >= BLOCK_LEASES;
+    return lastedMs >= BLOCK_MS && (someoneWaits || this.#block.leasesSince(totals) >= BLOCK_LEASES);
   }
 
   #endBlock(now: number, totals: Totals): void {

@@ -1,149 +1,245 @@
 import { expect } from 'chai';
-import {
-  createPool,
-  type FlagChange,
-  type Lease,
-  type OptimizationFlags,
-  type Pool,
-} from '../../src/index.js';
-import { everyFlag } from '../../src/rollout/flags.js';
+import { Breaker } from '../../src/breaker/breaker.js';
+import { Failover } from '../../src/health/failover.js';
+import { FAILURES } from '../../src/health/failure.js';
+import type { OptimizationFlags, OptimizationName } from '../../src/index.js';
+import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import { Lanes } from '../../src/selection/lanes.js';
 import * as packing from '../../src/selection/packing.js';
-import { VirtualRuntime } from './virtual-runtime.js';
+import { type Load, MIXED, SHORT, World } from './sabotage-world.js';
 
-/** A connection that answers one statement after the other. */
-interface Server {
-  busyUntil: number;
+/** A function or method of an adviser, while it is replaced by one that is wrong. */
+type Wrong = () => () => void;
+
+function replace<Owner extends object, Name extends keyof Owner>(
+  owner: Owner,
+  name: Name,
+  wrong: (sound: Owner[Name]) => Owner[Name],
+): Wrong {
+  return () => {
+    const sound = owner[name];
+    owner[name] = wrong(sound);
+    return () => {
+      owner[name] = sound;
+    };
+  };
 }
 
-const CALLERS = 12;
-const SERVICE_MS = 4;
-const THINK_MS = 20;
-const COST_MS = 0.05;
-/** In a mixed load one statement in ten is a report. */
-const REPORT_MS = 100;
-const REPORTS = 0.1;
+const both =
+  (...wrongs: Wrong[]): Wrong =>
+  () => {
+    const ends = wrongs.map((wrong) => wrong());
+    return () => {
+      for (const end of ends) end();
+    };
+  };
 
-/** Callers who send short statements to a pool of six, on the virtual clock. */
-class World {
-  readonly runtime: VirtualRuntime;
-  readonly pool: Pool<Server>;
-  readonly changes: (FlagChange & { readonly at: number })[] = [];
-  readonly latencies: number[] = [];
-  failures = 0;
-
-  readonly #mixed: boolean;
-
-  constructor(seed: number, flags: OptimizationFlags, mixed = false) {
-    this.#mixed = mixed;
-    this.runtime = new VirtualRuntime(seed);
-    this.pool = createPool<Server>({
-      driver: {
-        open: async () => ({ busyUntil: 0 }),
-        check: async () => {},
-        close() {},
-        canShare: () => true,
-      },
-      runtime: this.runtime,
-      options: { max: 6, checkAfterIdleMs: 0 },
-      flags: { ...everyFlag('off'), ...flags },
-      observer: { onFlagChanged: (change) => this.changes.push({ ...change, at: this.runtime.now() }) },
-    });
-    for (let caller = 0; caller < CALLERS; caller += 1) this.#call();
-  }
-
-  #call(): void {
-    this.runtime.schedule(THINK_MS * 2 * this.runtime.random(), () => {
-      const begun = this.runtime.now();
-      const shared = this.pool.rollout.acting.pipelining ? this.pool.tryShare(COST_MS) : undefined;
-      const isReport = this.#mixed && this.runtime.random() < REPORTS;
-      const hint = this.#mixed ? { queryType: isReport ? 'report' : 'read' } : undefined;
-      const serviceMs = isReport ? REPORT_MS : SERVICE_MS;
-      const lease = shared ?? this.pool.tryAcquire(hint);
-      if (lease !== undefined) this.#serve(lease, begun, serviceMs);
-      else
-        this.pool.acquire(hint).then(
-          (later) => this.#serve(later, begun, serviceMs),
-          () => {
-            this.failures += 1;
-            this.#call();
-          },
-        );
-    });
-  }
-
-  #serve(lease: Lease<Server>, begun: number, serviceMs: number): void {
-    const server = lease.connection;
-    const now = this.runtime.now();
-    server.busyUntil = Math.max(now, server.busyUntil) + serviceMs * (0.5 + this.runtime.random());
-    this.runtime.schedule(server.busyUntil - now, () => {
-      lease.release();
-      this.latencies.push(this.runtime.now() - begun);
-      this.#call();
-    });
-  }
-
-  async run(seconds: number): Promise<this> {
-    await this.runtime.advance(seconds * 1_000);
-    return this;
-  }
-
-  p95(): number {
-    const sorted = this.latencies.slice().sort((one, other) => one - other);
-    return sorted[Math.floor(sorted.length * 0.95)]!;
-  }
-}
-
-/** Replaces a function of an adviser for the time of `run`. */
-async function sabotaged<T>(pack: typeof packing.pack, run: () => Promise<T>): Promise<T> {
-  const adviser = packing as { pack: typeof packing.pack };
-  const { pack: sound } = adviser;
-  adviser.pack = pack;
+async function sabotaged<T>(wrong: Wrong, run: () => Promise<T>): Promise<T> {
+  const end = wrong();
   try {
     return await run();
   } finally {
-    adviser.pack = sound;
+    end();
   }
 }
+
+const failures = FAILURES as { -readonly [Pattern in keyof typeof FAILURES]: (typeof FAILURES)[Pattern] };
+const packings = packing as { pack: typeof packing.pack; spread: typeof packing.spread };
 
 /** Puts everything onto the connection that has most to do. */
 const fullest: typeof packing.pack = (shared) =>
   shared.filter(({ holders, depth }) => holders < depth).sort((one, other) => other.holders - one.holders)[0];
 
+/** Throws at every thousandth question. */
+function throwing<F extends (...given: never[]) => unknown>(sound: F): F {
+  let calls = 0;
+  return function sometimes(this: unknown, ...given: never[]) {
+    calls += 1;
+    if (calls % 1_000 === 0) throw new TypeError('sabotage');
+    return sound.apply(this, given);
+  } as F;
+}
+
+/** One optimisation that is wrong in one way. A new optimisation adds its rows. */
+interface Sabotage {
+  readonly optimization: OptimizationName;
+  readonly because: string;
+  readonly load: Load;
+  readonly wrong: Wrong;
+  /** What else must be on for it to do its harm. */
+  readonly beside?: OptimizationFlags;
+  readonly reason: RegExp;
+}
+
+const FAILING: Load = { ...SHORT, errors: { share: 0.02, code: '25006' }, openMs: 5 };
+const CHURNING: Load = { ...SHORT, callers: 16, maxUses: 20, openMs: 5 };
+
+const SABOTAGES: readonly Sabotage[] = [
+  {
+    optimization: 'pipelining',
+    because: 'it picks the worst connection',
+    load: SHORT,
+    wrong: replace(packings, 'pack', () => fullest),
+    reason: /was worse with it/,
+  },
+  {
+    optimization: 'pipelining',
+    because: 'it packs ten times too deep',
+    load: { ...SHORT, sharedCostMs: 0.5, serviceMs: 4 },
+    wrong: replace(
+      packings,
+      'pack',
+      () => (shared, costMs) => shared.find(({ loadMs }) => loadMs + costMs <= 10),
+    ),
+    reason: /was worse with it/,
+  },
+  {
+    optimization: 'pipelining',
+    because: 'it throws one time in a thousand',
+    load: SHORT,
+    wrong: replace(packings, 'pack', throwing),
+    reason: /it threw a TypeError/,
+  },
+  {
+    optimization: 'lanes',
+    because: 'they call everything slow, and reserve all connections but one',
+    load: MIXED,
+    wrong: both(
+      replace(Lanes.prototype, 'laneOf', () => () => 'slow'),
+      replace(
+        Lanes.prototype,
+        'tick',
+        (sound) =>
+          function tick(this: Lanes, now, leased, max) {
+            sound.call(this, now, leased, max);
+            this.mixed = true;
+            this.reserve = max - 1;
+          },
+      ),
+    ),
+    reason: /was worse with it/,
+  },
+  {
+    optimization: 'lanes',
+    because: 'they leak a place in the slow lane with every lease',
+    load: MIXED,
+    wrong: replace(Lanes.prototype, 'slowEnded', () => () => {}),
+    reason: /was worse with it/,
+  },
+  {
+    optimization: 'lanes',
+    because: 'they let nobody in',
+    load: MIXED,
+    wrong: both(
+      replace(Lanes.prototype, 'next', () => () => undefined),
+      replace(Lanes.prototype, 'admits', () => () => false),
+      replace(
+        Lanes.prototype,
+        'tick',
+        (sound) =>
+          function tick(this: Lanes, now, leased, max) {
+            sound.call(this, now, leased, max);
+            this.mixed = true;
+          },
+      ),
+    ),
+    reason: /callers waited beside an idle connection/,
+  },
+  {
+    optimization: 'lanes',
+    because: 'they throw one time in a thousand',
+    load: MIXED,
+    wrong: replace(Lanes.prototype, 'laneOf', throwing),
+    reason: /it threw a TypeError/,
+  },
+  {
+    optimization: 'autoPrepare',
+    because: 'it prepares what then takes half as long again',
+    load: { ...SHORT, preparedTakes: 1.5 },
+    wrong: () => () => {},
+    reason: /was worse with it/,
+  },
+  {
+    optimization: 'errorClassify',
+    because: 'it takes every error for a failover',
+    load: { ...FAILING, errors: { share: 0.02, code: '23505' } },
+    wrong: both(
+      replace(failures, 'statement_error', () => FAILURES.read_only),
+      replace(Failover.prototype, 'refused', () => () => true),
+    ),
+    beside: { failoverPurge: 'on' },
+    reason: /was worse with it/,
+  },
+  {
+    optimization: 'failoverPurge',
+    because: 'it takes every refused write for a failover',
+    load: FAILING,
+    wrong: replace(Failover.prototype, 'refused', () => () => true),
+    beside: { errorClassify: 'on' },
+    reason: /was worse with it/,
+  },
+  {
+    optimization: 'breaker',
+    because: 'it lets one connection open a second',
+    load: CHURNING,
+    wrong: replace(Breaker.prototype, 'room', () => (now) => (now % 1_000 < 10 ? 1 : 0)),
+    beside: { errorClassify: 'on' },
+    reason: /was worse with it/,
+  },
+];
+
+const RUN_SECONDS = 400;
+const plainRuns = new Map<string, Promise<World>>();
+
+/** The same traffic without the optimisation. */
+function runPlain(load: Load, beside: OptimizationFlags): Promise<World> {
+  const key = JSON.stringify([load, beside]);
+  const run = plainRuns.get(key) ?? new World(1, beside, load).run(RUN_SECONDS);
+  plainRuns.set(key, run);
+  return run;
+}
+
 describe('an optimisation that is wrong', function () {
   this.timeout(180_000);
 
-  it('because it picks the worst connection is taken back within 30 seconds, at little damage', async () => {
-    for (let seed = 1; seed <= 3; seed += 1) {
-      const world = await sabotaged(fullest, () => new World(seed, { pipelining: 'auto' }).run(900));
+  for (const { optimization, because, load, wrong, beside = {}, reason } of SABOTAGES) {
+    it(`${optimization}, because ${because}, is taken back in time and at little damage`, async () => {
+      const world = await sabotaged(wrong, () =>
+        new World(1, { ...beside, [optimization]: 'auto' }, load).run(RUN_SECONDS),
+      );
       const [revert] = world.changes;
-      expect(revert, `seed ${seed}`).include({ name: 'pipelining', to: 'reverted' });
-      expect(revert!.at, `seed ${seed}`).at.most(30_000);
-      expect(revert!.reason).contain('was worse with it');
-      const plain = await new World(seed, {}).run(900);
-      expect(world.p95() / plain.p95(), `damage, seed ${seed}`).below(1.1);
+      const plain = await runPlain(load, beside);
+      expect(revert).include({ name: optimization, to: 'reverted' });
+      expect(revert!.reason).match(reason);
+      expect(revert!.at).at.most(30_000);
+      expect(world.p95() / plain.p95(), 'damage').below(1.1);
       expect(world.failures).equal(0);
-    }
+      expect(world.pool.stats().leased, 'leases that nobody gives back').at.most(6);
+    });
+  }
+
+  it('has a row for each optimisation that can be told right from wrong by what callers see', () => {
+    // The watchdog asks the server before it acts: wrong, it asks in vain (test/unit/health/stall.test.ts).
+    const untold: readonly OptimizationName[] = ['stallWatchdog'];
+    const rows = new Set(SABOTAGES.map(({ optimization }) => optimization));
+    expect(BUILT_OPTIMIZATIONS.filter((name) => !rows.has(name))).have.members(untold);
   });
 
-  it('because it throws one time in a thousand is taken back at once, and nobody notices', async () => {
-    let calls = 0;
-    const throwing: typeof packing.pack = (shared, costMs, now) => {
-      calls += 1;
-      if (calls % 1_000 === 0) throw new TypeError('sabotage');
-      return shared.find(({ loadMs }) => loadMs + costMs <= 1) ?? (now < 0 ? shared[0] : undefined);
-    };
-    const world = await sabotaged(throwing, () => new World(1, { pipelining: 'auto' }).run(60));
-    const reverts = world.changes.filter(({ to }) => to === 'reverted');
-    expect(reverts).have.length(1);
-    expect(reverts[0]).include({ name: 'pipelining', reason: 'it threw a TypeError' });
-    expect(world.failures).equal(0);
-    expect(world.pool.stats().waiting).equal(0);
+  it('is not what an optimisation is called that makes no difference', async () => {
+    const reverts: string[] = [];
+    for (let seed = 1; seed <= 20; seed += 1) {
+      const world = await new World(seed, { autoPrepare: 'auto' }, seed % 2 ? SHORT : MIXED).run(120);
+      for (const { to, reason } of world.changes) if (to !== 'accepted') reverts.push(reason);
+    }
+    expect(reverts).deep.equal([]);
   });
 
   it('in shadow, or off, does nothing', async () => {
     for (const setting of ['off', 'shadow'] as const) {
-      const world = await sabotaged(fullest, () => new World(1, { pipelining: setting }).run(20));
+      const world = await sabotaged(
+        replace(packings, 'pack', () => fullest),
+        () => new World(1, { pipelining: setting }).run(20),
+      );
       expect(world.pool.counters.shared).equal(0);
     }
   });
@@ -152,7 +248,7 @@ describe('an optimisation that is wrong', function () {
     for (const setting of ['on', 'auto'] as const) {
       it(`because ${method} of the lanes throws, while they are ${setting}, costs no caller an answer`, async () => {
         const sound = Lanes.prototype[method];
-        const world = await new World(1, { lanes: setting }, true).run(20);
+        const world = await new World(1, { lanes: setting }, MIXED).run(20);
         const answeredBefore = world.latencies.length;
         Lanes.prototype[method] = () => {
           throw new TypeError('sabotage');
