@@ -576,6 +576,20 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
         expect(counts(pool)).to.equal('0/0/0');
       });
 
+      it(`a client whose constructor throws ${isOurs ? 'fails its caller' : 'throws out of connect'}`, async () => {
+        class Unfit extends pg.Client {
+          constructor(config?: object) {
+            super(config);
+            throw new Error('unfit');
+          }
+        }
+        const pool = newPool({ Client: Unfit });
+        const connecting = () => pool.connect();
+        if (isOurs) expect((await failure(connecting())).message).to.equal('unfit');
+        else expect(connecting).to.throw('unfit');
+        expect(counts(pool)).to.equal('0/0/0');
+      });
+
       it('24. 28. a new client counts in the same tick, and its caller does not wait', async () => {
         const pool = newPool();
         const connecting = [pool.connect(), pool.connect(), pool.connect()];
