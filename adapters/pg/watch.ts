@@ -69,6 +69,9 @@ export class PgWatch {
           else this.#watched.served(waiter, client);
         }),
       );
+    } catch (error) {
+      this.#watched.failed(waiter, error, 'openErrors');
+      throw error;
     } finally {
       this.#asking = undefined;
     }
@@ -123,11 +126,14 @@ export class PgWatch {
     for (const end of this.#endings.splice(0)) end();
   }
 
-  /** As stock's own promises: of the pool's class, with the stack of whoever asked. */
+  /** As stock's own promises: of the pool's class, with the stack of whoever asked; what is thrown at once is thrown. */
   #promised<T>(run: (done: (error: unknown, told?: T) => void) => unknown): Promise<T> {
-    return new this.#pool.Promise<T>((resolve, reject) => {
-      run((error, told) => (error ? reject(error) : resolve(told as T)));
+    let settle!: (error: unknown, told?: T) => void;
+    const promise = new this.#pool.Promise<T>((resolve, reject) => {
+      settle = (error, told) => (error ? reject(error) : resolve(told as T));
     }).catch(rethrowWithCallersStack);
+    run(settle);
+    return promise;
   }
 
   #heard(name: unknown, told: unknown[]): void {

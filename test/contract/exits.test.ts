@@ -246,7 +246,7 @@ async function wayTo(target: { host: string; port: number }): Promise<{ port: nu
   };
 }
 
-for (const flavour of ['stock', 'enhanced', 'strict'] as const) {
+for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
   describe(`when a process ends, ${flavour}`, function () {
     this.timeout(60_000);
 
