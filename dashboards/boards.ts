@@ -265,6 +265,35 @@ const health: Board = {
       ],
     },
     {
+      title: 'Circuit',
+      panels: [
+        {
+          title: 'Pools by trust in their server',
+          description:
+            'Anything but closed: the server refuses, loses or does not open connections. The log events say why.',
+          unit: 'short',
+          form: 'stacked',
+          lines: [
+            line(
+              '{{enhanced_pool_circuit_state}}',
+              `sum by (enhanced_pool_circuit_state) (${series('enhanced_pool.circuit.status')})`,
+            ),
+          ],
+        },
+        {
+          title: 'Changes of trust',
+          description: 'What it came to. Back and forth without end: a server that is up but not well.',
+          unit: 'short',
+          lines: [
+            line(
+              '{{enhanced_pool_circuit_state}}',
+              `sum by (enhanced_pool_circuit_state) (increase(${series('enhanced_pool.circuit.transitions', '_total')}[$__range]))`,
+            ),
+          ],
+        },
+      ],
+    },
+    {
       title: 'Errors',
       panels: [
         {

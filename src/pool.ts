@@ -180,7 +180,10 @@ export class Pool<C> implements LeaseHome<C> {
     this.#serverLimit = new ServerLimit(() => runtime.random());
     this.#breaker = new Breaker(
       () => runtime.random(),
-      (change) => this.#observer?.onCircuitChanged?.(change),
+      (change) => {
+        this.#counters.circuit[change.to] += 1;
+        this.#observer?.onCircuitChanged?.(change);
+      },
     );
     this.#grow(this.#now);
   }

@@ -62,6 +62,8 @@ export interface PoolCounters {
   /** Connections that were cut because nothing came on them, while another was answered. */
   severed: number;
   leaksSuspected: number;
+  /** How often the pool's trust in its server came to stand there. */
+  readonly circuit: Record<CircuitState, number>;
   readonly closed: Record<CloseReason, number>;
 }
 
@@ -89,6 +91,7 @@ export function newCounters(): PoolCounters {
     resets: 0,
     severed: 0,
     leaksSuspected: 0,
+    circuit: { closed: 0, degraded: 0, open: 0, half_open: 0, recovering: 0 },
     closed: { idle: 0, lifetime: 0, uses: 0, broken: 0, check: 0, dirty: 0, shrink: 0, evicted: 0, drain: 0 },
   };
 }

@@ -1,11 +1,19 @@
-import type { CloseReason, FlagChange, Lease, Observer, Slot, Waiter } from '../../src/index.js';
+import type {
+  CircuitChange,
+  CloseReason,
+  FlagChange,
+  Lease,
+  Observer,
+  Slot,
+  Waiter,
+} from '../../src/index.js';
 import { errorType } from '../telemetry/attributes.js';
 import { whyServed } from '../telemetry/spans.js';
 
 /** One thing that a pool did, in words. */
 export interface ToldDecision {
   readonly at: number;
-  readonly kind: 'served' | 'failed' | 'opened' | 'closed' | 'resized' | 'leak' | 'flag';
+  readonly kind: 'served' | 'failed' | 'opened' | 'closed' | 'resized' | 'leak' | 'flag' | 'circuit';
   readonly words: string;
 }
 
@@ -58,6 +66,8 @@ export class DecisionLog {
         tell('leak', `connection ${slot.id} has been held for ${Math.round(heldMs)} ms`),
       onSevered: (slot: Slot<unknown>, silentMs: number) =>
         tell('closed', `connection ${slot.id} cut: nothing came on it for ${Math.round(silentMs)} ms`),
+      onCircuitChanged: ({ from, to, reason }: CircuitChange) =>
+        tell('circuit', `circuit: ${from} → ${to}, because ${reason}`),
       onFlagChanged: ({ name, from, to, reason }: FlagChange) =>
         tell('flag', `${name}: ${from} → ${to}, because ${reason}`),
     };

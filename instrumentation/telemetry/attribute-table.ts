@@ -17,6 +17,8 @@ import {
 export const ATTR_ACQUIRE_OUTCOME = 'enhanced_pool.acquire.outcome';
 export const ATTR_WAITED_MS = 'enhanced_pool.acquire.waited_ms';
 export const ATTR_QUEUE_POSITION = 'enhanced_pool.acquire.queue_position';
+export const ATTR_CIRCUIT_FROM = 'enhanced_pool.circuit.from_state';
+export const ATTR_CIRCUIT_STATE = 'enhanced_pool.circuit.state';
 export const ATTR_CLOSE_REASON = 'enhanced_pool.connection.close_reason';
 export const ATTR_CONNECTION_ID = 'enhanced_pool.connection.id';
 export const ATTR_HELD_MS = 'enhanced_pool.lease.held_ms';
@@ -44,6 +46,8 @@ export interface AttributeRow {
 
 const STAGES: readonly FlagStage[] = ['off', 'shadow', 'on', 'trial', 'accepted', 'reverted', 'given_up'];
 
+const CIRCUIT_STATES = Object.keys(newCounters().circuit);
+
 /** Every attribute that any of our signals carries, but for those that applications add themselves. */
 export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   [ATTR_POOL_NAME]: { type: 'string', meaning: 'the name of the pool' },
@@ -65,6 +69,8 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
     meaning: 'the caller’s place in the queue when it joined; 1 is the head',
   },
   [ATTR_CLOSE_REASON]: { values: Object.keys(newCounters().closed), meaning: 'why a connection was closed' },
+  [ATTR_CIRCUIT_STATE]: { values: CIRCUIT_STATES, meaning: 'how far the pool trusts its server' },
+  [ATTR_CIRCUIT_FROM]: { values: CIRCUIT_STATES, meaning: 'how far it did before' },
   [ATTR_CONNECTION_ID]: { type: 'int', meaning: 'a number of the connection, its own within the pool' },
   [ATTR_HELD_MS]: { type: 'double', meaning: 'how long a lease had been held' },
   [ATTR_DECISION_CHOSEN]: {

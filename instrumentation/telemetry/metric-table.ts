@@ -6,6 +6,7 @@ import {
   ATTR_ACQUIRE_OUTCOME,
   ATTR_CHECK_KIND,
   ATTR_CHECK_OUTCOME,
+  ATTR_CIRCUIT_STATE,
   ATTR_CLOSE_REASON,
   ATTR_MODE,
   ATTR_OPTIMIZATION,
@@ -162,6 +163,15 @@ const GAUGES: readonly GaugeRow[] = [
     stats.limit === 0 ? 0 : (stats.leased + stats.checking) / stats.limit,
   ),
   upDown(
+    'enhanced_pool.circuit.status',
+    '1',
+    'how far the pool trusts its server: 1 for the state it is in',
+    ATTRIBUTES[ATTR_CIRCUIT_STATE]!.values!.map((state) => ({
+      apart: { [ATTR_CIRCUIT_STATE]: state },
+      read: ({ stats, mode }: Snapshot) => (mode === 'enhance' && stats.circuit === state ? 1 : undefined),
+    })),
+  ),
+  upDown(
     'enhanced_pool.mode.status',
     '1',
     'how the pool runs: 1 for the mode it is in',
@@ -228,11 +238,29 @@ const COUNTS: readonly CountRow[] = [
     'connections closed',
     byEach(ATTR_CLOSE_REASON, (reason) => (counters) => counters.closed[reason as keyof Counters['closed']]),
   ),
-  counter(
+  always(
     'enhanced_pool.connection.severed',
     '{connection}',
     'connections cut because nothing came on them any more',
     (counters) => counters.severed,
+  ),
+  counter(
+    'enhanced_pool.circuit.transitions',
+    '{transition}',
+    'changes of that trust, by what it came to',
+    byEach(ATTR_CIRCUIT_STATE, (state) => (counters) => counters.circuit[state as keyof Counters['circuit']]),
+  ),
+  always(
+    'enhanced_pool.lanes.overtakings',
+    '{acquire}',
+    'acquires served before somebody who had waited longer, whose query is slower',
+    (counters) => counters.overtakings,
+  ),
+  always(
+    'enhanced_pool.lanes.held_back',
+    '{acquire}',
+    'slow queries that waited beside an idle connection, which was kept for fast ones',
+    (counters) => counters.heldBack,
   ),
   counter(
     'enhanced_pool.lease.released',

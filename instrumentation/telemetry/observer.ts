@@ -1,10 +1,12 @@
 import { type Attributes, context, type Link, type Span, type SpanContext } from '@opentelemetry/api';
-import type { FlagChange, Lease, Observer, Slot, Waiter } from '../../src/index.js';
+import type { CircuitChange, FlagChange, Lease, Observer, Slot, Waiter } from '../../src/index.js';
 import { PoolError } from '../../src/index.js';
 import type { FollowedPool, PoolSeries } from '../registry.js';
 import {
   ATTR_CHECK_KIND,
   ATTR_CHECK_OUTCOME,
+  ATTR_CIRCUIT_FROM,
+  ATTR_CIRCUIT_STATE,
   ATTR_CONNECTION_ID,
   ATTR_DECISION_REASON,
   ATTR_HELD_MS,
@@ -22,7 +24,7 @@ import { tellEvent } from './events.js';
 import type { Apart } from './metric-table.js';
 import type { QueryFollower, QueryNote } from './queries.js';
 import { ATTR_ERROR_TYPE } from './semconv.js';
-import { type EventRow, FLAG_EVENT, LEAK_EVENT, RESIZED_EVENT } from './signal-table.js';
+import { CIRCUIT_EVENT, type EventRow, FLAG_EVENT, LEAK_EVENT, RESIZED_EVENT } from './signal-table.js';
 import type { Signals } from './signals.js';
 import {
   type AcquireNote,
@@ -188,6 +190,14 @@ export class PoolObserver implements Observer<unknown> {
       [ATTR_OPTIMIZATION]: name,
       [ATTR_OPTIMIZATION_FROM]: from,
       [ATTR_OPTIMIZATION_STAGE]: to,
+      [ATTR_DECISION_REASON]: reason,
+    });
+  }
+
+  onCircuitChanged({ from, to, reason }: CircuitChange): void {
+    this.#tellEvent(CIRCUIT_EVENT, {
+      [ATTR_CIRCUIT_FROM]: from,
+      [ATTR_CIRCUIT_STATE]: to,
       [ATTR_DECISION_REASON]: reason,
     });
   }

@@ -1,4 +1,6 @@
 import {
+  ATTR_CIRCUIT_FROM,
+  ATTR_CIRCUIT_STATE,
   ATTR_CONNECTION_ID,
   ATTR_DECISION_CHOSEN,
   ATTR_DECISION_REASON,
@@ -99,4 +101,11 @@ export const FLAG_EVENT: EventRow = {
   attributes: [ATTR_OPTIMIZATION, ATTR_OPTIMIZATION_FROM, ATTR_OPTIMIZATION_STAGE, ATTR_DECISION_REASON],
 };
 
-export const EVENTS: readonly EventRow[] = [RESIZED_EVENT, LEAK_EVENT, FLAG_EVENT];
+export const CIRCUIT_EVENT: EventRow = {
+  name: 'enhanced_pool.circuit.changed',
+  severity: 'WARN',
+  when: 'the pool’s trust in its server changed',
+  attributes: [ATTR_CIRCUIT_FROM, ATTR_CIRCUIT_STATE, ATTR_DECISION_REASON],
+};
+
+export const EVENTS: readonly EventRow[] = [RESIZED_EVENT, LEAK_EVENT, FLAG_EVENT, CIRCUIT_EVENT];

@@ -52,4 +52,10 @@ export async function liveThrough({ engine, driver, setup }: FakePool): Promise<
       },
     );
   }
+  // Two connections lost at once.
+  const lost = [await engine.acquire(), await engine.acquire()];
+  for (const lease of lost) {
+    engine.heed(Object.assign(new Error('no'), { code: 'ECONNRESET' }), lease.connection);
+    lease.release('broken');
+  }
 }
