@@ -26,6 +26,7 @@ export {
 export { fingerprint } from './query/fingerprint.js';
 export { PreparedStatements } from './query/preparation.js';
 export { type Lane, QueryProfile, QueryProfiles } from './query/profiles.js';
+export { Recent } from './query/recent.js';
 export { type Statement, type StatementCounters, Statements } from './query/statements.js';
 export type { FlagSetting, Flags, OptimizationFlags, OptimizationName } from './rollout/flags.js';
 export type { FlagChange, FlagReport, FlagStage, Rollout } from './rollout/rollout.js';

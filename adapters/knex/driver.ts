@@ -1,4 +1,7 @@
 import { type Driver, type Lease, PoolError } from '../../src/index.js';
+import { PipelinedClient } from '../pg/pipelined.js';
+import type { PgClient } from '../pg/shapes.js';
+import type { PgStatement } from '../pg/statements.js';
 import type { Sessions } from '../sessions.js';
 import { sessionsOf } from './sessions.js';
 import type {
@@ -23,10 +26,13 @@ export class PooledConnection {
   failure: unknown = undefined;
   /** It arrived after its deadline, when its creation had been reported as failed: it goes without a word. */
   readonly late: boolean;
+  /** Undefined where statements cannot share it. */
+  readonly pipelined: PipelinedClient | undefined;
 
-  constructor(connection: KnexConnection, late: boolean) {
+  constructor(connection: KnexConnection, late: boolean, pipelines: boolean) {
     this.connection = connection;
     this.late = late;
+    this.pipelined = pipelines ? new PipelinedClient(connection as PgClient) : undefined;
   }
 }
 
@@ -41,6 +47,7 @@ export interface DriverListener {
   tell(event: TarnEvent, ...told: unknown[]): void;
   onCreateFailed(error: unknown): void;
   onClosing(connection: KnexConnection): void;
+  sendElsewhere(statement: PgStatement): void;
 }
 
 /** How the engine opens, checks and closes the connections of one knex pool: by the functions that knex gave it. */
@@ -55,6 +62,7 @@ export class KnexDriver implements Driver<PooledConnection> {
   readonly #transactions: Transactions | undefined;
   /** Undefined where the driver does not tell of its sessions. */
   readonly #sessions: Sessions<KnexConnection> | undefined;
+  readonly #pipelines: boolean;
   /** Whether only the pool's own, asynchronous `validate` can judge a connection. */
   #validatesAsync: boolean;
   readonly pendingCreates = new Set<PendingCreate>();
@@ -75,6 +83,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     this.#stockValidate = pool.validate;
     this.#transactions = rollsBack ? transactionsOf(client.driverName) : undefined;
     this.#sessions = sessionsOf(client.driverName);
+    this.#pipelines = pipelines(client);
     this.#listener = listener;
     this.#timeoutErrorClass = timeoutErrorClass;
   }
@@ -102,7 +111,7 @@ export class KnexDriver implements Driver<PooledConnection> {
   }
 
   #arrive(create: PendingCreate, id: number, connection: KnexConnection): PooledConnection {
-    const pooled = new PooledConnection(connection, !this.pendingCreates.delete(create));
+    const pooled = new PooledConnection(connection, !this.pendingCreates.delete(create), this.#pipelines);
     if (pooled.late) return pooled;
     this.#pooled.set(connection, pooled);
     this.arrived = pooled;
@@ -180,6 +189,14 @@ export class KnexDriver implements Driver<PooledConnection> {
     this.#sessions?.sever(connection, error);
   }
 
+  canShare({ connection, pipelined }: PooledConnection): boolean {
+    return pipelined?.canShare === true && !connection.__knex__disposed && !this.mustCheck();
+  }
+
+  onSilent({ pipelined }: PooledConnection): void {
+    for (const statement of pipelined?.behind ?? []) this.#listener.sendElsewhere(statement);
+  }
+
   isDirty({ connection, forStatement }: PooledConnection): boolean {
     if (this.#transactions === undefined || forStatement || connection.__knex__disposed) return false;
     return this.#transactions.isOpen(connection);
@@ -205,6 +222,11 @@ export class KnexDriver implements Driver<PooledConnection> {
       'warn',
     );
   }
+}
+
+/** Whether statements may share the connections of a client: knex's own PostgreSQL dialect, unless the application pipelines itself. */
+export function pipelines({ driverName, connectionSettings }: KnexClient): boolean {
+  return driverName === 'pg' && !connectionSettings?.pipeline;
 }
 
 function callbackOrPromise(create: TarnPool['creator']): Promise<KnexConnection> {

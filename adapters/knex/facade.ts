@@ -1,4 +1,11 @@
-import { createPool, type Lease, type Pool, PoolError, type PoolOptions } from '../../src/index.js';
+import {
+  createPool,
+  type Lease,
+  type Pool,
+  PoolError,
+  type PoolOptions,
+  SharedLease,
+} from '../../src/index.js';
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
 import {
@@ -12,9 +19,10 @@ import {
   type PoolSetup,
 } from '../host.js';
 import { wholeOr } from '../native-options.js';
+import type { PgStatement } from '../pg/statements.js';
 import { currentHint } from '../query-hint.js';
 import { Acquisition, ServedElsewhere } from './acquisition.js';
-import { type DriverListener, KnexDriver, type PooledConnection } from './driver.js';
+import { type DriverListener, KnexDriver, type PooledConnection, pipelines } from './driver.js';
 import type {
   KnexClient,
   KnexConnection,
@@ -24,6 +32,7 @@ import type {
   TarnPool,
   TarnPoolClass,
 } from './shapes.js';
+import { type KnexStatementHome, KnexStatements, type Ride } from './statements.js';
 import { timeoutErrorClassOf, UNKNOWN_REASON } from './timeout-error.js';
 import { KnexWatch } from './watch.js';
 
@@ -37,10 +46,15 @@ export interface KnexPoolOrigin {
 type ConnectionLease = Lease<PooledConnection>;
 
 /** What knex and the application see of a tarn pool that runs on the engine: its calls, events, counts and errors. */
-export class KnexFacade implements DriverListener, PoolControl {
+export class KnexFacade implements DriverListener, PoolControl, KnexStatementHome {
   readonly engine: Pool<PooledConnection>;
   /** While a builder asks for the connection of its one statement. */
   forStatement = false;
+  /** While a builder asks whose statement may share a connection. */
+  ride: Ride | undefined = undefined;
+  returning: Ride | undefined = undefined;
+  /** Undefined where no statement can share a connection. */
+  readonly statements: KnexStatements | undefined;
   readonly #pool: TarnPool;
   readonly #origin: KnexPoolOrigin;
   readonly #info: PoolInfo;
@@ -82,6 +96,9 @@ export class KnexFacade implements DriverListener, PoolControl {
       options: options.keepMin === true ? { ...options, min: 0 } : options,
       ...commonParts(setup, this),
     });
+    this.statements = pipelines(origin.client)
+      ? new KnexStatements(this.engine, origin.client, this)
+      : undefined;
     this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
     this.#stopListening = this.#listen(origin.client);
@@ -94,15 +111,20 @@ export class KnexFacade implements DriverListener, PoolControl {
   acquire(): PendingOperation {
     const id = this.#pool.eventId++;
     if (this.#hears('acquireRequest')) this.tell('acquireRequest', id);
-    const { forStatement } = this;
-    const hint = currentHint();
-    const lease = this.engine.tryAcquire(hint);
-    if (lease === undefined) return this.#queue(id, forStatement);
-    return new Acquisition(Promise.resolve(this.#hand(id, lease, forStatement)), this.engine);
+    const { forStatement, ride } = this;
+    const lease = this.#shareFor(ride) ?? this.engine.tryAcquire(currentHint());
+    if (lease === undefined) return this.#queue(id, forStatement, ride);
+    return new Acquisition(Promise.resolve(this.#hand(id, lease, forStatement, ride)), this.engine);
+  }
+
+  #shareFor(ride: Ride | undefined): ConnectionLease | undefined {
+    return ride?.costMs === undefined ? undefined : this.engine.tryShare(ride.costMs);
   }
 
   release(connection: KnexConnection): boolean {
     if (this.#hears('release')) this.tell('release', connection);
+    const { returning } = this;
+    if (returning?.isShared === true) return this.#giveUpRide(returning);
     const lease = this.#driver.of(connection)?.lease;
     if (lease === undefined) return false;
     const { failure } = lease.connection;
@@ -134,12 +156,36 @@ export class KnexFacade implements DriverListener, PoolControl {
     return undefined;
   }
 
+  /** One that was sent gives its place back when it is answered; this one may never have come to that. */
+  #giveUpRide(ride: Ride): boolean {
+    ride.leave()?.release('ok');
+    return true;
+  }
+
+  of(connection: KnexConnection): PooledConnection | undefined {
+    return this.#driver.of(connection);
+  }
+
+  get isEnding(): boolean {
+    return this.#pool.destroyed;
+  }
+
+  giveBackShared(lease: SharedLease<PooledConnection>, error: unknown, ended: boolean): void {
+    const pooled = lease.connection;
+    if (error) this.engine.heed(error, pooled);
+    lease.release(ended || pooled.connection.__knex__disposed ? 'broken' : error ? 'failed' : 'ok');
+  }
+
+  sendElsewhere(statement: PgStatement): void {
+    this.statements?.sendElsewhere(statement);
+  }
+
   /** Whether a connection that comes back for the next in the queue must not be handed on. */
   #isRefused(lease: ConnectionLease): boolean {
     return !lease.released && this.engine.waiting > 0 && this.#driver.isBroken(lease.connection);
   }
 
-  #queue(id: number, forStatement: boolean): Acquisition {
+  #queue(id: number, forStatement: boolean, ride: Ride | undefined): Acquisition {
     let settle!: (outcome: KnexConnection | Promise<KnexConnection>) => void;
     const promise = new Promise<KnexConnection>((resolve) => {
       settle = resolve;
@@ -148,7 +194,7 @@ export class KnexFacade implements DriverListener, PoolControl {
     this.#waiting.add(acquisition);
     const serve = (lease: ConnectionLease) => {
       this.#waiting.delete(acquisition);
-      settle(this.#hand(id, lease, forStatement));
+      settle(this.#hand(id, lease, forStatement, ride));
     };
     const fail = (error: unknown) => {
       const elsewhere = isHandedBack(error) || error instanceof ServedElsewhere;
@@ -158,7 +204,7 @@ export class KnexFacade implements DriverListener, PoolControl {
     };
     // Only listeners run on the stack of whoever serves; the caller's own continuation hangs on the promise.
     const bind = this.#hearsOutcome() ? inCallersContext : <F>(callback: F) => callback;
-    acquisition.waiter = this.engine.request(bind(serve), bind(fail), currentHint());
+    acquisition.waiter = this.engine.request(bind(serve), bind(fail), currentHint(), ride?.costMs);
     if (!this.#keepsMin) this.#keepMin();
     return acquisition;
   }
@@ -175,10 +221,21 @@ export class KnexFacade implements DriverListener, PoolControl {
     if (this.engine.options.min !== this.#min) this.engine.resize({ min: this.#min });
   }
 
-  #hand(id: number, lease: ConnectionLease, forStatement: boolean): KnexConnection | Promise<KnexConnection> {
+  #hand(
+    id: number,
+    lease: ConnectionLease,
+    forStatement: boolean,
+    ride: Ride | undefined,
+  ): KnexConnection | Promise<KnexConnection> {
     const pooled = lease.connection;
-    pooled.lease = lease;
-    pooled.forStatement = forStatement;
+    if (lease instanceof SharedLease) {
+      ride!.isShared = true;
+      ride!.lease = lease;
+    } else {
+      pooled.lease = lease;
+      pooled.forStatement = forStatement;
+      if (pooled.pipelined?.client.pipeline === true) pooled.pipelined.endPipelining();
+    }
     if (!this.#reaping) this.#startReaping();
     return this.#hears('acquireSuccess') ? this.#tellAcquired(id, pooled.connection) : pooled.connection;
   }

@@ -104,6 +104,8 @@ export interface ConnectionSettings {
   port?: unknown;
   database?: string;
   connectionString?: string;
+  query_timeout?: unknown;
+  pipeline?: unknown;
 }
 
 export interface KnexConfig {
@@ -129,6 +131,9 @@ export interface KnexClient extends EventEmitter {
   pool?: TarnPool | undefined;
   /** False when the application brought its own pool. Absent before knex 3.3. */
   readonly _ownsPool?: boolean;
+  acquireConnection(): Promise<KnexConnection>;
+  /** Runs a compiled statement on a connection. */
+  _query?(connection: KnexConnection, compiled: unknown): Promise<unknown>;
   validateConnection(connection: KnexConnection): unknown;
   releaseConnection(connection: KnexConnection): Promise<void>;
   getPoolSettings(config: KnexPoolConfig | undefined): TarnOptions;
@@ -136,9 +141,27 @@ export interface KnexClient extends EventEmitter {
   initializePool(config?: KnexConfig): void;
 }
 
+/** The part of a builder that tells what it will ask. */
+export interface KnexBuilder {
+  readonly _connection?: KnexConnection;
+  readonly _method?: unknown;
+  readonly _single?: { readonly table?: unknown; readonly lock?: unknown };
+  readonly _statements?: readonly unknown[];
+  readonly _timeout?: unknown;
+  readonly _transacting?: unknown;
+  readonly isRawInstance?: boolean;
+  readonly sql?: unknown;
+}
+
+/** What knex's PostgreSQL dialect gives its driver. */
+export interface Asked {
+  readonly text: string;
+  readonly values: unknown[];
+}
+
 export interface KnexRunner {
   client: KnexClient;
-  readonly builder: { readonly _connection?: KnexConnection };
+  readonly builder: KnexBuilder;
   ensureConnection(work: unknown, params?: { readonly stream?: unknown }): Promise<unknown>;
 }
 

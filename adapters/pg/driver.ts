@@ -1,13 +1,14 @@
-import { type CloseReason, type Driver, PreparedStatements } from '../../src/index.js';
+import type { CloseReason, Driver } from '../../src/index.js';
 import type { Differences } from '../differences.js';
+import { endsSession } from './failures.js';
+import { PipelinedClient } from './pipelined.js';
 import { pgSessions } from './sessions.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
 import type { PgStatement } from './statements.js';
 import { inTransaction, mayBeInTransaction, rollBack, run, unanswered } from './transaction.js';
 
 /** A client in the pool and what we remember of it. */
-export class PooledClient {
-  readonly client: PgClient;
+export class PooledClient extends PipelinedClient {
   /** The one `error` listener it has while nobody but the pool holds it. */
   readonly onError: (error: Error) => void;
   /** Whether it was handed out before. */
@@ -18,39 +19,14 @@ export class PooledClient {
   answered: QueryCallback | undefined = undefined;
   /** It was kept although its last statement failed: it must be made what a new one would be. */
   failed = false;
-  /** The statements that we prepared on it. */
-  readonly prepared = new PreparedStatements();
-  /** The statements in flight that share it, in their order. */
-  readonly sharers = new Set<PgStatement>();
   /** The pool closed it; its last errors concern nobody. */
   closed = false;
-  #gathers = false;
-  readonly #send = () => this.send();
 
   constructor(client: PgClient, failed: (pooled: PooledClient, error: Error) => void) {
-    this.client = client;
+    super(client);
     this.onError = (error) => failed(this, error);
   }
-
-  /** Holds back what is sent until the caller's turn is over: all that share it then go by one write. */
-  gather(): void {
-    const stream = this.client.connection?.stream;
-    if (this.#gathers || stream?.cork === undefined) return;
-    this.#gathers = true;
-    stream.cork();
-    process.nextTick(this.#send);
-  }
-
-  /** Sends what was held back. */
-  send(): void {
-    if (!this.#gathers) return;
-    this.#gathers = false;
-    this.client.connection?.stream?.uncork?.();
-  }
 }
-
-/** SQLSTATEs after which the server closes the session (PostgreSQL, appendix A): classes 08 and 57P, and idle-session kills. */
-const SESSION_ENDED = /^(08|57P|25P03)/;
 
 /** pg-pool's words for why it closes a client, for `options.log`. */
 const FAREWELL: Readonly<Partial<Record<CloseReason, string>>> = {
@@ -161,21 +137,12 @@ export class PgDriver implements Driver<PooledClient> {
     return client._queryable !== true || client._ending === true || endsSession(error);
   }
 
-  /** One that pg can pipeline on, and on which nobody has left anything open. */
-  canShare({ client, failed, seen }: PooledClient): boolean {
+  canShare(pooled: PooledClient): boolean {
     const { pipeline, verify } = this.#pool.options;
-    return (
-      client._pulsePipelinedQueryQueue !== undefined &&
-      client.getTransactionStatus?.() === 'I' &&
-      !failed &&
-      !pipeline &&
-      (seen || verify === undefined)
-    );
+    return pooled.canShare && !pooled.failed && !pipeline && (pooled.seen || verify === undefined);
   }
 
-  /** Those behind the first: only it can be what the server works on. */
-  onSilent({ sharers }: PooledClient): void {
-    const [, ...behind] = sharers;
+  onSilent({ behind }: PooledClient): void {
     for (const statement of behind) this.#sendElsewhere(statement);
   }
 
@@ -223,14 +190,6 @@ export class PgDriver implements Driver<PooledClient> {
   #rollsBack({ client, lent }: PooledClient): boolean {
     return lent && this.#differences.openTransactionsRolledBack && inTransaction(client);
   }
-}
-
-/** Whether `error`, from a statement, leaves no usable connection: only the server's own errors do leave one. */
-export function endsSession(error: unknown): boolean {
-  if (error === undefined || error === null) return false;
-  const { code, severity } = error as { code?: unknown; severity?: unknown };
-  const fromServer = typeof severity === 'string' && typeof code === 'string' && code.length === 5;
-  return !fromServer || SESSION_ENDED.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }
 
 function settled(call: () => unknown): Promise<unknown> {

@@ -24,7 +24,8 @@ import {
 } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
-import { connectionTimeout, endsSession, PgDriver, type PooledClient } from './driver.js';
+import { connectionTimeout, PgDriver, type PooledClient } from './driver.js';
+import { endsSession } from './failures.js';
 import type {
   ConnectCallback,
   PgClient,
@@ -34,7 +35,7 @@ import type {
   Release,
   Verify,
 } from './shapes.js';
-import { type PgStatement, PgStatements } from './statements.js';
+import { type PgStatement, PgStatements, type StatementHome } from './statements.js';
 
 type ClientLease = Lease<PooledClient>;
 type Settle = (error: unknown, lease?: ClientLease) => void;
@@ -48,11 +49,11 @@ const WRITES: ReadonlySet<string | undefined> = new Set(['INSERT', 'UPDATE', 'DE
 const ABANDONED = new Error('bug: an abandoned caller was told');
 
 /** What the application sees of a `pg.Pool` that runs on the engine: its calls, events, counts and messages. */
-export class PgFacade implements PoolControl {
+export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   readonly engine: Pool<PooledClient>;
   readonly #pool: PgPool;
   readonly #driver: PgDriver;
-  readonly #statements: PgStatements;
+  readonly #statements: PgStatements<PooledClient>;
   readonly #differences: Readonly<Differences>;
   readonly #follow: FollowQuery | undefined;
   readonly #announced: Announced;
@@ -79,14 +80,14 @@ export class PgFacade implements PoolControl {
       pool,
       setup.differences,
       (pooled, error) => this.#clientFailed(pooled, error),
-      (statement) => this.#sendElsewhere(statement),
+      (statement) => this.#statements.sendElsewhere(statement),
     );
     this.engine = createPool<PooledClient>({
       driver: inBackground(this.#driver, setup.background),
       options: { ...engineOptions(pool, setup.differences), ...setup.options },
       ...commonParts(setup, this),
     });
-    this.#statements = new PgStatements(this.engine, Boolean(pool.options.query_timeout));
+    this.#statements = new PgStatements(this.engine, this, Boolean(pool.options.query_timeout));
     this.engine.statementCounters = this.#statements.counters;
     this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
@@ -346,13 +347,8 @@ export class PgFacade implements PoolControl {
   /** Whoever has a client alone sees the driver exactly as in stock. */
   #tellAcquiredAlone(lease: ClientLease): void {
     const { client } = lease.connection;
-    if (client.pipeline === true && !this.#pool.options.pipeline) this.#endPipelining(lease.connection);
+    if (client.pipeline === true && !this.#pool.options.pipeline) lease.connection.endPipelining();
     this.#tellAcquired(lease);
-  }
-
-  #endPipelining(pooled: PooledClient): void {
-    pooled.client.pipeline = false;
-    pooled.send();
   }
 
   #tellAcquired({ connection }: ClientLease): void {
@@ -389,49 +385,24 @@ export class PgFacade implements PoolControl {
     if (idles) client.unref?.();
   }
 
-  /** Sends a statement behind others that share the connection; their answers come in the order of their sending. */
   #startShared(lease: SharedLease<PooledClient>, statement: PgStatement): void {
     const pooled = lease.connection;
     pooled.lent = false;
-    pooled.client.pipeline = true;
-    pooled.sharers.add(statement);
     this.#tellAcquired(lease);
     this.#pool.log('dispatching query');
-    const answered: QueryCallback = (error, result) => this.#answeredShared(lease, statement, error, result);
-    pooled.gather();
-    try {
-      this.#statements.send(statement, pooled, answered);
-    } catch (error) {
-      process.nextTick(answered, error);
-    }
+    this.#statements.share(statement, lease, pooled);
   }
 
-  #answeredShared(
-    lease: SharedLease<PooledClient>,
-    statement: PgStatement,
-    error: unknown,
-    result: unknown,
-  ): void {
-    // For values that it cannot send pg calls back at once, and again as if all was well when the server is ready.
-    if (lease.released) return;
-    const pooled = lease.connection;
+  get isEnding(): boolean {
+    return this.#pool.ending;
+  }
+
+  giveBackShared(lease: SharedLease<PooledClient>, error: unknown, ended: boolean): void {
     this.#pool.log('query dispatched');
-    pooled.sharers.delete(statement);
-    const ended = Boolean(error) && endsSession(error);
     this.#giveBack(lease, error, ended);
-    this.#statements.learnShared(statement, lease);
-    if (!error) statement.tell(undefined, result);
-    // In stock it would not have died with this connection.
-    else if (ended && !this.#pool.ending) this.#sendElsewhere(statement);
-    else if (this.#statements.refusedName(statement, error)) this.#sendElsewhere(statement);
-    else if (!statement.resent) statement.tell(error);
   }
 
-  /** Once, and unseen. One that shares a connection is read-only: whichever answer comes first is the answer. */
-  #sendElsewhere(statement: PgStatement): void {
-    if (statement.resent) return;
-    statement.resent = true;
-    this.#statements.counters.redispatched += 1;
+  resend(statement: PgStatement): void {
     this.#run(statement);
   }
 
@@ -445,7 +416,7 @@ export class PgFacade implements PoolControl {
   #startKnown(lease: ClientLease, statement: PgStatement): void {
     const learns: QueryCallback = (error, result) => {
       if (error === undefined) this.#statements.learnAlone(statement);
-      if (error && this.#statements.refusedName(statement, error)) this.#sendElsewhere(statement);
+      if (error && this.#statements.refusedName(statement, error)) this.#statements.sendElsewhere(statement);
       else statement.tell(error, result);
     };
     this.#begin(lease, learns, (answered) => {

@@ -5,7 +5,8 @@ import {
   type StatementCounters,
   Statements,
 } from '../../src/index.js';
-import type { PooledClient } from './driver.js';
+import { endsSession } from './failures.js';
+import type { PipelinedClient } from './pipelined.js';
 import type { PgQuery, QueryCallback } from './shapes.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
@@ -51,16 +52,31 @@ export class PgStatement {
   }
 }
 
+/** What of an engine its statements need. */
+type StatementEngine = Pick<Pool<unknown>, 'profiles' | 'rollout' | 'tripFlag'>;
+
+/** The pool whose statements they are. */
+export interface StatementHome<C> {
+  /** Whether it is being closed. */
+  readonly isEnding: boolean;
+  /** A statement on a shared connection was answered, or `ended` the session died first. */
+  giveBackShared(lease: SharedLease<C>, error: unknown, ended: boolean): void;
+  /** Sends a statement once more, on a connection of its own. */
+  resend(statement: PgStatement): void;
+}
+
 /** Which statements of one pool share connections, and by which names they go. */
-export class PgStatements {
+export class PgStatements<C> {
   readonly #statements: Statements;
-  readonly #engine: Pool<PooledClient>;
+  readonly #engine: StatementEngine;
+  readonly #home: StatementHome<C>;
   readonly #timesOut: boolean;
   #refusals = 0;
 
   /** `timesOut`: whether a late answer costs a client its connection, and with it everybody on it. */
-  constructor(engine: Pool<PooledClient>, timesOut: boolean) {
+  constructor(engine: StatementEngine, home: StatementHome<C>, timesOut: boolean) {
     this.#engine = engine;
+    this.#home = home;
     this.#statements = new Statements(engine.profiles, 'postgresql');
     this.#timesOut = timesOut;
   }
@@ -87,20 +103,25 @@ export class PgStatements {
 
   /** What the statement is expected to cost a connection that it shares; undefined when it is to have one of its own. */
   sharedCostMs({ known, resent }: PgStatement): number | undefined {
-    if (resent || this.#timesOut || !this.#engine.rollout.acting.pipelining) return undefined;
+    return resent ? undefined : this.costMsOf(known);
+  }
+
+  /** The same of one that is yet to come, by what is known of its kind. */
+  costMsOf(known: Statement): number | undefined {
+    if (this.#timesOut || !this.#engine.rollout.acting.pipelining) return undefined;
     const { roundTripMs } = this.#statements;
     return known.sharing.whyAlone(roundTripMs) === undefined ? known.sharing.costMs(roundTripMs) : undefined;
   }
 
   /** Sends the statement: under a name where that pays, else as it was given. */
-  send(statement: PgStatement, pooled: PooledClient, answered: QueryCallback): void {
+  send(statement: PgStatement, pooled: PipelinedClient, answered: QueryCallback): void {
     const { query, values } = statement;
     const named = this.#named(statement, pooled);
     if (named === undefined) pooled.client.query(query, values, answered);
     else pooled.client.query(named, undefined, answered);
   }
 
-  #named(statement: PgStatement, pooled: PooledClient): PgQuery | undefined {
+  #named(statement: PgStatement, pooled: PipelinedClient): PgQuery | undefined {
     const { Query } = pooled.client.constructor as {
       Query?: new (query: unknown, values: unknown) => PgQuery;
     };
@@ -118,13 +139,55 @@ export class PgStatements {
     return named;
   }
 
-  /** Takes in how it went with a connection of its own. */
+  /** Takes in how long it took on a connection of its own. */
   learnAlone({ known, name, sentAt }: PgStatement): void {
     this.#statements.learnAlone(known, performance.now() - sentAt, name !== undefined);
   }
 
-  learnShared({ known }: PgStatement, { servedMs, fellSilent }: SharedLease<PooledClient>): void {
-    this.#statements.learnShared(known, servedMs, fellSilent);
+  /** Sends a statement behind others that share the connection; their answers come in the order of their sending. */
+  share(statement: PgStatement, lease: SharedLease<C>, pipelined: PipelinedClient): void {
+    const answered: QueryCallback = (error, result) =>
+      this.#answeredShared(statement, lease, pipelined, error, result);
+    pipelined.startPipelining(statement);
+    try {
+      this.send(statement, pipelined, answered);
+    } catch (error) {
+      process.nextTick(answered, error);
+    }
+  }
+
+  #answeredShared(
+    statement: PgStatement,
+    lease: SharedLease<C>,
+    pipelined: PipelinedClient,
+    error: unknown,
+    result: unknown,
+  ): void {
+    // For values that it cannot send pg calls back at once, and again as if all was well when the server is ready.
+    if (lease.released) return;
+    pipelined.sharers.delete(statement);
+    const ended = Boolean(error) && endsSession(error);
+    this.#home.giveBackShared(lease, error, ended);
+    this.#learnShared(statement, lease);
+    if (!error) statement.tell(undefined, result);
+    // In stock it would not have died with this connection.
+    else if (ended && !this.#home.isEnding) this.sendElsewhere(statement);
+    else if (this.refusedName(statement, error)) this.sendElsewhere(statement);
+    else if (!statement.resent) statement.tell(error);
+  }
+
+  /** What its caller did between taking its place and sending it is no service. */
+  #learnShared({ known, sentAt }: PgStatement, { servedMs, fellSilent }: SharedLease<C>): void {
+    const sinceMs = performance.now() - sentAt;
+    this.#statements.learnShared(known, Math.min(servedMs, sinceMs), servedMs < sinceMs, fellSilent);
+  }
+
+  /** Once, and unseen. One that shares a connection is read-only: whichever answer comes first is the answer. */
+  sendElsewhere(statement: PgStatement): void {
+    if (statement.resent) return;
+    statement.resent = true;
+    this.counters.redispatched += 1;
+    this.#home.resend(statement);
   }
 
   /**
@@ -142,7 +205,7 @@ export class PgStatements {
     return true;
   }
 
-  #nameFor({ query, values, known, resent }: PgStatement, pooled: PooledClient): string | undefined {
+  #nameFor({ query, values, known, resent }: PgStatement, pooled: PipelinedClient): string | undefined {
     const { preparation } = known;
     if (resent || !this.#engine.rollout.acting.autoPrepare) return undefined;
     const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
@@ -164,7 +227,7 @@ export class PgStatements {
   }
 
   /** Answered in passing: the next statement's Sync covers it. */
-  #deallocate(name: string, { client }: PooledClient): void {
+  #deallocate(name: string, { client }: PipelinedClient): void {
     const { connection } = client;
     if (connection?.parsedStatements?.[name] === undefined) return;
     delete connection.parsedStatements[name];

@@ -88,7 +88,8 @@ export class Side {
 async function main({ workload: name, address, max, flags }: Part): Promise<void> {
   const workload = WORKLOADS.find((known) => known.name === name)!;
   // What an application with telemetry has loaded without us.
-  await Promise.all([import('@opentelemetry/sdk-metrics'), import('@opentelemetry/instrumentation')]);
+  require('@opentelemetry/sdk-metrics');
+  require('@opentelemetry/instrumentation');
   const opened = await openClient(workload.library, address, max, flags);
   process.on('message', (order: Order) => {
     obey(order, opened, workload).then(

@@ -88,10 +88,11 @@ export class Statements {
 
   /**
    * Takes in how long a shared connection was busy with one. The first answer that is read after the event loop stood still seems
-   * to have taken all that time: only one over which the connection fell silent was slow.
+   * to have taken all that time: only one over which the connection fell silent was slow. `isService` as for
+   * `SharingProfile#learnShared`.
    */
-  learnShared(statement: Statement, servedMs: number, fellSilent: boolean): void {
-    statement.sharing.learnShared(servedMs);
+  learnShared(statement: Statement, servedMs: number, isService: boolean, fellSilent: boolean): void {
+    if (statement.sharing.learnShared(servedMs, isService)) this.counters.movedOut += 1;
     this.#lookForSlow(statement, fellSilent ? servedMs : Math.min(servedMs, SLOW_MS));
   }
 

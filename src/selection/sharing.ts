@@ -32,6 +32,10 @@ const MESSAGES_MS = 0.015;
 const LATEST_RUNS = 512;
 /** Shared runs that are averaged: answers that came by one read of the socket seem to have taken nothing. */
 const SERVED_TOGETHER = 32;
+/** The same while none was. */
+const FIRST_SERVED = 8;
+/** What one is taken to cost until that is known, at least: so much that two are all that a connection takes. */
+const UNKNOWN_MS = 0.5;
 
 /** One run in so many is alone again, so that the time it takes stays known. */
 const PROBE_MASK = 127;
@@ -83,7 +87,7 @@ export function barrierOf({
 export class SharingProfile {
   readonly barrier: AloneReason | undefined;
   readonly #shortest = new LatestLeast(LATEST_RUNS);
-  readonly #served = new LatestLeast(LATEST_RUNS);
+  #served = new LatestLeast(LATEST_RUNS);
   #servedRuns = 0;
   #servedSumMs = 0;
   #asked = 0;
@@ -109,11 +113,13 @@ export class SharingProfile {
   }
 
   /**
-   * What one is expected to keep a connection busy, in milliseconds: the shortest run without the way there and back, or
-   * what a shared connection has taken for each of many.
+   * What one is expected to keep a connection busy, in milliseconds: what a shared connection has taken for each of many. Before
+   * that is known, the shortest run without the way there and back: of a pool that asks one thing only, it says nothing.
    */
   costMs(roundTripMs: number): number {
-    return Math.max(MESSAGES_MS, Math.min(this.#shortest.value - roundTripMs, this.#served.value));
+    const served = this.#served.value;
+    if (served < Number.POSITIVE_INFINITY) return Math.max(MESSAGES_MS, served);
+    return Math.max(UNKNOWN_MS, this.#shortest.value - roundTripMs);
   }
 
   /** Takes in how long a connection was held for one alone. */
@@ -122,21 +128,43 @@ export class SharingProfile {
     if (heldMs <= SLOW_MS) this.#goodRuns += 1;
   }
 
-  /** Takes in how long a shared connection was busy with one. */
-  learnShared(servedMs: number): void {
-    this.#servedRuns += 1;
-    this.#servedSumMs += servedMs;
-    if (this.#servedRuns === SERVED_TOGETHER) {
-      this.#served.record(this.#servedSumMs / SERVED_TOGETHER);
-      this.#servedRuns = 0;
-      this.#servedSumMs = 0;
+  /**
+   * Takes in how long a shared connection was busy with one. True when its kind turns out to take too long.
+   * @param isService whether it was sent before the answer ahead of it came: else the way there and back is in it.
+   */
+  learnShared(servedMs: number, isService: boolean): boolean {
+    if (isService && this.#averageServed(servedMs) > SHORT_MS) {
+      this.#moveOut();
+      return true;
     }
-    if (servedMs > SLOW_MS) return;
+    if (servedMs > SLOW_MS) return false;
     this.#slowOnes = Math.max(0, this.#slowOnes - 1 / FORGOTTEN_OVER_RUNS);
     this.#sharedRuns += 1;
     if (this.#sharedRuns % FORGOTTEN_OVER_RUNS === 0) {
       this.#neededRuns = Math.max(RUNS_TO_LEARN, this.#neededRuns / 2);
     }
+    return false;
+  }
+
+  /** The least average that is known; 0 before there is one. */
+  #averageServed(servedMs: number): number {
+    this.#servedRuns += 1;
+    this.#servedSumMs += servedMs;
+    const wanted = this.#served.value === Number.POSITIVE_INFINITY ? FIRST_SERVED : SERVED_TOGETHER;
+    if (this.#servedRuns >= wanted) {
+      this.#served.record(this.#servedSumMs / this.#servedRuns);
+      this.#servedRuns = 0;
+      this.#servedSumMs = 0;
+    }
+    const { value } = this.#served;
+    return value === Number.POSITIVE_INFINITY ? 0 : value;
+  }
+
+  #moveOut(): void {
+    this.#slowOnes = 0;
+    this.#goodRuns = 0;
+    this.#neededRuns = Math.min(this.#neededRuns * 2, MOST_RUNS_TO_LEARN);
+    this.#served = new LatestLeast(LATEST_RUNS);
   }
 
   /** One was slow, and not because all were. True when that moves its kind out of shared connections. */
@@ -147,9 +175,7 @@ export class SharingProfile {
     }
     this.#slowOnes += 1;
     if (this.#slowOnes < SLOW_ONES) return false;
-    this.#slowOnes = 0;
-    this.#goodRuns = 0;
-    this.#neededRuns = Math.min(this.#neededRuns * 2, MOST_RUNS_TO_LEARN);
+    this.#moveOut();
     return true;
   }
 }

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type pg from 'pg';
 import type { Pool } from '../../src/index.js';
 import { type Databases, startDatabases } from '../servers/index.js';
-import { sharingPool } from './sharing-pool.js';
+import { sharingPool, untilShared } from './sharing-pool.js';
 
 const READ = 'select id, square from numbers where id = $1';
 
@@ -29,10 +29,9 @@ describe('oddities of pg on shared connections', function () {
     engine = opened.engine;
     await pool.query('create table numbers (id int primary key, square int)');
     await pool.query('insert into numbers select i, i * i from generate_series(1, 100) i');
-    for (let run = 0; run < 40; run += 1) await pool.query(READ, [run]);
-    await Promise.all(Array.from({ length: 50 }, () => pool.query(READ, [1])));
-    expect(engine().counters.shared, 'shared leases').above(0);
   });
+
+  beforeEach(() => untilShared(engine, () => pool.query(READ, [1])));
 
   after(async () => {
     await pool?.end();
@@ -111,7 +110,6 @@ describe('oddities of pg on shared connections', function () {
         throw new Error('cannot be sent');
       },
     };
-    await Promise.all(Array.from({ length: 4 }, () => pool.query(READ, [1])));
     const before = engine().counters.shared;
     const refused = pool.query(READ, [unsendable]).catch((error: Error) => error);
     const client = (await pool.connect()) as pg.PoolClient & PipelinedClient;
@@ -132,7 +130,6 @@ describe('oddities of pg on shared connections', function () {
   });
 
   it('a client that throws gives its connection back', async () => {
-    await pool.query(READ, [1]);
     const Client = (pool as unknown as { Client: typeof pg.Client }).Client;
     const stock = Client.prototype.query;
     Client.prototype.query = () => {
@@ -154,8 +151,9 @@ describe('oddities of pg on shared connections', function () {
     await pool.query('create table others as select * from numbers');
     pool.options.max = 4;
     const before = engine().report().statements!.redispatched;
-    for (let run = 0; run < 40; run += 1) await pool.query(readOther, [run]);
     for (let round = 0; round < 5; round += 1) {
+      await untilShared(engine, () => pool.query(readOther, [1]));
+      await untilShared(engine, () => pool.query(READ, [1]));
       const holder = await pool.connect();
       await holder.query('begin');
       await holder.query('lock table numbers in access exclusive mode');

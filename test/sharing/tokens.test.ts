@@ -108,7 +108,8 @@ describe('statements that share connections', function () {
 
     const { counters, statements } = engine().report();
     expect(killed).above(0);
-    expect(counters.shared + counters.sharedLate, 'statements that shared').above(STATEMENTS / 4);
+    // How many, is a matter of how busy the machine is.
+    expect(counters.shared + counters.sharedLate, 'statements that shared').above(STATEMENTS / 50);
     expect(counters.sharedDepthMost).above(1);
     expect(statements!.preparedHits).above(0);
     // What was alone on a killed connection fails as in stock: at most one for each that was killed.

@@ -32,10 +32,25 @@ describe('what may share a connection', () => {
   });
 
   it('costs what it takes beyond the way there and back, or what a shared connection took for each', () => {
+    expect(learned(0.8).costMs(ROUND_TRIP_MS)).closeTo(0.6, 1e-9);
     const profile = learned(0.6);
-    expect(profile.costMs(ROUND_TRIP_MS)).closeTo(0.4, 1e-9);
-    for (let run = 0; run < 32; run += 1) profile.learnShared(0.1);
+    expect(profile.costMs(ROUND_TRIP_MS), 'while it is not known for sure').equal(0.5);
+    for (let run = 0; run < 8; run += 1) profile.learnShared(0.1, true);
     expect(profile.costMs(ROUND_TRIP_MS)).closeTo(0.1, 1e-9);
+  });
+
+  it('shows what it costs when it is sent behind another only: else the way there and back is in it', () => {
+    const profile = learned(0.6);
+    for (let run = 0; run < 100; run += 1) profile.learnShared(0.6, false);
+    expect(profile.costMs(ROUND_TRIP_MS)).equal(0.5);
+  });
+
+  it('is moved out when it turns out to take long, though all that the pool asks takes as long', () => {
+    const profile = learned(5);
+    expect(profile.whyAlone(5), 'there is nothing shorter').equal(undefined);
+    const moved = Array.from({ length: 8 }, () => profile.learnShared(5, true));
+    expect(moved.indexOf(true)).equal(7);
+    expect(profile.whyAlone(5)).equal('not_learned');
   });
 
   it('is moved out by the third slow one, for twice as long each time, and for less once it has shared well', () => {
@@ -51,7 +66,7 @@ describe('what may share a connection', () => {
     expect(runsToReturn(profile)).equal(16);
     moveOut(profile);
     expect(runsToReturn(profile)).equal(32);
-    for (let run = 0; run < 512; run += 1) profile.learnShared(0.1);
+    for (let run = 0; run < 512; run += 1) profile.learnShared(0.1, true);
     moveOut(profile);
     expect(runsToReturn(profile)).equal(32);
   });
@@ -60,7 +75,7 @@ describe('what may share a connection', () => {
     const profile = learned(0.3);
     for (let slow = 0; slow < 10; slow += 1) {
       expect(profile.foundSlow()).equal(false);
-      for (let run = 0; run < 512; run += 1) profile.learnShared(0.1);
+      for (let run = 0; run < 512; run += 1) profile.learnShared(0.1, true);
     }
   });
 

@@ -1,0 +1,243 @@
+import { type Pool, Recent, type SharedLease, type Statement } from '../../src/index.js';
+import type { QueryCallback } from '../pg/shapes.js';
+import { type PgStatement, PgStatements, type StatementHome } from '../pg/statements.js';
+import type { PooledConnection } from './driver.js';
+import type { Asked, KnexBuilder, KnexClient, KnexConnection, KnexRunner } from './shapes.js';
+
+/** Kinds of builders that are remembered. */
+const MAX_KINDS = 1_024;
+const MAX_KIND_LENGTH = 8_192;
+
+const READS: ReadonlySet<unknown> = new Set(['select', 'first', 'pluck']);
+
+/** Builders whose SQL is likely to be the same, and what the last of them became. */
+interface Kind {
+  expected: Statement | undefined;
+}
+
+/** The one statement of a builder, from the wait for its connection to the answer. */
+export class Ride {
+  readonly kind: Kind;
+  /** What the last builder of its kind had become. Its own SQL is known only when it has its connection: knex compiles it then. */
+  readonly expected: Statement | undefined;
+  /** What it is expected to cost a connection that it shares; undefined when it is to have one of its own. */
+  readonly costMs: number | undefined;
+  isShared = false;
+  /** Its place on a shared connection, until it is sent: from then on whoever hears the answer gives it back. */
+  lease: SharedLease<PooledConnection> | undefined = undefined;
+
+  constructor(kind: Kind, costMs: number | undefined) {
+    this.kind = kind;
+    this.expected = kind.expected;
+    this.costMs = costMs;
+  }
+
+  /** Takes its place, for a statement or to give it up. */
+  leave(): SharedLease<PooledConnection> | undefined {
+    const { lease } = this;
+    this.lease = undefined;
+    return lease;
+  }
+}
+
+/** A client that knows which ride its runner is on. */
+interface RidingClient extends KnexClient {
+  readonly ride: Ride;
+}
+
+/** What the statements of one knex pool need of it. */
+export interface KnexStatementHome {
+  readonly isEnding: boolean;
+  of(connection: KnexConnection): PooledConnection | undefined;
+  giveBackShared(lease: SharedLease<PooledConnection>, error: unknown, ended: boolean): void;
+  /** While a client gives back the connection of a ride. */
+  returning: Ride | undefined;
+}
+
+/**
+ * Which builders' statements share a connection, and by which names they go: those of knex's own PostgreSQL dialect.
+ * A builder has its connection before its SQL is known, so its kind decides what connection it gets. If its SQL then
+ * turns out not to be one that may share, it is run on a connection of its own.
+ */
+export class KnexStatements implements StatementHome<PooledConnection> {
+  readonly #engine: Pool<PooledConnection>;
+  readonly #client: KnexClient;
+  readonly #home: KnexStatementHome;
+  readonly #statements: PgStatements<PooledConnection>;
+  readonly #kinds = new Recent<Kind>(MAX_KINDS);
+  readonly #riding = new WeakMap<KnexClient, KnexClient>();
+
+  constructor(engine: Pool<PooledConnection>, client: KnexClient, home: KnexStatementHome) {
+    this.#engine = engine;
+    this.#client = client;
+    this.#home = home;
+    this.#statements = new PgStatements(engine, this, Boolean(client.connectionSettings?.query_timeout));
+    engine.statementCounters = this.#statements.counters;
+  }
+
+  /** A ride for the runner's builder; undefined where it is none that may share, or nobody wants that. */
+  board(runner: KnexRunner): Ride | undefined {
+    const { pipelining, autoPrepare } = this.#engine.rollout.acting;
+    if (!pipelining && !autoPrepare) return undefined;
+    const name = kindOf(runner.builder);
+    if (name === undefined || runner.client._query === undefined || !asksPlainly(runner.client._query))
+      return undefined;
+    const kind = this.#kindNamed(name);
+    const ride = new Ride(kind, kind.expected && this.#statements.costMsOf(kind.expected));
+    const client = Object.create(this.#ridingClientOf(runner.client));
+    client.ride = ride;
+    runner.client = client;
+    return ride;
+  }
+
+  #kindNamed(name: string): Kind {
+    let kind = this.#kinds.get(name);
+    if (kind === undefined) {
+      kind = { expected: undefined };
+      this.#kinds.set(name, kind);
+    }
+    return kind;
+  }
+
+  sendElsewhere(statement: PgStatement): void {
+    this.#statements.sendElsewhere(statement);
+  }
+
+  get isEnding(): boolean {
+    return this.#home.isEnding;
+  }
+
+  giveBackShared(lease: SharedLease<PooledConnection>, error: unknown, ended: boolean): void {
+    this.#home.giveBackShared(lease, error, ended);
+  }
+
+  resend(statement: PgStatement): void {
+    this.#runElsewhere(statement.query, statement.values, (error, result) => statement.tell(error, result));
+  }
+
+  /** A client as `client` is, but for what a runner on a ride asks of it. */
+  #ridingClientOf(client: KnexClient): KnexClient {
+    let riding = this.#riding.get(client);
+    if (riding === undefined) {
+      riding = this.#newRidingClient(client);
+      this.#riding.set(client, riding);
+    }
+    return riding;
+  }
+
+  #newRidingClient(client: KnexClient): KnexClient {
+    const home = this.#home;
+    const ask = this.#ask.bind(this);
+    return Object.create(client, {
+      _query: {
+        value(this: RidingClient, connection: KnexConnection, asked: unknown) {
+          const { ride } = this;
+          const query = (config: Asked, done: QueryCallback) => ask(ride, connection, config, done);
+          return client._query!.call(this, { query } as unknown as KnexConnection, asked);
+        },
+      },
+      releaseConnection: {
+        value(this: RidingClient, connection: KnexConnection) {
+          home.returning = this.ride;
+          try {
+            return client.releaseConnection.call(this, connection);
+          } finally {
+            home.returning = undefined;
+          }
+        },
+      },
+    });
+  }
+
+  /** The SQL is known now. */
+  #ask(ride: Ride, connection: KnexConnection, config: Asked, done: QueryCallback): void {
+    const { text, values, ...more } = config;
+    const [query, bound] = hasAny(more) ? [config, undefined] : [text, values];
+    const statement = this.#statements.of(query, bound, done);
+    if (statement !== undefined) ride.kind.expected = statement.known;
+    const lease = ride.leave();
+    if (lease === undefined) return this.#askAlone(connection, statement, query, bound, done);
+    const { pipelined } = lease.connection;
+    const expected =
+      statement !== undefined &&
+      (statement.known === ride.expected || this.#statements.sharedCostMs(statement) !== undefined);
+    if (expected) return this.#statements.share(statement, lease, pipelined!);
+    // First the place on the shared connection: it may be the only connection that there is.
+    lease.release('ok');
+    this.#runElsewhere(query, bound, done);
+  }
+
+  #askAlone(
+    connection: KnexConnection,
+    statement: PgStatement | undefined,
+    query: unknown,
+    values: unknown,
+    done: QueryCallback,
+  ): void {
+    const pipelined = this.#home.of(connection)?.pipelined;
+    const { client } = pipelined ?? {};
+    if (statement === undefined || client === undefined) {
+      (connection as unknown as { query: typeof pgQuery }).query(query, values, done);
+      return;
+    }
+    statement.sentAt = performance.now();
+    this.#statements.send(statement, pipelined!, (error, result) => {
+      if (!error) this.#statements.learnAlone(statement);
+      if (error && this.#statements.refusedName(statement, error)) {
+        statement.resent = true;
+        this.#statements.counters.redispatched += 1;
+        client.query(query, values, done);
+      } else {
+        done(error, result);
+      }
+    });
+  }
+
+  /** On a connection of its own, as any caller of the client's would. */
+  async #runElsewhere(query: unknown, values: unknown, done: QueryCallback): Promise<void> {
+    let answer: [error: unknown, result?: unknown];
+    try {
+      const connection = await this.#client.acquireConnection();
+      answer = await new Promise<typeof answer>((resolve) => {
+        const answered: QueryCallback = (...told) => resolve(told);
+        (connection as unknown as { query: typeof pgQuery }).query(query, values, answered);
+      });
+      await this.#client.releaseConnection(connection);
+    } catch (error) {
+      answer = [error];
+    }
+    done(...answer);
+  }
+}
+
+declare function pgQuery(query: unknown, values: unknown, done: QueryCallback): unknown;
+
+/** What builders have in common whose SQL is likely to be the same; undefined for one that is no plain read. */
+function kindOf(builder: KnexBuilder): string | undefined {
+  if (builder._timeout !== undefined || builder._transacting !== undefined) return undefined;
+  if (builder.isRawInstance === true) {
+    const { sql } = builder;
+    return typeof sql === 'string' && sql.length <= MAX_KIND_LENGTH ? `raw ${sql}` : undefined;
+  }
+  const { _method: method, _single: single, _statements: statements } = builder;
+  if (!READS.has(method) || single === undefined || statements === undefined) return undefined;
+  if (single.lock !== undefined || typeof single.table !== 'string') return undefined;
+  return `${method} ${single.table} ${statements.length}`;
+}
+
+const plainly = new WeakMap<object, boolean>();
+
+/** Whether a dialect's `_query` is knex's own for PostgreSQL, which of the connection wants its `query` alone. */
+function asksPlainly(query: NonNullable<KnexClient['_query']>): boolean {
+  let plain = plainly.get(query);
+  if (plain === undefined) {
+    plain = String(query).includes('connection.query(queryConfig');
+    plainly.set(query, plain);
+  }
+  return plain;
+}
+
+function hasAny(more: object): boolean {
+  for (const _ in more) return true;
+  return false;
+}

@@ -1,0 +1,57 @@
+import { PreparedStatements } from '../../src/index.js';
+import type { PgClient } from './shapes.js';
+import type { PgStatement } from './statements.js';
+
+/** A `pg` client on which several statements may be in flight. */
+export class PipelinedClient {
+  readonly client: PgClient;
+  /** The statements that we prepared on it. */
+  readonly prepared = new PreparedStatements();
+  /** The statements in flight that share it, in their order. */
+  readonly sharers = new Set<PgStatement>();
+  /** Those that are held back until the caller's turn is over: they then go by one write. */
+  #held: PgStatement[] = [];
+  readonly #send = () => this.#release();
+
+  constructor(client: PgClient) {
+    this.client = client;
+  }
+
+  /** Whether pg can pipeline on it, and nobody has left anything open. */
+  get canShare(): boolean {
+    return (
+      this.client._pulsePipelinedQueryQueue !== undefined && this.client.getTransactionStatus?.() === 'I'
+    );
+  }
+
+  /** Those behind the first: only it can be what the server works on. */
+  get behind(): PgStatement[] {
+    return [...this.sharers].slice(1);
+  }
+
+  /** From here on statements do not wait for the answers of those before them; `statement` is sent next. */
+  startPipelining(statement: PgStatement): void {
+    this.client.pipeline = true;
+    this.sharers.add(statement);
+    statement.sentAt = performance.now();
+    const stream = this.client.connection?.stream;
+    if (stream?.cork === undefined) return;
+    if (this.#held.push(statement) > 1) return;
+    stream.cork();
+    process.nextTick(this.#send);
+  }
+
+  /** Whoever has a client alone sees the driver exactly as in stock. */
+  endPipelining(): void {
+    this.client.pipeline = false;
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#held.length === 0) return;
+    const now = performance.now();
+    for (const statement of this.#held) statement.sentAt = now;
+    this.#held = [];
+    this.client.connection?.stream?.uncork?.();
+  }
+}
