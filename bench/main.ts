@@ -16,6 +16,7 @@ import { pgbench, reads } from './reads/suite.js';
 import { keep } from './results.js';
 import { rollout } from './rollout/suite.js';
 import { scale } from './scale/suite.js';
+import { sizing } from './sizing/suite.js';
 import type { Effort, Suite } from './suite.js';
 import { printTable } from './table.js';
 import { telemetry } from './telemetry/suite.js';
@@ -33,10 +34,11 @@ const SUITES: readonly Suite[] = [
   classifySuite,
   telemetry,
   faults,
+  sizing,
 ];
 
 /** Suites of later steps. */
-const TO_COME = ['burst', 'sizing', 'statements'];
+const TO_COME = ['burst', 'statements'];
 
 const PROJECT = join(__dirname, '../..');
 const LATEST = 'bench/results/latest.json';

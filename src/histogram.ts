@@ -19,6 +19,14 @@ export class Histogram {
     if (durationMs > this.#maxMs) this.#maxMs = durationMs;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
+  get sumMs(): number {
+    return this.#sumMs;
+  }
+
   /** The duration below which the share `q` of all records lies; 0 when nothing was recorded. */
   quantile(q: number): number {
     let left = q * this.#count;

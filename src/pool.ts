@@ -23,6 +23,7 @@ import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
 import { ServerLimit } from './sizing/server-limit.js';
+import { Sizing } from './sizing/sizing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
 import {
@@ -35,6 +36,7 @@ import {
   suspectedLeaks,
   timingMask,
   UPKEEP_INTERVAL_MS,
+  unused,
 } from './upkeep.js';
 import { Waiter, Waiters } from './waiters.js';
 
@@ -127,6 +129,13 @@ export class Pool<C> implements LeaseHome<C> {
   #pacedAt: number;
   #timingMask = 0;
   #inUse = false;
+  /** Whether it was at rest when the upkeep last looked, and when it last left its rest. */
+  #rested = true;
+  #wokeAt: number;
+  /** The most callers and leases at once that anybody who had to wait has met since the upkeep last looked. */
+  #peakDemand = 0;
+  /** Undefined until its flag is other than off. */
+  #sizing: Sizing | undefined = undefined;
   /** As in the options, but infinite when it is off. */
   readonly #checkAfterIdleMs: number;
   /** As in the options, but never reached when it is off. */
@@ -175,6 +184,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#now = runtime.now();
     this.#pacedAt = this.#now;
     this.#heardAt = this.#now;
+    this.#wokeAt = this.#now;
     this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now);
     this.#classify = classifierOf(classifyError);
     this.#serverLimit = new ServerLimit(() => runtime.random());
@@ -293,6 +303,8 @@ export class Pool<C> implements LeaseHome<C> {
     const waiter = new Waiter(hint, now, timeoutMs, resolve, reject);
     waiter.costMs = costMs;
     this.#waiters.enqueue(waiter);
+    const demand = this.#slots.count(SlotState.leased) + this.#waiters.length;
+    if (demand > this.#peakDemand) this.#peakDemand = demand;
     if (hint?.signal !== undefined) this.#listenForAbort(waiter, hint.signal);
     this.#observer?.onQueued?.(waiter);
     try {
@@ -690,6 +702,7 @@ export class Pool<C> implements LeaseHome<C> {
     }
     const beneficiary = waiter ?? this.#waiters.head;
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, beneficiary);
+    if (this.#follows) this.#warmUp(now);
     this.#keepAlive();
   }
 
@@ -704,6 +717,24 @@ export class Pool<C> implements LeaseHome<C> {
       this.#alive?.cancel();
       this.#alive = undefined;
     }
+  }
+
+  /** Opens what the forecast asks for, on nobody's behalf. */
+  #warmUp(now: number): void {
+    const { forecast, openings } = this.#sizing!;
+    const wanted = forecast.ahead - this.#slots.open;
+    if (wanted <= 0 || now < this.#nextFillAt || this.#drain !== undefined) return;
+    if (this.#heedsCircuit && !this.#breaker.fills) return;
+    const room = Math.min(this.#room(now), openings.room(this.#slots.count(SlotState.opening)));
+    for (let opened = 0; opened < Math.min(wanted, room); opened += 1) {
+      this.#counters.openedAhead += 1;
+      this.#open(now, undefined);
+    }
+  }
+
+  /** Whether the forecast decides how many connections there are; it is kept up to date in any case. */
+  get #follows(): boolean {
+    return this.#sizing !== undefined && this.rollout.acting.forecaster;
   }
 
   /** How many more connections there may be, by the user's word and the server's. */
@@ -764,6 +795,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#createTimes.record(tookMs);
     this.#observer?.onOpened?.(slot, tookMs);
     this.#breaker.opened(slot.openStartedAt, now);
+    this.#sizing?.openings.opened(slot.openStartedAt, now);
     if (this.#serverLimit.inForce) this.#granted(slot, now);
     if (this.#stallsAct && this.#stalls.wantsToAsk(now)) this.#askAboutSilent(slot, now);
     else this.#offerUnlessSurplus(slot);
@@ -803,6 +835,7 @@ export class Pool<C> implements LeaseHome<C> {
   #openFailed(slot: Slot<C>, error: unknown): void {
     const now = this.#readClock();
     this.#counters.openFailed += 1;
+    this.#sizing?.openings.failed(slot.openStartedAt, now);
     this.#lastOpenError = error;
     this.#slots.move(slot, SlotState.closing);
     this.#setDeadline(slot, now, this.#options.closeTimeoutMs);
@@ -1211,6 +1244,7 @@ export class Pool<C> implements LeaseHome<C> {
     const leased = slots.count(SlotState.leased);
     const checking = slots.count(SlotState.checking);
     const waiting = this.#waiters.length;
+    const asked = this.#follows ? this.#sizing!.forecast.target : 0;
     return {
       open: slots.open,
       idle: slots.count(SlotState.idle),
@@ -1221,7 +1255,7 @@ export class Pool<C> implements LeaseHome<C> {
       waiting,
       min,
       max,
-      target: Math.min(this.#limit, Math.max(min, leased + checking + waiting)),
+      target: Math.min(this.#limit, Math.max(min, asked, leased + checking + waiting)),
       limit: this.#limit,
       circuit: this.#heedsCircuit ? this.#breaker.state : 'closed',
     };
@@ -1330,6 +1364,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #wake(): void {
+    if (!this.#inUse) this.#wokeAt = this.#now;
     this.#inUse = true;
     this.#arm(this.#now + UPKEEP_INTERVAL_MS);
   }
@@ -1365,6 +1400,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#advanceCircuit(now);
     if (this.#stallsAct) this.#advised('stallWatchdog', undefined, () => this.#watchStalls(now, stalledMs));
     this.#lookForSilent(now);
+    if (this.rollout.attended.forecaster) this.#observe(now);
     this.#reap(now);
     this.#weighFlags(now, stalledMs);
     if (this.rollout.attended.lanes) this.#watchLanes(now);
@@ -1379,6 +1415,7 @@ export class Pool<C> implements LeaseHome<C> {
     const isWeighed = this.rollout.onProbation && now - queuedAt < WEIGHED_FOR_MS;
     this.#inUse = isWeighed || this.#leaseCount !== this.#leaseCountAtTick;
     this.#leaseCountAtTick = this.#leaseCount;
+    this.#rested = !this.#inUse;
     this.#paceTiming(now);
     this.#arm(this.#nextDueAt(now));
   }
@@ -1494,7 +1531,44 @@ export class Pool<C> implements LeaseHome<C> {
       if (slot.state === SlotState.idle) this.#close(slot, 'lifetime');
       else slot.retiring ??= 'lifetime';
     }
-    for (const slot of idleTooLong(this.#slots, this.#options, now)) this.#close(slot, 'idle');
+    for (const slot of idleTooLong(this.#slots, this.#options, this.#leastKept, now))
+      this.#close(slot, 'idle');
+    if (!this.#follows || this.#options.idleTimeoutMs === 0) return;
+    const surplus = this.#sizing!.surplus(this.#slots.open, now);
+    for (const slot of idleBeyond(this.#slots, this.#slots.open - surplus)) this.#close(slot, 'idle');
+  }
+
+  /** So many connections no idle timeout closes. */
+  get #leastKept(): number {
+    const { min } = this.#options;
+    return this.#follows ? Math.max(min, this.#sizing!.forecast.protect) : min;
+  }
+
+  #observe(now: number): void {
+    this.#sizing ??= this.#newSizing(now);
+    const sizing = this.#sizing;
+    const demand = this.#slots.count(SlotState.leased) + this.#waiters.length;
+    const view = {
+      now,
+      restedUntil: this.#rested ? (this.#inUse ? this.#wokeAt : now) : Number.NEGATIVE_INFINITY,
+      peak: Math.max(this.#peakDemand, this.#live - unused(this.#slots, sizing.observedAt)),
+      demand,
+      arrivals: this.#leaseCount + this.#waiters.length,
+      open: this.#slots.open,
+      limit: this.#limit,
+      useTimes: this.#useTimes,
+      createTimes: this.#createTimes,
+      options: this.#options,
+    };
+    const observed = this.#advised('forecaster', undefined, () => sizing.observe(view));
+    if (observed !== false) this.#peakDemand = demand;
+    if (observed === undefined) this.#sizing = undefined;
+  }
+
+  #newSizing(now: number): Sizing {
+    return new Sizing(this.rollout.acting, this.#options.max, now, (flag, smartMs, plainMs) =>
+      this.rollout.recordRegret(flag, smartMs, plainMs),
+    );
   }
 
   /** A few leases within a moment, as after an early tick, say nothing about the pace. */
@@ -1508,11 +1582,17 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #nextDueAt(now: number): number {
-    let dueAt = Math.min(this.#waiters.earliestDeadline(), nextSlotDueAt(this.#slots, this.#options));
+    let dueAt = Math.min(
+      this.#waiters.earliestDeadline(),
+      nextSlotDueAt(this.#slots, this.#options, this.#leastKept),
+    );
     if (this.#stallsAct) dueAt = Math.min(dueAt, this.#stalls.dueAt);
     const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
     const shares = this.#slots.shared().some(({ holders }) => holders > 1);
     if (this.#inUse || holdsBack || shares) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
+    if (!this.#inUse && this.#follows && this.#drain === undefined) {
+      dueAt = Math.min(dueAt, this.#sizing!.nextDueAt(this.#slots.open, this.#options, now));
+    }
     if (this.#waiters.length > 0 && this.#nextOpenAt > now) dueAt = Math.min(dueAt, this.#nextOpenAt);
     if (this.#waiters.length > 0 && this.#heedsCircuit) dueAt = Math.min(dueAt, this.#breaker.dueAt(now));
     if (this.#waiters.length > 0 && this.#heedsServerLimit) {

@@ -51,6 +51,8 @@ export interface PoolCounters {
   /** Acquires that failed because a connection could not be opened. */
   openErrors: number;
   opened: number;
+  /** Connections that began to open because the forecast asked for them; not all of them have to succeed. */
+  openedAhead: number;
   openFailed: number;
   /** Opens that came after their deadline and were closed at once. */
   lateArrivals: number;
@@ -82,6 +84,7 @@ export function newCounters(): PoolCounters {
     rejected: 0,
     openErrors: 0,
     opened: 0,
+    openedAhead: 0,
     openFailed: 0,
     lateArrivals: 0,
     released: 0,

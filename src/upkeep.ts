@@ -10,10 +10,24 @@ export const UPKEEP_INTERVAL_MS = 100;
  */
 const TIMED_LEASES_PER_SECOND = 1_000;
 
-/** Idle slots that outlived their idle timeout, oldest first, never so many that fewer than `min` are left. */
-export function idleTooLong<C>(slots: Slots<C>, options: ResolvedOptions, now: number): Slot<C>[] {
-  if (options.idleTimeoutMs === 0) return [];
-  return oldestIdle(slots, slots.open - options.min, (slot) => now >= slot.idleSince + options.idleTimeoutMs);
+/** Idle slots that outlived their idle timeout, oldest first, never so many that fewer than `least` are left. */
+export function idleTooLong<C>(
+  slots: Slots<C>,
+  { idleTimeoutMs }: ResolvedOptions,
+  least: number,
+  now: number,
+): Slot<C>[] {
+  if (idleTimeoutMs === 0) return [];
+  return oldestIdle(slots, slots.open - least, (slot) => now >= slot.idleSince + idleTimeoutMs);
+}
+
+/** Idle slots that nobody has held since then: the newest idle one is leased first, so the others were the most in use at once. */
+export function unused<C>(slots: Slots<C>, since: number): number {
+  let count = 0;
+  for (const slot of slots.idle()) {
+    if (slot.idleSince < since || slot.uses === 0) count += 1;
+  }
+  return count;
 }
 
 /** Idle slots beyond the limit, oldest first. */
@@ -40,11 +54,11 @@ export function suspectedLeaks<C>(slots: Slots<C>, options: ResolvedOptions, now
   );
 }
 
-/** When the upkeep of the slots has something to do next; infinite when it has not. */
-export function nextSlotDueAt<C>(slots: Slots<C>, options: ResolvedOptions): number {
+/** When the upkeep of the slots has something to do next, `least` of them being kept; infinite when it has not. */
+export function nextSlotDueAt<C>(slots: Slots<C>, options: ResolvedOptions, least: number): number {
   let dueAt = Number.POSITIVE_INFINITY;
   const [oldest] = slots.idle();
-  if (oldest !== undefined && options.idleTimeoutMs > 0 && slots.open > options.min) {
+  if (oldest !== undefined && options.idleTimeoutMs > 0 && slots.open > least) {
     dueAt = oldest.idleSince + options.idleTimeoutMs;
   }
   for (const slot of slots) {

@@ -20,8 +20,8 @@ const built = (what: string, fallback: FlagSetting): Optimization => ({ what, fa
 export const OPTIMIZATIONS = {
   lateBinding: planned('a waiter takes whichever comes first, a release or an opened connection'),
   errorClassify: built('errors tell a broken connection from a failed statement', 'on'),
-  forecaster: planned('connections are opened ahead of the demand that is forecast'),
-  seasonal: planned('the forecast knows what recurs'),
+  forecaster: built('connections are kept and opened ahead of the demand that is forecast', 'auto'),
+  seasonal: built('the forecast knows what recurs', 'auto'),
   limitProbe: planned('the number of connections in use follows what the database can bear'),
   lanes: built('short queries never queue behind long ones', 'off'),
   affinity: planned('a query gets a connection that has prepared it before'),
@@ -66,6 +66,9 @@ export function acts(setting: FlagSetting): boolean {
 
 /** The optimisations that go by what a connection is wanted for. */
 export const QUERY_READERS: readonly OptimizationName[] = ['lanes', 'affinity', 'pipelining', 'autoPrepare'];
+
+/** What these do shows after minutes, not within a block of time: they always act, and their own decisions are weighed. */
+export const WEIGHED_BY_REGRET: readonly OptimizationName[] = ['forecaster', 'seasonal'];
 
 /** Flags that ask for something which this version cannot do. */
 export function notBuilt(flags: OptimizationFlags): OptimizationName[] {

@@ -6,6 +6,7 @@ import {
   OPTIMIZATION_NAMES,
   type OptimizationName,
   QUERY_READERS,
+  WEIGHED_BY_REGRET,
 } from './flags.js';
 import { Case } from './guardrails.js';
 
@@ -263,15 +264,15 @@ export class Rollout {
     this.#startBlock(now, totals);
   }
 
-  #takesPart({ stage, against, watchedAt }: FlagState, now: number): boolean {
+  #takesPart({ name, stage, against, watchedAt }: FlagState, now: number): boolean {
+    if (WEIGHED_BY_REGRET.includes(name)) return false;
     if (stage === 'trial') return true;
     return stage === 'accepted' && (against.suspicious || now - watchedAt >= WATCH_EVERY_MS);
   }
 
   #arrange(isSmart: (state: FlagState) => boolean): void {
     for (const state of this.#states) {
-      this.acting[state.name] =
-        state.smartFirst === undefined ? state.stage === 'on' || state.stage === 'accepted' : isSmart(state);
+      this.acting[state.name] = state.smartFirst === undefined ? actsAlone(state) : isSmart(state);
     }
   }
 
@@ -290,6 +291,8 @@ export class Rollout {
     if (state.stage !== 'trial' && state.stage !== 'accepted') return;
     if (smartCost > REGRET_RATIO * plainCost + REGRET_DECISIONS) {
       this.#revert(state, `its decisions cost ${ratioOf(smartCost, plainCost)} times the plain ones`, now);
+    } else if (state.stage === 'trial' && WEIGHED_BY_REGRET.includes(state.name)) {
+      this.#move(state, 'accepted', 'its decisions cost no more than the plain ones');
     }
   }
 
@@ -313,6 +316,11 @@ export class Rollout {
     this.attended[name] = stage !== 'off' && stage !== 'given_up';
     this.readsQueries = QUERY_READERS.some((reader) => this.attended[reader]);
   }
+}
+
+/** Whether one that takes no part in a pair acts. */
+function actsAlone({ name, stage }: FlagState): boolean {
+  return stage === 'on' || stage === 'accepted' || (stage === 'trial' && WEIGHED_BY_REGRET.includes(name));
 }
 
 function newState(name: OptimizationName, stage: FlagStage, now: number): FlagState {

@@ -1,0 +1,157 @@
+import type { ResolvedOptions } from '../config.js';
+import type { Histogram } from '../histogram.js';
+import type { OptimizationName } from '../rollout/flags.js';
+import { type DecisionListener, type Expert, type Forecast, Forecaster } from './forecaster.js';
+import { STEP_MS } from './observation.js';
+import { Openings } from './openings.js';
+
+/** What a pool knows when its upkeep comes round. */
+export interface PoolView {
+  readonly now: number;
+  /** Until when nothing came and went since the last observation; long past when something did from the start. */
+  readonly restedUntil: number;
+  /** The most leased connections and queued callers at once since the last observation, and those now. */
+  readonly peak: number;
+  readonly demand: number;
+  /** Callers who came, ever. */
+  readonly arrivals: number;
+  readonly open: number;
+  /** The upper bound now in force. */
+  readonly limit: number;
+  readonly useTimes: Histogram;
+  readonly createTimes: Histogram;
+  readonly options: ResolvedOptions;
+}
+
+const SCALE_DOWN_INTERVAL_MS = 1_000;
+/** At most one connection, or this share of them, is scaled down a second. */
+const SCALE_DOWN_SHARE = 0.1;
+/** While it is at rest and has opened connections ahead, a pool looks around this often. */
+const EXPECTANT_INTERVAL_MS = 500;
+const HOLD_WEIGHT = 0.1;
+/** Until one was opened: neither a local socket nor the other side of the world. */
+const ASSUMED_CONNECT_MS = 50;
+/** What was counted over a longer gap says nothing about the pace. */
+const LONGEST_STEP_MS = 1_000;
+
+/** How many connections a pool should have: makes observations of what the pool counts, and asks the forecaster. */
+export class Sizing {
+  readonly openings: Openings;
+  readonly #forecaster: Forecaster;
+  #forecast: Forecast = { target: 0, ahead: 0, keep: 0, protect: 0, reason: 'reactive' };
+  #limit = 0;
+  #demand = 0;
+  #arrivals = 0;
+  #observedAt: number;
+  #uses = 0;
+  #usedMs = 0;
+  #holdMs = 0;
+  #creates = 0;
+  #connectMs = ASSUMED_CONNECT_MS;
+  #scaledDownAt: number;
+
+  /**
+   * @param acting the live table of which optimisations act.
+   * @param onDecision told of every decision once it is known what it cost.
+   */
+  constructor(
+    acting: Readonly<Record<OptimizationName, boolean>>,
+    max: number,
+    now: number,
+    onDecision: DecisionListener,
+  ) {
+    this.openings = new Openings(max);
+    this.#forecaster = new Forecaster(now, () => acting.seasonal, onDecision);
+    this.#observedAt = now;
+    this.#scaledDownAt = now;
+  }
+
+  get forecast(): Forecast {
+    return this.#forecast;
+  }
+
+  get reason(): Expert {
+    return this.#forecast.reason;
+  }
+
+  /** When it last observed. */
+  get observedAt(): number {
+    return this.#observedAt;
+  }
+
+  /** False when it is too early for another observation: what was counted goes into the next. */
+  observe(view: PoolView): boolean {
+    const { now, restedUntil, demand } = view;
+    if (restedUntil > this.#observedAt) this.#step(view, restedUntil, this.#demand, 0, true);
+    if (now - this.#observedAt < STEP_MS / 2) return restedUntil === now;
+    this.#learn(view);
+    this.#step(view, now, Math.max(view.peak, demand), Math.max(0, view.arrivals - this.#arrivals), false);
+    this.#demand = demand;
+    this.#arrivals = view.arrivals;
+    return true;
+  }
+
+  /** How many of `open` connections may be closed now because they are needed no more. */
+  surplus(open: number, now: number): number {
+    const surplus = open - this.#forecast.keep;
+    if (surplus <= 0) {
+      this.#scaledDownAt = now;
+      return 0;
+    }
+    const perSecond = Math.max(1, SCALE_DOWN_SHARE * open);
+    const allowed = Math.floor(((now - this.#scaledDownAt) * perSecond) / 1_000);
+    if (allowed > 0) this.#scaledDownAt = now;
+    return Math.min(surplus, allowed);
+  }
+
+  /** When a pool at rest with `open` connections, of which `min` stay in any case, has to be looked at again. */
+  nextDueAt(open: number, { min, idleTimeoutMs }: ResolvedOptions, now: number): number {
+    const { keep, ahead } = this.#forecast;
+    let dueAt = Number.POSITIVE_INFINITY;
+    if (open < this.#limit) dueAt = this.#forecaster.nextAbove(open, now, this.#connectMs);
+    if (ahead > this.#demand) dueAt = Math.min(dueAt, now + EXPECTANT_INTERVAL_MS);
+    if (open > min && idleTimeoutMs > 0) {
+      const fallsAt =
+        open > keep ? now + SCALE_DOWN_INTERVAL_MS : this.#forecaster.fallsAt(keep, idleTimeoutMs);
+      dueAt = Math.min(dueAt, fallsAt);
+    }
+    return Math.max(dueAt, now + STEP_MS);
+  }
+
+  #learn({ useTimes, createTimes }: PoolView): void {
+    const uses = useTimes.count - this.#uses;
+    if (uses > 0) {
+      const meanMs = (useTimes.sumMs - this.#usedMs) / uses;
+      this.#holdMs += (this.#uses === 0 ? 1 : HOLD_WEIGHT) * (meanMs - this.#holdMs);
+      this.#uses = useTimes.count;
+      this.#usedMs = useTimes.sumMs;
+    }
+    if (createTimes.count > this.#creates) {
+      this.#creates = createTimes.count;
+      this.#connectMs = createTimes.quantile(0.95);
+    }
+  }
+
+  #step(view: PoolView, at: number, peak: number, arrivals: number, atRest: boolean): void {
+    const elapsedMs = at - this.#observedAt;
+    if (elapsedMs <= 0) return;
+    const { min, keepMin, idleTimeoutMs } = view.options;
+    this.#limit = view.limit;
+    this.#observedAt = at;
+    this.#forecast = this.#forecaster.step({
+      now: at,
+      elapsedMs,
+      atRest,
+      stalled: !atRest && elapsedMs > LONGEST_STEP_MS,
+      peak,
+      load: (arrivals * this.#holdMs) / Math.max(elapsedMs, STEP_MS / 2),
+      arrivals,
+      open: view.open,
+      holdMs: this.#holdMs,
+      connectMs: this.#connectMs,
+      min: keepMin ? min : 0,
+      limit: view.limit,
+      idleTimeoutMs: idleTimeoutMs || Number.POSITIVE_INFINITY,
+    });
+  }
+}
