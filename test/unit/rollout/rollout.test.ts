@@ -161,3 +161,26 @@ describe('the share of processes', () => {
     expect(later).deep.equal([]);
   });
 });
+
+describe('an optimisation whose effects show after minutes', () => {
+  it('acts throughout its trial, and is accepted for what its decisions cost', () => {
+    let plainBlocks = 0;
+    const traffic = new Traffic(3, { forecaster: 'auto' }, (rollout) => {
+      if (!rollout.acting.forecaster) plainBlocks += 1;
+      return 1;
+    }).run(60_000);
+    expect(traffic.stageOf('forecaster').stage).equal('trial');
+    for (let decision = 0; decision < 100; decision += 1) traffic.rollout.recordRegret('forecaster', 5, 10);
+    traffic.run(1_000);
+    expect(traffic.stageOf('forecaster')).include({ stage: 'accepted', acting: true, regret: -500 });
+    expect(plainBlocks).equal(0);
+  });
+
+  it('is taken back when its decisions cost more than the plain ones', () => {
+    const traffic = new Traffic(3, { forecaster: 'auto' }).run(1_000);
+    for (let decision = 0; decision < 100; decision += 1) traffic.rollout.recordRegret('forecaster', 15, 10);
+    traffic.run(1_000);
+    expect(traffic.stageOf('forecaster')).include({ stage: 'reverted', acting: false });
+    expect(traffic.changes.at(-1)!.reason).equal('its decisions cost 1.5 times the plain ones');
+  });
+});
