@@ -1,6 +1,7 @@
 import type { CircuitChange } from './breaker/breaker.js';
 import type { Lease, Outcome } from './lease.js';
 import type { FlagChange } from './rollout/rollout.js';
+import type { WorkloadChange } from './sizing/workload.js';
 import type { CloseReason, Slot } from './slots.js';
 import type { Waiter } from './waiters.js';
 
@@ -30,6 +31,8 @@ export interface Observer<C> {
   onStaleRelease?(lease: Lease<C>): void;
   /** An optimisation was accepted, taken back, tried again or set. */
   onFlagChanged?(change: FlagChange): void;
+  /** The load became one of another kind. */
+  onWorkloadChanged?(change: WorkloadChange): void;
   /** The pool's trust in its server changed. */
   onCircuitChanged?(change: CircuitChange): void;
 }
@@ -49,6 +52,7 @@ const CALLBACKS = [
   'onSevered',
   'onStaleRelease',
   'onFlagChanged',
+  'onWorkloadChanged',
   'onCircuitChanged',
 ] as const satisfies readonly (keyof Observer<unknown>)[];
 

@@ -619,6 +619,7 @@ export class Pool<C> implements LeaseHome<C> {
   #recordWait(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void {
     if (lease.timed) {
       this.#waitTimes.record(waitedMs);
+      this.#sizing?.history.arrived(this.#now - waitedMs);
       if (lease.slot.depth === 1) this.rollout.recordWait(waitedMs);
     }
     this.#observer?.onLeased?.(lease, waitedMs, waiter);
@@ -628,6 +629,7 @@ export class Pool<C> implements LeaseHome<C> {
     const heldMs = this.#readClock() - lease.since;
     if (outcome !== 'broken') this.#heardAt = this.#now;
     this.#useTimes.record(heldMs);
+    this.#sizing?.history.heldFor(heldMs);
     // Behind others on a shared connection is in the queue, too.
     if (slot.depth > 1) this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
     if (slot.profile !== undefined && slot.depth === 1) this.#learn(slot.profile, heldMs, outcome);
@@ -1295,6 +1297,7 @@ export class Pool<C> implements LeaseHome<C> {
       use: this.#useTimes.summary(),
       create: this.#createTimes.summary(),
       statements: this.statementCounters,
+      sizing: this.#sizing?.report(this.#now, this.#options, this.#timingMask + 1),
       flags: this.rollout.report(),
     };
   }
@@ -1566,9 +1569,10 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #newSizing(now: number): Sizing {
-    return new Sizing(this.rollout.acting, this.#options.max, now, (flag, smartMs, plainMs) =>
-      this.rollout.recordRegret(flag, smartMs, plainMs),
-    );
+    return new Sizing(this.rollout.acting, this.#options.max, now, {
+      onDecision: (flag, smartMs, plainMs) => this.rollout.recordRegret(flag, smartMs, plainMs),
+      onWorkload: (change) => this.#observer?.onWorkloadChanged?.(change),
+    });
   }
 
   /** A few leases within a moment, as after an early tick, say nothing about the pace. */

@@ -1,6 +1,7 @@
 import type { CircuitState } from './breaker/breaker.js';
 import type { StatementCounters } from './query/statements.js';
 import type { FlagReport } from './rollout/rollout.js';
+import type { SizingReport } from './sizing/sizing.js';
 import type { CloseReason } from './slots.js';
 
 /** A pool's numbers at one instant. */
@@ -120,6 +121,8 @@ export interface PoolReport {
   readonly create: DurationSummary;
   /** What was done with single statements, where the adapter knows them: shared connections, names given. */
   readonly statements: Readonly<StatementCounters> | undefined;
+  /** How many connections are asked for and why, and what another `max` would have meant; undefined while the flag `forecaster` is off. */
+  readonly sizing: SizingReport | undefined;
   /** The optimisations: which act, and why one does not. */
   readonly flags: readonly FlagReport[];
 }

@@ -151,6 +151,7 @@ export class WatchedPool {
       use: this.#useTimes.summary(),
       create: this.#createTimes.summary(),
       statements: undefined,
+      sizing: undefined,
       flags: [],
     };
   }

@@ -6,6 +6,7 @@ import type {
   Observer,
   Slot,
   Waiter,
+  WorkloadChange,
 } from '../../src/index.js';
 import { errorType } from '../telemetry/attributes.js';
 import { whyServed } from '../telemetry/spans.js';
@@ -13,7 +14,16 @@ import { whyServed } from '../telemetry/spans.js';
 /** One thing that a pool did, in words. */
 export interface ToldDecision {
   readonly at: number;
-  readonly kind: 'served' | 'failed' | 'opened' | 'closed' | 'resized' | 'leak' | 'flag' | 'circuit';
+  readonly kind:
+    | 'served'
+    | 'failed'
+    | 'opened'
+    | 'closed'
+    | 'resized'
+    | 'leak'
+    | 'flag'
+    | 'circuit'
+    | 'workload';
   readonly words: string;
 }
 
@@ -68,6 +78,8 @@ export class DecisionLog {
         tell('closed', `connection ${slot.id} cut: nothing came on it for ${Math.round(silentMs)} ms`),
       onCircuitChanged: ({ from, to, reason }: CircuitChange) =>
         tell('circuit', `circuit: ${from} → ${to}, because ${reason}`),
+      onWorkloadChanged: ({ from, to }: WorkloadChange) =>
+        tell('workload', `the load is ${to}, it was ${from}`),
       onFlagChanged: ({ name, from, to, reason }: FlagChange) =>
         tell('flag', `${name}: ${from} → ${to}, because ${reason}`),
     };

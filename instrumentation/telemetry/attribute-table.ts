@@ -1,5 +1,6 @@
 import type { FlagStage } from '../../src/index.js';
 import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
+import { WORKLOADS } from '../../src/sizing/workload.js';
 import { newCounters } from '../../src/stats.js';
 import type { Mode } from '../types.js';
 import {
@@ -34,6 +35,8 @@ export const ATTR_MODE = 'enhanced_pool.mode';
 export const ATTR_QUERY_TYPE = 'enhanced_pool.query.type';
 export const ATTR_LIMIT_FROM = 'enhanced_pool.limit.from';
 export const ATTR_LIMIT_TO = 'enhanced_pool.limit.to';
+export const ATTR_WORKLOAD_FROM = 'enhanced_pool.workload.from';
+export const ATTR_WORKLOAD_TO = 'enhanced_pool.workload.to';
 
 /** One attribute: which values it may have, and what they mean. */
 export interface AttributeRow {
@@ -105,6 +108,8 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   [ATTR_QUERY_TYPE]: { type: 'string', meaning: '`queryType` of the caller’s hint' },
   [ATTR_LIMIT_FROM]: { type: 'int', meaning: 'the most connections before' },
   [ATTR_LIMIT_TO]: { type: 'int', meaning: 'the most connections from now on' },
+  [ATTR_WORKLOAD_FROM]: { values: WORKLOADS, meaning: 'what the load was like' },
+  [ATTR_WORKLOAD_TO]: { values: WORKLOADS, meaning: 'what it is like now' },
 };
 
 /** Every signal of a pool carries those of these that are known. */

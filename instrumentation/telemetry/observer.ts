@@ -1,5 +1,13 @@
 import { type Attributes, context, type Link, type Span, type SpanContext } from '@opentelemetry/api';
-import type { CircuitChange, FlagChange, Lease, Observer, Slot, Waiter } from '../../src/index.js';
+import type {
+  CircuitChange,
+  FlagChange,
+  Lease,
+  Observer,
+  Slot,
+  Waiter,
+  WorkloadChange,
+} from '../../src/index.js';
 import { PoolError } from '../../src/index.js';
 import type { FollowedPool, PoolSeries } from '../registry.js';
 import {
@@ -18,13 +26,22 @@ import {
   ATTR_QUERY_TYPE,
   ATTR_QUEUE_POSITION,
   ATTR_WAITED_MS,
+  ATTR_WORKLOAD_FROM,
+  ATTR_WORKLOAD_TO,
 } from './attribute-table.js';
 import { errorType } from './attributes.js';
 import { tellEvent } from './events.js';
 import type { Apart } from './metric-table.js';
 import type { QueryFollower, QueryNote } from './queries.js';
 import { ATTR_ERROR_TYPE } from './semconv.js';
-import { CIRCUIT_EVENT, type EventRow, FLAG_EVENT, LEAK_EVENT, RESIZED_EVENT } from './signal-table.js';
+import {
+  CIRCUIT_EVENT,
+  type EventRow,
+  FLAG_EVENT,
+  LEAK_EVENT,
+  RESIZED_EVENT,
+  WORKLOAD_EVENT,
+} from './signal-table.js';
 import type { Signals } from './signals.js';
 import {
   type AcquireNote,
@@ -200,6 +217,10 @@ export class PoolObserver implements Observer<unknown> {
       [ATTR_CIRCUIT_STATE]: to,
       [ATTR_DECISION_REASON]: reason,
     });
+  }
+
+  onWorkloadChanged({ from, to }: WorkloadChange): void {
+    this.#tellEvent(WORKLOAD_EVENT, { [ATTR_WORKLOAD_FROM]: from, [ATTR_WORKLOAD_TO]: to });
   }
 
   get #pool(): FollowedPool | undefined {

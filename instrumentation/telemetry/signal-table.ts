@@ -14,6 +14,8 @@ import {
   ATTR_QUERY_TYPE,
   ATTR_QUEUE_POSITION,
   ATTR_WAITED_MS,
+  ATTR_WORKLOAD_FROM,
+  ATTR_WORKLOAD_TO,
 } from './attribute-table.js';
 import { ATTR_DB_QUERY_SUMMARY, ATTR_DB_RESPONSE_STATUS_CODE, ATTR_ERROR_TYPE } from './semconv.js';
 
@@ -108,4 +110,17 @@ export const CIRCUIT_EVENT: EventRow = {
   attributes: [ATTR_CIRCUIT_FROM, ATTR_CIRCUIT_STATE, ATTR_DECISION_REASON],
 };
 
-export const EVENTS: readonly EventRow[] = [RESIZED_EVENT, LEAK_EVENT, FLAG_EVENT, CIRCUIT_EVENT];
+export const WORKLOAD_EVENT: EventRow = {
+  name: 'enhanced_pool.workload.changed',
+  severity: 'INFO',
+  when: 'the load became one of another kind; needs the flag `forecaster`',
+  attributes: [ATTR_WORKLOAD_FROM, ATTR_WORKLOAD_TO],
+};
+
+export const EVENTS: readonly EventRow[] = [
+  RESIZED_EVENT,
+  LEAK_EVENT,
+  FLAG_EVENT,
+  CIRCUIT_EVENT,
+  WORKLOAD_EVENT,
+];

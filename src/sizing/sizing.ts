@@ -4,6 +4,8 @@ import type { OptimizationName } from '../rollout/flags.js';
 import { type DecisionListener, type Expert, type Forecast, Forecaster } from './forecaster.js';
 import { STEP_MS } from './observation.js';
 import { Openings } from './openings.js';
+import { History, type WhatIf } from './what-if.js';
+import { type Workload, type WorkloadChange, WorkloadClass } from './workload.js';
 
 /** What a pool knows when its upkeep comes round. */
 export interface PoolView {
@@ -34,9 +36,29 @@ const ASSUMED_CONNECT_MS = 50;
 /** What was counted over a longer gap says nothing about the pace. */
 const LONGEST_STEP_MS = 1_000;
 
+/** What `report()` tells of how many connections a pool has. */
+export interface SizingReport {
+  /** On whose word the target is what it is. */
+  readonly reason: Expert;
+  readonly workload: Workload;
+  /** Of what recurs, in milliseconds; 0 while nothing is known to. */
+  readonly periodMs: number;
+  /** What other maxima would have meant; undefined while too little was seen. */
+  readonly whatIf: WhatIf | undefined;
+}
+
+export interface SizingListener {
+  /** A decision is known to have cost so much, and the plain one would have. */
+  readonly onDecision: DecisionListener;
+  readonly onWorkload: (change: WorkloadChange) => void;
+}
+
 /** How many connections a pool should have: makes observations of what the pool counts, and asks the forecaster. */
 export class Sizing {
   readonly openings: Openings;
+  readonly history = new History();
+  readonly #workload = new WorkloadClass();
+  readonly #listener: SizingListener;
   readonly #forecaster: Forecaster;
   #forecast: Forecast = { target: 0, ahead: 0, keep: 0, protect: 0, reason: 'reactive' };
   #limit = 0;
@@ -52,16 +74,16 @@ export class Sizing {
 
   /**
    * @param acting the live table of which optimisations act.
-   * @param onDecision told of every decision once it is known what it cost.
    */
   constructor(
     acting: Readonly<Record<OptimizationName, boolean>>,
     max: number,
     now: number,
-    onDecision: DecisionListener,
+    listener: SizingListener,
   ) {
+    this.#listener = listener;
     this.openings = new Openings(max);
-    this.#forecaster = new Forecaster(now, () => acting.seasonal, onDecision);
+    this.#forecaster = new Forecaster(now, () => acting.seasonal, listener.onDecision);
     this.#observedAt = now;
     this.#scaledDownAt = now;
   }
@@ -70,8 +92,14 @@ export class Sizing {
     return this.#forecast;
   }
 
-  get reason(): Expert {
-    return this.#forecast.reason;
+  /** `each`: how many leases each timed one stands for. */
+  report(now: number, { max, idleTimeoutMs }: ResolvedOptions, each: number): SizingReport {
+    return {
+      reason: this.#forecast.reason,
+      workload: this.#workload.at(now),
+      periodMs: this.#forecaster.periodMs,
+      whatIf: this.history.replay(max, idleTimeoutMs, each),
+    };
   }
 
   /** When it last observed. */
@@ -138,7 +166,7 @@ export class Sizing {
     const { min, keepMin, idleTimeoutMs } = view.options;
     this.#limit = view.limit;
     this.#observedAt = at;
-    this.#forecast = this.#forecaster.step({
+    const seen = {
       now: at,
       elapsedMs,
       atRest,
@@ -152,6 +180,9 @@ export class Sizing {
       min: keepMin ? min : 0,
       limit: view.limit,
       idleTimeoutMs: idleTimeoutMs || Number.POSITIVE_INFINITY,
-    });
+    };
+    this.#forecast = this.#forecaster.step(seen);
+    const change = this.#workload.step(seen, this.#forecaster.foreseen > 0);
+    if (change !== undefined) this.#listener.onWorkload(change);
   }
 }

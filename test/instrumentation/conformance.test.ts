@@ -93,7 +93,7 @@ describe('what is emitted', () => {
       for (const name of row.attributes) {
         expect(ATTRIBUTES[name]?.values, `${name} of ${row.name}`).to.be.an('array');
       }
-      expect(seriesAtMost(row), row.name).to.be.at.most(60);
+      expect(seriesAtMost(row), row.name).to.be.at.most(100);
     }
   });
 
