@@ -94,7 +94,13 @@ export class Forecaster {
     hear('burst', burst, this.#burstGate);
     const target = within(Math.max(keep, ahead));
     const protect = this.#floor.protectedAt(seen.now, seen.idleTimeoutMs, this.foreseen);
-    return { target, ahead: within(ahead), keep: target, protect: within(Math.max(protect, ahead)), reason };
+    return {
+      target,
+      ahead: Math.min(seen.limit, ahead),
+      keep: target,
+      protect: within(Math.max(protect, ahead)),
+      reason,
+    };
   }
 
   /** Up to so many connections are the season's care: they need not be kept until they are needed again. */

@@ -16,6 +16,7 @@ export interface Observation extends Demand {
   readonly arrivals: number;
   /** Connections open now. */
   readonly open: number;
+  /** No connection is closed that would leave fewer. */
   readonly min: number;
   /** The upper bound now in force. */
   readonly limit: number;

@@ -163,7 +163,7 @@ export class Sizing {
   #step(view: PoolView, at: number, peak: number, arrivals: number, atRest: boolean): void {
     const elapsedMs = at - this.#observedAt;
     if (elapsedMs <= 0) return;
-    const { min, keepMin, idleTimeoutMs } = view.options;
+    const { min, idleTimeoutMs } = view.options;
     this.#limit = view.limit;
     this.#observedAt = at;
     const seen = {
@@ -177,7 +177,7 @@ export class Sizing {
       open: view.open,
       holdMs: this.#holdMs,
       connectMs: this.#connectMs,
-      min: keepMin ? min : 0,
+      min,
       limit: view.limit,
       idleTimeoutMs: idleTimeoutMs || Number.POSITIVE_INFINITY,
     };

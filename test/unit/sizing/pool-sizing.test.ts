@@ -1,0 +1,105 @@
+import { expect } from 'chai';
+import { createPool, type Pool, type PoolOptions, type WorkloadChange } from '../../../src/index.js';
+import { type FakeConnection, FakeDriver } from '../../simulation/fake-driver.js';
+import { VirtualRuntime } from '../../simulation/virtual-runtime.js';
+
+const CONNECT_MS = 40;
+
+let runtime: VirtualRuntime;
+let driver: FakeDriver;
+
+beforeEach(() => {
+  runtime = new VirtualRuntime(1);
+  driver = new FakeDriver(runtime);
+  driver.onOpen = () => ({ afterMs: CONNECT_MS, ends: 'well' });
+});
+
+function pool(options: PoolOptions, setting: 'on' | 'off' = 'on'): Pool<FakeConnection> {
+  return createPool({
+    driver,
+    runtime,
+    options: { max: 20, idleTimeoutMs: 10_000, ...options },
+    flags: { forecaster: setting, seasonal: setting },
+  });
+}
+
+/** So many callers at once, each for 4 ms. @returns how long the last of them waited. */
+async function crowd(of: Pool<FakeConnection>, callers: number): Promise<number> {
+  const cameAt = runtime.now();
+  let lastAt = cameAt;
+  for (let caller = 0; caller < callers; caller += 1) {
+    of.acquire().then((lease) => {
+      lastAt = Math.max(lastAt, runtime.now());
+      runtime.schedule(4, () => lease.release());
+    });
+  }
+  await runtime.advance(200);
+  return lastAt - cameAt;
+}
+
+describe('a pool that forecasts', () => {
+  it('has connections ready for a crowd that comes every 45 seconds, and few in between', async () => {
+    const it = pool({});
+    const waits: number[] = [];
+    let openInBetween = 0;
+    for (let period = 0; period < 14; period += 1) {
+      waits.push(await crowd(it, 60));
+      await runtime.advance(30_000);
+      openInBetween = it.stats().open;
+      await runtime.advance(14_800);
+    }
+    expect(waits[0]).at.least(CONNECT_MS);
+    expect(waits.at(-1)).at.most(12);
+    expect(openInBetween).equal(0);
+    expect(it.counters.openedAhead).at.least(20);
+    expect(it.report().sizing).include({ workload: 'periodic', periodMs: 45_000 });
+  });
+
+  it('never has more than max, nor closes below min', async () => {
+    const it = pool({ min: 3, keepMin: false });
+    for (let period = 0; period < 10; period += 1) {
+      await crowd(it, 60);
+      expect(it.stats().open).at.most(20);
+      await runtime.advance(44_800);
+      expect(it.stats().open).at.least(3);
+    }
+  });
+
+  it('has no timer left once it is at rest and nothing is expected', async () => {
+    const it = pool({});
+    await crowd(it, 5);
+    await runtime.advance(60_000);
+    expect(it.stats().open).equal(0);
+    expect(runtime.outstanding).equal(0);
+  });
+
+  it('closes by the idle timeout alone while the flag is off', async () => {
+    const it = pool({}, 'off');
+    for (let period = 0; period < 10; period += 1) {
+      expect(await crowd(it, 60)).at.least(CONNECT_MS);
+      await runtime.advance(9_700);
+      expect(it.stats().open).equal(20);
+      await runtime.advance(35_100);
+      expect(it.stats().open).equal(0);
+    }
+    expect(it.counters.openedAhead).equal(0);
+    expect(it.report().sizing).equal(undefined);
+  });
+
+  it('tells when its load becomes another', async () => {
+    const changes: WorkloadChange[] = [];
+    const it = createPool({
+      driver,
+      runtime,
+      observer: { onWorkloadChanged: (change) => changes.push(change) },
+      flags: { forecaster: 'on' },
+    });
+    for (let second = 0; second < 300; second += 1) {
+      for (let caller = 0; caller < 2; caller += 1) {
+        it.acquire().then((lease) => runtime.schedule(4, () => lease.release()));
+      }
+      await runtime.advance(100);
+    }
+    expect(changes).deep.equal([{ from: 'idle', to: 'steady' }]);
+  });
+});
