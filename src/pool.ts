@@ -6,6 +6,7 @@ import { Failover } from './health/failover.js';
 import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
 import { describeHolders } from './health/holders.js';
 import { muteError, QUIET_MS, StallWatch } from './health/stall.js';
+import { type DeathNews, IdleTrust } from './health/trust.js';
 import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
@@ -33,10 +34,12 @@ import {
   overdue,
   PACING_MASK,
   pastLifetime,
+  quietIdle,
   suspectedLeaks,
   timingMask,
   UPKEEP_INTERVAL_MS,
   unused,
+  usedAt,
 } from './upkeep.js';
 import { Waiter, Waiters } from './waiters.js';
 
@@ -137,7 +140,10 @@ export class Pool<C> implements LeaseHome<C> {
   /** Undefined until its flag is other than off. */
   #sizing: Sizing | undefined = undefined;
   /** As in the options, but infinite when it is off. */
-  readonly #checkAfterIdleMs: number;
+  readonly #plainCheckAfterMs: number;
+  /** What holds now: the plain one, or the one that was learned. */
+  #checkAfterIdleMs: number;
+  readonly #trust: IdleTrust;
   /** As in the options, but never reached when it is off. */
   readonly #maxUses: number;
   /** The idle timeout where the upkeep does not come round often enough for it, else 0. */
@@ -174,7 +180,9 @@ export class Pool<C> implements LeaseHome<C> {
   }: PoolParts<C>) {
     this.#options = resolveOptions(options);
     const { checkAfterIdleMs, maxUses, idleTimeoutMs } = this.#options;
-    this.#checkAfterIdleMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
+    this.#plainCheckAfterMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
+    this.#checkAfterIdleMs = this.#plainCheckAfterMs;
+    this.#trust = new IdleTrust(this.#plainCheckAfterMs);
     this.#maxUses = maxUses || -1;
     this.#shortIdleTimeoutMs = idleTimeoutMs < UPKEEP_INTERVAL_MS ? idleTimeoutMs : 0;
     this.#driver = driver;
@@ -690,7 +698,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Opens what the waiters need beyond what is already on its way, and what `min` asks for. */
   #grow(now: number, waiter?: Waiter<C>): void {
-    const onTheirWay = this.#slots.count(SlotState.opening) + this.#slots.count(SlotState.checking);
+    const onTheirWay = this.#slots.count(SlotState.opening) + this.#hopefulChecks;
     const room = this.#room(now);
     let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
     const { min, keepMin } = this.#options;
@@ -737,6 +745,16 @@ export class Pool<C> implements LeaseHome<C> {
   /** Whether the forecast decides how many connections there are; it is kept up to date in any case. */
   get #follows(): boolean {
     return this.#sizing !== undefined && this.rollout.acting.forecaster;
+  }
+
+  /** Checks that waiters may count on: in a bad moment those of suspects are not. */
+  get #hopefulChecks(): number {
+    const checks = this.#slots.count(SlotState.checking);
+    if (checks === 0 || this.#breaker.state === 'closed') return checks;
+    let doubtful = 0;
+    for (const { state, isSuspect } of this.#slots)
+      if (state === SlotState.checking && isSuspect) doubtful += 1;
+    return checks - doubtful;
   }
 
   /** How many more connections there may be, by the user's word and the server's. */
@@ -887,8 +905,13 @@ export class Pool<C> implements LeaseHome<C> {
    */
   heed(error: unknown, connection?: C): boolean {
     if (!this.rollout.acting.errorClassify) return false;
-    const { mitigation, fatal } = FAILURES[this.#classify(error, 'use')];
+    const pattern = this.#classify(error, 'use');
+    const { mitigation, fatal } = FAILURES[pattern];
     const now = this.#readClock();
+    if (pattern === 'idle_killed' && connection !== undefined) {
+      const slot = this.#slots.of(connection);
+      if (slot !== undefined) this.#learnDeath(slot, 'told', now);
+    }
     if (mitigation === 'purge') {
       if (this.rollout.acting.failoverPurge && this.#failover.refused(now)) this.#purge();
     } else if (fatal && connection !== undefined) {
@@ -929,9 +952,9 @@ export class Pool<C> implements LeaseHome<C> {
     for (const slot of this.#slots) slot.isSuspect = slot.connection !== undefined;
   }
 
-  #checkSuspects(now: number): void {
+  #checkSuspects(now: number, atOnce: number = CHECKS_AT_ONCE): void {
     for (const slot of [...this.#slots.idle()]) {
-      if (this.#slots.count(SlotState.checking) >= CHECKS_AT_ONCE) return;
+      if (this.#slots.count(SlotState.checking) >= atOnce) return;
       if (slot.isSuspect) this.#check(slot, now);
     }
   }
@@ -966,10 +989,39 @@ export class Pool<C> implements LeaseHome<C> {
 
   #check(slot: Slot<C>, now: number): void {
     this.#counters.checks += 1;
+    const idleMs = slot.state === SlotState.idle ? now - usedAt(slot) : 0;
     this.#prove(slot, now, 'check', async () => {
-      await this.#driver.check(slot.connection!);
+      try {
+        await this.#driver.check(slot.connection!);
+      } catch (error) {
+        this.#learnIdle(() => this.#trust.died(idleMs, 'found', now));
+        throw error;
+      }
       this.#stalls.learnCheck(this.#readClock() - now);
+      this.#learnIdle(() => this.#trust.passed(idleMs, now));
     });
+  }
+
+  /** An idle connection died. While the server is in trouble that has nothing to do with its age. */
+  #learnDeath(slot: Slot<C>, news: DeathNews, now: number): void {
+    if (slot.state === SlotState.idle) this.#learnIdle(() => this.#trust.died(now - usedAt(slot), news, now));
+  }
+
+  #learnIdle(learn: () => void): void {
+    if (this.rollout.attended.learnedValidation && this.#breaker.state === 'closed')
+      this.#advised('learnedValidation', undefined, learn);
+  }
+
+  /** Asks those that are idle for nearly as long as something here lets a connection be. */
+  #askQuietIdle(now: number): void {
+    const acts = this.rollout.acting.learnedValidation;
+    this.#checkAfterIdleMs = acts ? this.#trust.checkAfterMs : this.#plainCheckAfterMs;
+    if (!acts || this.#trust.keepAliveMs === Number.POSITIVE_INFINITY) return;
+    for (const slot of quietIdle(this.#slots, this.#trust.keepAliveMs, now)) {
+      if (this.#slots.count(SlotState.checking) >= CHECKS_AT_ONCE) return;
+      slot.isKeptAlive = true;
+      this.#check(slot, now);
+    }
   }
 
   /** What the last holder asked and did not await may take as long as it takes: the deadline is the reset's own. */
@@ -1009,9 +1061,12 @@ export class Pool<C> implements LeaseHome<C> {
       this.#observer?.onChecked?.(slot, tookMs, error);
       if (error !== undefined) return this.#proofFailed(slot);
       slot.retiring = undefined;
-      const { isSuspect } = slot;
+      const { isSuspect, isKeptAlive, idleSince } = slot;
       slot.isSuspect = false;
+      slot.isKeptAlive = false;
+      slot.provenAt = this.#now;
       this.#offerUnlessSurplus(slot, reason === 'check');
+      if (isKeptAlive) this.#slots.putBack(slot, idleSince);
       if (isSuspect) this.#checkSuspects(this.#now);
     };
     attempt(proof)
@@ -1043,7 +1098,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (stalledMs > 0) stalls.restart(now);
     const silent = stalls.look(this.#slots, (connection) => this.#driver.bytesHeard!(connection), now);
     if (silent.length === 0) return;
-    for (const slot of stalls.lost()) this.#sever(slot, now);
+    for (const slot of stalls.lost(this.#heardAt)) this.#sever(slot, now);
     if (!stalls.wantsToAsk(now)) return;
     const idle = this.#slots.newestIdle();
     if (idle !== undefined && !stalls.doubtsIdle) return this.#askAboutSilent(idle, now);
@@ -1065,7 +1120,10 @@ export class Pool<C> implements LeaseHome<C> {
         const dead = await this.#findDeadForSure(slot, suspects);
         this.#stalls.answered(slot, dead.length > 0, this.#readClock());
         for (const each of dead) this.#sever(each, this.#now);
-        if (dead.length > 0) this.#distrustAll();
+        if (dead.length > 0) {
+          this.#distrustAll();
+          this.#checkSuspects(this.#now, Number.POSITIVE_INFINITY);
+        }
       } catch (error) {
         this.#stalls.unanswered(slot);
         throw error;
@@ -1113,6 +1171,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (slot.state === SlotState.leased) {
       slot.retiring = reason;
     } else {
+      if (reason === 'broken') this.#learnDeath(slot, 'seen', this.#readClock());
       this.#close(slot, reason);
       this.#replace();
     }
@@ -1405,6 +1464,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#lookForSilent(now);
     if (this.rollout.attended.forecaster) this.#observe(now);
     this.#reap(now);
+    this.#askQuietIdle(now);
     this.#weighFlags(now, stalledMs);
     if (this.rollout.attended.lanes) this.#watchLanes(now);
     for (const slot of suspectedLeaks(this.#slots, this.#options, now)) {
@@ -1591,6 +1651,8 @@ export class Pool<C> implements LeaseHome<C> {
       nextSlotDueAt(this.#slots, this.#options, this.#leastKept),
     );
     if (this.#stallsAct) dueAt = Math.min(dueAt, this.#stalls.dueAt);
+    if (this.rollout.acting.learnedValidation)
+      for (const slot of this.#slots.idle()) dueAt = Math.min(dueAt, usedAt(slot) + this.#trust.keepAliveMs);
     const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
     const shares = this.#slots.shared().some(({ holders }) => holders > 1);
     if (this.#inUse || holdsBack || shares) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);

@@ -54,6 +54,10 @@ export class Slot<C> {
   retiring: CloseReason | undefined = undefined;
   openStartedAt: number;
   openedAt = 0;
+  /** When it passed its last check. */
+  provenAt = 0;
+  /** Whether its check is only to keep it alive: it stays as long idle as it was. */
+  isKeptAlive = false;
   /** Whether it must answer a check before it is leased again, for others of its age were lost. */
   isSuspect = false;
   /** When it was leased; while shared, when the last answer came. */
@@ -142,6 +146,15 @@ export class Slots<C> {
   /** The idle stack, the longest idle first. */
   idle(): readonly Slot<C>[] {
     return this.#idle;
+  }
+
+  /** It has been asked only whether it lives: if it is idle it goes back to where it stood among the idle ones. */
+  putBack(slot: Slot<C>, idleSince: number): void {
+    if (slot.state !== SlotState.idle) return;
+    slot.idleSince = idleSince;
+    takeOut(this.#idle, slot);
+    const younger = this.#idle.findIndex((other) => other.idleSince > idleSince);
+    this.#idle.splice(younger === -1 ? this.#idle.length : younger, 0, slot);
   }
 
   /** Leases an idle slot to the first of up to `depth` who are to share it. */

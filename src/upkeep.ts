@@ -30,6 +30,16 @@ export function unused<C>(slots: Slots<C>, since: number): number {
   return count;
 }
 
+/** Idle slots on which nothing has passed for `keepAliveMs`. */
+export function quietIdle<C>(slots: Slots<C>, keepAliveMs: number, now: number): Slot<C>[] {
+  return slots.idle().filter((slot) => now - usedAt(slot) >= keepAliveMs);
+}
+
+/** When something passed on an idle slot last. */
+export function usedAt<C>({ idleSince, provenAt }: Slot<C>): number {
+  return Math.max(idleSince, provenAt);
+}
+
 /** Idle slots beyond the limit, oldest first. */
 export function idleBeyond<C>(slots: Slots<C>, limit: number): Slot<C>[] {
   return oldestIdle(slots, slots.open - limit, () => true);

@@ -15,9 +15,8 @@ const ASKED_MS = 100;
 /** From one question that found nothing to the next. */
 const ASK_EVERY_MS = { least: 500, most: 60_000 } as const;
 const OPEN_EVERY_MS = 1_000;
-/** When nothing came back for so long, and some are held for far longer than usual, the last idle one is checked before it is leased. */
+/** When nothing came back for so long, the last idle connection is checked before it is leased: that costs one round trip. */
 export const QUIET_MS = 20;
-const UNUSUAL = 8;
 
 interface Watched {
   /** What tells one lease, one answer or one check from the next. */
@@ -154,19 +153,17 @@ export class StallWatch<C> {
     return this.#silent.find(isChecked) ?? this.#silent.find(({ depth }) => depth > 1);
   }
 
-  /** Checks without an answer, though what was asked later over another connection has one. */
-  lost(): readonly Slot<C>[] {
-    return this.#silent.filter((slot) => isChecked(slot) && this.#watched.get(slot)!.since < this.#provenAt);
+  /** Checks without an answer, though what was asked later over another connection has one. `heardAt`: when the latest came. */
+  lost(heardAt: number): readonly Slot<C>[] {
+    const provenAt = Math.max(this.#provenAt, heardAt);
+    return this.#silent.filter((slot) => isChecked(slot) && this.#watched.get(slot)!.since < provenAt);
   }
 
-  /** Whether several are held for unusually long: should it be the network, then the last idle one would be lost as well. */
+  /** Whether several are held, and none came back for a while: should it be the network, the last idle one would be lost as well. */
   isQuiet(slots: Iterable<Slot<C>>, now: number): boolean {
     let held = 0;
-    for (const slot of slots) {
-      if (slot.state !== SlotState.leased) continue;
-      const usualMs = slot.depth > 1 ? slot.loadMs : (slot.profile?.typicalMs ?? 0);
-      if (now - slot.leasedAt >= Math.max(QUIET_MS, UNUSUAL * usualMs)) held += 1;
-    }
+    for (const slot of slots)
+      if (slot.state === SlotState.leased && now - slot.leasedAt >= QUIET_MS) held += 1;
     return held >= 2;
   }
 

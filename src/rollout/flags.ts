@@ -27,7 +27,10 @@ export const OPTIMIZATIONS = {
   affinity: planned('a query gets a connection that has prepared it before'),
   pipelining: built('short read-only statements share a connection', 'auto'),
   autoPrepare: built('statements that recur are prepared', 'auto'),
-  learnedValidation: planned('how long an idle connection may be trusted is learned'),
+  learnedValidation: built(
+    'how long an idle connection may be trusted is learned, and idle ones are kept alive where something ends them',
+    'auto',
+  ),
   failoverPurge: built('after a failover all connections to the old server are closed at once', 'on'),
   breaker: built('a database that is down is left alone for a while', 'on'),
   stallWatchdog: built(

@@ -133,11 +133,19 @@ describe('the watch over silent connections', () => {
     watch.asks(asker, 0, 300);
     watch.unanswered(asker);
     lookUntil(watch, [check], 350, 350);
-    expect(watch.lost(), 'nothing is known').deep.equal([]);
+    expect(watch.lost(0), 'nothing is known').deep.equal([]);
     watch.asks(asker, 0, 400);
     watch.answered(asker, false, 410);
     lookUntil(watch, [check], 450, 450);
-    expect(watch.lost()).deep.equal([check]);
+    expect(watch.lost(0)).deep.equal([check]);
+  });
+
+  it('gives a check up once another connection has answered anything since', () => {
+    const watch = new StallWatch<Line>();
+    const check = checking(0);
+    lookUntil(watch, [check], 50, 300);
+    expect(watch.lost(40)).deep.equal([]);
+    expect(watch.lost(60)).deep.equal([check]);
   });
 
   it('asks anew over another connection when the question itself is silent', () => {
@@ -158,11 +166,11 @@ describe('the watch over silent connections', () => {
     expect(opened).deep.equal([0, 1_000, 2_000]);
   });
 
-  it('takes the network for quiet when two are held for unusually long', () => {
+  it('takes the network for quiet when two are held for a while', () => {
     const watch = new StallWatch<Line>();
-    const [one, other] = [leased(0, 5), leased(0, 5)];
-    expect(watch.isQuiet([one, other], 39)).equal(false);
-    expect(watch.isQuiet([one, other], 40)).equal(true);
-    expect(watch.isQuiet([one, leased(0, 400)], 1_000)).equal(false);
+    expect(watch.isQuiet([leased(0), leased(0)], 19)).equal(false);
+    expect(watch.isQuiet([leased(0), leased(0)], 20)).equal(true);
+    expect(watch.isQuiet([leased(0), leased(15)], 20)).equal(false);
+    expect(watch.isQuiet([leased(0), checking(0)], 20)).equal(false);
   });
 });
