@@ -39,6 +39,8 @@ export class StallWatch<C> {
   #askEveryMs: number = ASK_EVERY_MS.least;
   #nextOpenAt = 0;
   #provenAt = Number.NEGATIVE_INFINITY;
+  /** When connections were last proven dead. */
+  #deadAt = Number.NEGATIVE_INFINITY;
   /** Over which a question is on its way. */
   #asker: Slot<C> | undefined = undefined;
   /** When there is something to look at again; infinite when there is not. */
@@ -102,14 +104,12 @@ export class StallWatch<C> {
   /** Who is to be asked about over `asker`. `heardAt`: when a connection of the pool answered last. */
   asks(asker: Slot<C>, heardAt: number, now: number): Slot<C>[] {
     this.#asker = asker;
-    const since = [...this.#watched].filter(([, { since }]) => now - since >= ASKED_MS);
-    const isMute = since.length > 1 && since.every((each) => each[1].since >= heardAt);
-    return since
-      .filter(
-        ([slot, { since }]) =>
-          slot.state === SlotState.leased && (isMute || this.#isMuteAlone(slot, since, now)),
-      )
-      .map(([slot]) => slot);
+    const silent = [...this.#watched].filter(([, { since }]) => now - since >= ASKED_MS);
+    const isMute = silent.length > 1 && silent.every(([, { since }]) => since >= heardAt);
+    const isAsked = ([{ state, leasedAt }, { since }]: [Slot<C>, Watched]) =>
+      // Whoever was leased before others were proven dead is as likely to be.
+      state === SlotState.leased && (isMute || leasedAt <= this.#deadAt || now - since >= ALONE_MS);
+    return silent.filter(isAsked).map(([slot]) => slot);
   }
 
   /** The question asked over `asker` is answered. */
@@ -118,6 +118,7 @@ export class StallWatch<C> {
     this.#askEveryMs = foundDead ? ASK_EVERY_MS.least : Math.min(this.#askEveryMs * 2, ASK_EVERY_MS.most);
     this.#nextAskAt = foundDead ? now : now + this.#askEveryMs;
     this.#provenAt = now;
+    if (foundDead) this.#deadAt = now;
   }
 
   /** It has no answer: `asker` is of no use. */
@@ -177,10 +178,6 @@ export class StallWatch<C> {
     const { profile } = slot;
     if (profile === undefined || profile.runs < KNOWN_RUNS) return UNKNOWN_MS;
     return Math.max(SILENT_MS, FAR_LONGER * profile.longestMs);
-  }
-
-  #isMuteAlone(slot: Slot<C>, since: number, now: number): boolean {
-    return now - since >= Math.max(ALONE_MS, this.#limitMs(slot));
   }
 }
 

@@ -28,7 +28,7 @@ class World {
       driver: this.driver,
       runtime: this.runtime,
       options: { max: 8, acquireTimeoutMs: 0 },
-      classifyError: () => (this.up ? undefined : 'refused'),
+      classifyError: (error) => (/refused|gone/.test((error as Error).message) ? 'refused' : undefined),
       observer: { onCircuitChanged: ({ to }) => this.states.push(to) },
     });
   }
@@ -100,7 +100,10 @@ describe('outages at random', function () {
         expect(world.runtime.now() - back, `seed ${seed}: time until the queue is empty`).most(2_500);
         for (let step = 0; step < 100 * world.runtime.random(); step += 1) await world.step();
       }
-      for (let step = 0; step < 3_500; step += 1) await world.step();
+      for (let step = 0; step < 500; step += 1) await world.step();
+      const before = world.states.length;
+      for (let step = 0; step < 3_000; step += 1) await world.step();
+      expect(world.states.length - before, `seed ${seed}: changes in a quiet minute`).most(2);
       expect(world.pool.stats().circuit, `seed ${seed}`).equal('closed');
       expect(world.pool.waiting).equal(0);
       expect(world.runtime.keptAlive).equal(0);

@@ -97,6 +97,15 @@ describe('the watch over silent connections', () => {
     expect(alone.asks(leased(0), 0, 1_200)).deep.equal([]);
   });
 
+  it('asks at once about those who were leased before others were proven dead, though the next are answered', () => {
+    const watch = new StallWatch<Line>();
+    const [asker, late, later] = [leased(0), leased(1_250), leased(1_350)];
+    watch.asks(asker, 0, 1_300);
+    watch.answered(asker, true, 1_300);
+    lookUntil(watch, [late, later], 1_300, 1_600);
+    expect(watch.asks(asker, 1_590, 1_600)).deep.equal([late]);
+  });
+
   it('asks ever more seldom while nothing is found', () => {
     const watch = new StallWatch<Line>();
     const slots = [leased(0), leased(0)];
