@@ -40,7 +40,7 @@ async function main(): Promise<void> {
   await inRequest('gives up', async () => {
     const held = await pool.connect();
     await new Promise((resolve) => setTimeout(resolve, 250));
-    const impatient = new Pool({ ...settings, max: 1, connectionTimeoutMillis: 50 });
+    const impatient = new Pool({ ...settings, max: 1, connectionTimeoutMillis: 500 });
     const only = await impatient.connect();
     try {
       await impatient.query(`select '${canary}'`);
