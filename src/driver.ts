@@ -17,6 +17,8 @@ export interface Driver<C> {
   isBroken?(connection: C, error?: unknown): boolean;
   /** Whether the connection must be checked by `check` before every lease, however short it was idle. */
   mustCheck?(connection: C): boolean;
+  /** Whether a connection has prepared the statement that a hint names: its name, or its text where that is what the library goes by. */
+  hasPrepared?(connection: C, statement: string): boolean;
   /** Whether several statements may now be in flight at once on a connection that nobody holds. Without it none are. */
   canShare?(connection: C): boolean;
   /**

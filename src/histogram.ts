@@ -38,10 +38,15 @@ export class Histogram {
     return this.#maxMs;
   }
 
+  /** 0 when nothing was recorded. */
+  get meanMs(): number {
+    return this.#count === 0 ? 0 : this.#sumMs / this.#count;
+  }
+
   summary(): DurationSummary {
     return {
       count: this.#count,
-      meanMs: this.#count === 0 ? 0 : this.#sumMs / this.#count,
+      meanMs: this.meanMs,
       p50Ms: this.quantile(0.5),
       p99Ms: this.quantile(0.99),
       maxMs: this.#maxMs,

@@ -21,12 +21,19 @@ import {
 } from './rollout/flags.js';
 import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
+import { Cheapest } from './selection/cheapest.js';
 import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
 import { ServerLimit } from './sizing/server-limit.js';
 import { Sizing } from './sizing/sizing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
-import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
+import {
+  connectionReports,
+  newCounters,
+  type PoolCounters,
+  type PoolReport,
+  type PoolStats,
+} from './stats.js';
 import {
   idleBeyond,
   idleTooLong,
@@ -102,6 +109,9 @@ const STARVED_MS = 1_000;
 /** Between tries to fill up to `min` when opening fails; doubles up to the second. */
 const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
 
+/** Of the costliest queries. */
+const QUERIES_REPORTED = 20;
+
 /**
  * A pool of connections of type `C`. Read from the top: a query's life, then the life of a connection, then upkeep.
  */
@@ -113,6 +123,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Counted by an adapter that knows single statements; told by `report()`. */
   statementCounters: Readonly<StatementCounters> | undefined = undefined;
   readonly #lanes = new Lanes();
+  readonly #selection: Cheapest<Slot<C>>;
   readonly #driver: Driver<C>;
   readonly #observer: Observer<C> | undefined;
   readonly #runtime: Runtime;
@@ -186,6 +197,9 @@ export class Pool<C> implements LeaseHome<C> {
     this.#maxUses = maxUses || -1;
     this.#shortIdleTimeoutMs = idleTimeoutMs < UPKEEP_INTERVAL_MS ? idleTimeoutMs : 0;
     this.#driver = driver;
+    this.#selection = new Cheapest(({ connection }, statement) =>
+      driver.hasPrepared?.(connection!, statement),
+    );
     this.#onFault = onFault;
     this.#observer = observer === undefined ? undefined : guarded(observer);
     this.#runtime = runtime;
@@ -262,7 +276,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#lanesAct ? !this.#admitted(lane) : this.#waiters.length > 0) return undefined;
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
-    const slot = this.#select();
+    const slot = profile === undefined ? this.#select() : this.#selectFor(profile, hint);
     if (slot === undefined || this.#needsCheck(slot)) return undefined;
     this.#counters.immediate += 1;
     const lease = this.#lease(slot, timed, profile, lane);
@@ -406,9 +420,44 @@ export class Pool<C> implements LeaseHome<C> {
       const slot = this.#slots.newestIdle();
       if (slot === undefined || driver.isBroken === undefined || !driver.isBroken(slot.connection!))
         return slot;
+      this.#selection.survival.learn(this.#now - slot.idleSince, false);
       this.#close(slot, 'broken');
       this.#lost(slot, this.#now);
     }
+  }
+
+  /** The newest idle slot, or another where the query is cheaper. */
+  #selectFor(profile: QueryProfile, hint: Hint | undefined): Slot<C> | undefined {
+    const newest = this.#select();
+    const { selection, affinity } = this.rollout.attended;
+    if ((!selection && !affinity) || newest === undefined) return newest;
+    newest.chosenOver = undefined;
+    if (this.#slots.count(SlotState.idle) === 1) return newest;
+    const slot = this.#advised(selection ? 'selection' : 'affinity', newest, () =>
+      this.#cheapest(newest, profile, hint),
+    );
+    slot.passedOver = 0;
+    return slot;
+  }
+
+  #cheapest(newest: Slot<C>, { typicalMs }: QueryProfile, hint: Hint | undefined): Slot<C> {
+    const { acting, attended } = this.rollout;
+    const wanted = {
+      typicalMs,
+      statement: attended.affinity ? hint?.statement : undefined,
+      weighsHealth: attended.selection,
+      checkAfterIdleMs: this.#checkAfterIdleMs,
+      openMs: this.#createTimes.meanMs,
+    };
+    const choice = this.#selection.choose(this.#slots.idle(), wanted, this.#now);
+    if (choice === undefined) return newest;
+    const { connection: slot, flag, reason } = choice;
+    this.rollout.recordRegret(flag, choice.costMs, choice.newestMs);
+    if (!acting[flag] || this.#driver.isBroken?.(slot.connection!) === true) return newest;
+    this.#counters.passedOver[reason] += 1;
+    newest.passedOver += 1;
+    slot.chosenOver = reason;
+    return slot;
   }
 
   #needsCheck(slot: Slot<C>): boolean {
@@ -628,7 +677,10 @@ export class Pool<C> implements LeaseHome<C> {
     if (lease.timed) {
       this.#waitTimes.record(waitedMs);
       this.#sizing?.history.arrived(this.#now - waitedMs);
-      if (lease.slot.depth === 1) this.rollout.recordWait(waitedMs);
+      const { slot } = lease;
+      if (slot.depth === 1) this.rollout.recordWait(waitedMs);
+      slot.idledMs = waiter === undefined ? slot.leasedAt - slot.idleSince : undefined;
+      slot.track.waited(waitedMs);
     }
     this.#observer?.onLeased?.(lease, waitedMs, waiter);
   }
@@ -640,8 +692,14 @@ export class Pool<C> implements LeaseHome<C> {
     this.#sizing?.history.heldFor(heldMs);
     // Behind others on a shared connection is in the queue, too.
     if (slot.depth > 1) this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
+    if (slot.depth === 1) this.#trackUse(slot, heldMs, outcome);
     if (slot.profile !== undefined && slot.depth === 1) this.#learn(slot.profile, heldMs, outcome);
     this.#observer?.onReleased?.(lease, heldMs, outcome);
+  }
+
+  #trackUse(slot: Slot<C>, heldMs: number, outcome: Outcome): void {
+    slot.track.learn(slot.profile, heldMs, outcome, this.#now);
+    if (slot.idledMs !== undefined) this.#selection.survival.learn(slot.idledMs, outcome !== 'broken');
   }
 
   #learn(profile: QueryProfile, heldMs: number, outcome: Outcome): void {
@@ -990,6 +1048,7 @@ export class Pool<C> implements LeaseHome<C> {
   #check(slot: Slot<C>, now: number): void {
     this.#counters.checks += 1;
     const idleMs = slot.state === SlotState.idle ? now - usedAt(slot) : 0;
+    slot.idledMs = slot.state === SlotState.idle ? now - slot.idleSince : undefined;
     this.#prove(slot, now, 'check', async () => {
       try {
         await this.#driver.check(slot.connection!);
@@ -1059,6 +1118,8 @@ export class Pool<C> implements LeaseHome<C> {
       slot.deadlineAt = Number.POSITIVE_INFINITY;
       const tookMs = this.#readClock() - now;
       this.#observer?.onChecked?.(slot, tookMs, error);
+      if (reason === 'check' && slot.idledMs !== undefined)
+        this.#selection.survival.learn(slot.idledMs, error === undefined);
       if (error !== undefined) return this.#proofFailed(slot);
       slot.retiring = undefined;
       const { isSuspect, isKeptAlive, idleSince } = slot;
@@ -1357,6 +1418,8 @@ export class Pool<C> implements LeaseHome<C> {
       create: this.#createTimes.summary(),
       statements: this.statementCounters,
       sizing: this.#sizing?.report(this.#now, this.#options, this.#timingMask + 1),
+      connections: connectionReports(this.#slots, this.#readClock()),
+      queries: this.profiles.costliest(QUERIES_REPORTED),
       flags: this.rollout.report(),
     };
   }

@@ -1,5 +1,7 @@
 import type { LeaseHome } from './lease.js';
 import type { Lane, QueryProfile } from './query/profiles.js';
+import type { PassedOverReason } from './selection/cheapest.js';
+import { TrackRecord } from './selection/track-record.js';
 
 /** The states of a slot; numbers, because a move happens twice in every query. */
 export const SlotState = { opening: 0, idle: 1, leased: 2, checking: 3, closing: 4, gone: 5 } as const;
@@ -67,6 +69,14 @@ export class Slot<C> {
   /** The lane that its exclusive holder came by; `fast` when there is none. */
   lane: Lane = 'fast';
   idleSince = 0;
+  /** What it has shown, in timed leases. */
+  readonly track = new TrackRecord();
+  /** How often another was taken in its place since it was last leased. */
+  passedOver = 0;
+  /** Why its holder got it and not the newest idle one; undefined where that one was taken. */
+  chosenOver: PassedOverReason | undefined = undefined;
+  /** How long it had been idle when it was last leased or checked, where that was timed and it was idle. */
+  idledMs: number | undefined = undefined;
   /** When an open, a check or a close must be over. */
   deadlineAt = Number.POSITIVE_INFINITY;
   /** When its lifetime ends; drawn at birth. */
@@ -196,5 +206,5 @@ function bits(...states: SlotState[]): number {
 
 function takeOut<C>(slots: Slot<C>[], slot: Slot<C>): void {
   if (slots[slots.length - 1] === slot) slots.pop();
-  else slots.splice(slots.indexOf(slot), 1);
+  else slots.splice(slots.lastIndexOf(slot), 1);
 }

@@ -1,8 +1,11 @@
 import type { CircuitState } from './breaker/breaker.js';
+import type { Lane } from './query/profiles.js';
 import type { StatementCounters } from './query/statements.js';
 import type { FlagReport } from './rollout/rollout.js';
+import type { PassedOverReason } from './selection/cheapest.js';
+import type { TrackReport } from './selection/track-record.js';
 import type { SizingReport } from './sizing/sizing.js';
-import type { CloseReason } from './slots.js';
+import type { CloseReason, Slot } from './slots.js';
 
 /** A pool's numbers at one instant. */
 export interface PoolStats {
@@ -45,6 +48,8 @@ export interface PoolCounters {
   overtakings: number;
   /** Slow queries that had to wait beside an idle connection, which was kept for fast ones. */
   heldBack: number;
+  /** Acquires that got another connection than the newest idle one, by what was dearer with that one. */
+  readonly passedOver: Record<PassedOverReason, number>;
   timedOut: number;
   aborted: number;
   /** Acquires refused because the queue was full or the pool closed. */
@@ -80,6 +85,7 @@ export function newCounters(): PoolCounters {
     sharedLate: 0,
     overtakings: 0,
     heldBack: 0,
+    passedOver: { statement: 0, slow: 0, doubtful: 0, lifetime: 0 },
     timedOut: 0,
     aborted: 0,
     rejected: 0,
@@ -109,6 +115,37 @@ export interface DurationSummary {
   readonly maxMs: number;
 }
 
+/** What one connection is and has shown. */
+export interface ConnectionReport extends TrackReport {
+  readonly id: number;
+  /** How often it was leased. */
+  readonly uses: number;
+  readonly ageMs: number;
+}
+
+export function connectionReports(slots: Iterable<Slot<unknown>>, now: number): ConnectionReport[] {
+  return Array.from(slots, ({ id, uses, openedAt, track }) => {
+    return { id, uses, ageMs: openedAt === 0 ? 0 : now - openedAt, ...track.report(now) };
+  });
+}
+
+/** What the queries of one fingerprint have shown, in timed runs. */
+export interface QueryReport {
+  /** Of the SQL's shape; else the caller's `queryType`, `session` or `_other`. */
+  readonly fingerprint: string;
+  /** Verbs and tables, without any literal; undefined where there was no text. */
+  readonly summary: string | undefined;
+  readonly runs: number;
+  readonly failures: number;
+  /** Share of the latest runs that failed, from 0 to 1. */
+  readonly failureRate: number;
+  readonly meanMs: number;
+  readonly longestMs: number;
+  /** Time its runs took together, in milliseconds. */
+  readonly totalMs: number;
+  readonly lane: Lane;
+}
+
 /** What `report()` tells of a pool's life so far. */
 export interface PoolReport {
   readonly stats: PoolStats;
@@ -123,6 +160,10 @@ export interface PoolReport {
   readonly statements: Readonly<StatementCounters> | undefined;
   /** How many connections are asked for and why, and what another `max` would have meant; undefined while the flag `forecaster` is off. */
   readonly sizing: SizingReport | undefined;
+  /** The connections, in the order of their birth. */
+  readonly connections: readonly ConnectionReport[];
+  /** The queries that took most of the connections' time, at most twenty; none where no optimisation reads queries. */
+  readonly queries: readonly QueryReport[];
   /** The optimisations: which act, and why one does not. */
   readonly flags: readonly FlagReport[];
 }

@@ -3,7 +3,13 @@ import { Lease, type LeaseHome, type Outcome } from './lease.js';
 import { guarded, type Observer } from './observer.js';
 import { type Runtime, systemRuntime } from './runtime.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
-import { newCounters, type PoolCounters, type PoolReport, type PoolStats } from './stats.js';
+import {
+  connectionReports,
+  newCounters,
+  type PoolCounters,
+  type PoolReport,
+  type PoolStats,
+} from './stats.js';
 import { Waiter } from './waiters.js';
 
 /** What a pool that somebody else runs shows of itself at this moment. */
@@ -70,6 +76,7 @@ export class WatchedPool {
     this.#leases.set(connection, lease);
     this.counters[atOnce ? 'immediate' : 'waited'] += 1;
     this.#waitTimes.record(waitedMs);
+    slot.track.waited(waitedMs);
     this.#observer.onLeased?.(lease, waitedMs, atOnce ? undefined : waiter);
   }
 
@@ -152,6 +159,8 @@ export class WatchedPool {
       create: this.#createTimes.summary(),
       statements: undefined,
       sizing: undefined,
+      connections: connectionReports(this.#slots, this.#runtime.now()),
+      queries: [],
       flags: [],
     };
   }
@@ -199,6 +208,7 @@ export class WatchedPool {
     this.#rest(slot, now);
     this.counters.released += 1;
     this.#useTimes.record(heldMs);
+    slot.track.learn(undefined, heldMs, outcome, now);
     this.#observer.onReleased?.(lease, heldMs, outcome);
   }
 

@@ -102,6 +102,11 @@ export class MysqlDriver implements Driver<PooledConnection> {
     mysqlSessions.sever(connection, error);
   }
 
+  /** By its text: so mysql2 remembers what `execute` prepared, where no option of the call shapes its rows. */
+  hasPrepared({ connection }: PooledConnection, statement: string): boolean {
+    return connection._statements?.has(`undefined/undefined/undefined${statement}`) === true;
+  }
+
   isDirty({ connection, forStatement }: PooledConnection): boolean {
     if (this.#resets(connection)) return true;
     return this.#differences.openTransactionsRolledBack && !forStatement && mayBeInTransaction(connection);

@@ -47,6 +47,8 @@ export class MysqlFacade implements PoolControl {
   readonly follow: FollowQuery | undefined;
   /** Set while `pool.query` or `pool.execute` asks for a connection: what it will run. */
   statement: unknown = undefined;
+  /** Whether it is prepared first, as `pool.execute` does. */
+  prepares = false;
   readonly #pool: MysqlPool;
   readonly #driver: MysqlDriver;
   readonly #differences: Readonly<Differences>;
@@ -85,7 +87,7 @@ export class MysqlFacade implements PoolControl {
     const { statement } = this;
     this.statement = undefined;
     if (this.#pool._closed) return fail(done, 'Pool is closed.');
-    const hint = statement === undefined ? currentHint() : hintOf(statement);
+    const hint = statement === undefined ? currentHint() : hintOf(statement, this.prepares);
     const lease = this.engine.tryAcquire(hint);
     if (lease === undefined) {
       const keepsContext = this.#differences.callbacksKeepContext && !settlesPromise;
@@ -314,11 +316,12 @@ export function sqlOf(statement: unknown): unknown {
   return typeof statement === 'string' ? statement : (statement as { sql?: unknown } | null)?.sql;
 }
 
-function hintOf(statement: unknown): Hint {
+function hintOf(statement: unknown, prepares: boolean): Hint {
   const sql = sqlOf(statement);
-  return typeof sql === 'string'
-    ? { sql, dialect: 'mysql', ...currentHint() }
-    : { dialect: 'mysql', ...currentHint() };
+  if (typeof sql !== 'string') return { dialect: 'mysql', ...currentHint() };
+  const known: Hint = { sql, dialect: 'mysql', ...currentHint() };
+  if (prepares) known.statement ??= sql;
+  return known;
 }
 
 function engineOptions(config: MysqlPoolConfig, differences: Readonly<Differences>): PoolOptions {

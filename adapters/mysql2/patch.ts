@@ -204,6 +204,7 @@ function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototyp
       }
       const run = (given: unknown, done: unknown) => {
         facade.statement = sql;
+        facade.prepares = name === 'execute';
         try {
           return stock.call(this, sql, given, done);
         } finally {

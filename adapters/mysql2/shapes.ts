@@ -17,6 +17,8 @@ export interface MysqlConnection extends EventEmitter {
   _released?: boolean;
   _closing?: boolean;
   _fatalError?: unknown;
+  /** What `execute` prepared, by how its rows are shaped and by text. */
+  readonly _statements?: { has(key: string): boolean };
   /** The command that awaits an answer; while its last answer is told of, its `next` is empty. */
   readonly _command?: { readonly next?: unknown } | null;
   readonly _commands?: { readonly length: number };

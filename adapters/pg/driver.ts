@@ -142,6 +142,12 @@ export class PgDriver implements Driver<PooledClient> {
     return pooled.canShare && !pooled.failed && !pipeline && (pooled.seen || verify === undefined);
   }
 
+  /** By the name that the application, or we, gave it. */
+  hasPrepared({ client }: PooledClient, statement: string): boolean {
+    return client.connection?.parsedStatements?.[statement] !== undefined;
+  }
+
+  /** Those behind the first: only it can be what the server works on. */
   onSilent({ behind }: PooledClient): void {
     for (const statement of behind) this.#sendElsewhere(statement);
   }

@@ -15,6 +15,13 @@ export interface ConnectionView {
   readonly sinceMs: number;
   /** Why it closes once it is released. */
   readonly retiring: string | undefined;
+  /** How long its leases took lately, on average. */
+  readonly meanHeldMs: number;
+  /** Timed leases that failed, and all of them. */
+  readonly failures: number;
+  readonly timed: number;
+  /** Share of its time that was well spent, from 0 to 1. */
+  readonly efficiency: number;
 }
 
 export interface PoolView {
@@ -70,7 +77,7 @@ function connectionViews(pool: FollowedPool): ConnectionView[] {
   const views: ConnectionView[] = [];
   for (const slot of pool.slots()) {
     if (views.length === MOST_CONNECTIONS) break;
-    const { id, state, uses, holders, retiring, openedAt, idleSince, leasedAt, openStartedAt } = slot;
+    const { id, state, uses, holders, retiring, openedAt, idleSince, leasedAt, openStartedAt, track } = slot;
     const since =
       { [SlotState.idle]: idleSince, [SlotState.leased]: leasedAt }[state as number] ?? openStartedAt;
     views.push({
@@ -81,6 +88,10 @@ function connectionViews(pool: FollowedPool): ConnectionView[] {
       ageMs: openedAt === 0 ? 0 : now - openedAt,
       sinceMs: Math.max(0, now - since),
       retiring,
+      meanHeldMs: track.meanHeldMs,
+      failures: track.failures,
+      timed: track.timed,
+      efficiency: track.efficiency(now),
     });
   }
   return views;

@@ -1,6 +1,7 @@
 import type { FlagStage } from '../../src/index.js';
 import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import { WORKLOADS } from '../../src/sizing/workload.js';
+import { PASSED_OVER_REASONS } from '../../src/selection/cheapest.js';
 import { newCounters } from '../../src/stats.js';
 import type { Mode } from '../types.js';
 import {
@@ -32,6 +33,7 @@ export const ATTR_OPTIMIZATION = 'enhanced_pool.optimization.name';
 export const ATTR_OPTIMIZATION_STAGE = 'enhanced_pool.optimization.stage';
 export const ATTR_OPTIMIZATION_FROM = 'enhanced_pool.optimization.from_stage';
 export const ATTR_MODE = 'enhanced_pool.mode';
+export const ATTR_PASSED_OVER_REASON = 'enhanced_pool.selection.reason';
 export const ATTR_QUERY_TYPE = 'enhanced_pool.query.type';
 export const ATTR_LIMIT_FROM = 'enhanced_pool.limit.from';
 export const ATTR_LIMIT_TO = 'enhanced_pool.limit.to';
@@ -90,7 +92,7 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   },
   [ATTR_DECISION_REASON]: { type: 'string', meaning: 'why, in words' },
   [ATTR_DECISION_RUNNER_UP]: {
-    values: ['released_connection', 'opened_connection'],
+    values: ['released_connection', 'opened_connection', 'newest_idle_connection'],
     meaning: 'what it would have done otherwise',
   },
   [ATTR_CHECK_KIND]: {
@@ -104,6 +106,10 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   [ATTR_MODE]: {
     values: ['enhance', 'observe'] satisfies Mode[],
     meaning: 'whether a pool runs on the engine, or is stock and watched',
+  },
+  [ATTR_PASSED_OVER_REASON]: {
+    values: PASSED_OVER_REASONS,
+    meaning: 'what made the newest idle connection dearer than the one that was taken',
   },
   [ATTR_QUERY_TYPE]: { type: 'string', meaning: '`queryType` of the caller’s hint' },
   [ATTR_LIMIT_FROM]: { type: 'int', meaning: 'the most connections before' },

@@ -11,6 +11,7 @@ import {
   ATTR_MODE,
   ATTR_OPTIMIZATION,
   ATTR_OPTIMIZATION_STAGE,
+  ATTR_PASSED_OVER_REASON,
   ATTRIBUTES,
 } from './attribute-table.js';
 import {
@@ -221,6 +222,27 @@ const COUNTS: readonly CountRow[] = [
     ({ shared, sharedLate }) => shared + sharedLate,
   ),
   always(
+    'enhanced_pool.acquire.overtakings',
+    '{acquire}',
+    'acquires served before one that had waited longer, for its query is slow',
+    (counters) => counters.overtakings,
+  ),
+  always(
+    'enhanced_pool.acquire.held_back',
+    '{acquire}',
+    'acquires of slow queries that waited beside a connection kept for fast ones',
+    (counters) => counters.heldBack,
+  ),
+  always(
+    'enhanced_pool.acquire.passed_over',
+    '{acquire}',
+    'acquires that got another connection than the newest idle one',
+    byEach(
+      ATTR_PASSED_OVER_REASON,
+      (reason) => (counters) => counters.passedOver[reason as keyof Counters['passedOver']],
+    ),
+  ),
+  always(
     'enhanced_pool.connection.opened',
     '{connection}',
     'connections opened',
@@ -353,8 +375,13 @@ function counter(
   };
 }
 
-function always(name: string, unit: string, meaning: string, read: Counted['read']): CountRow {
-  return { ...counter(name, unit, meaning, read), always: true };
+function always(
+  name: string,
+  unit: string,
+  meaning: string,
+  reads: Counted['read'] | readonly Counted[],
+): CountRow {
+  return { ...counter(name, unit, meaning, reads), always: true };
 }
 
 function duration(

@@ -51,6 +51,7 @@ import {
   startConnectSpan,
   tellAcquire,
   tellError,
+  whyIdle,
   whyServed,
 } from './spans.js';
 
@@ -232,10 +233,10 @@ export class PoolObserver implements Observer<unknown> {
     return slot === this.#checked && slot.uses === this.#usesWhenChecked + 1;
   }
 
-  #tellImmediate({ slot: { leasedAt, id } }: Lease<unknown>): void {
+  #tellImmediate({ slot: { leasedAt, id, chosenOver } }: Lease<unknown>): void {
     if (this.#signals.telemetry.acquireSpans !== 'all') return;
     this.#tellAtOnce(leasedAt, () => ({
-      ...decided({ chosen: 'idle_connection', reason: 'the connection used last was idle' }),
+      ...decided(whyIdle(chosenOver)),
       [ATTR_CONNECTION_ID]: id,
     }));
   }

@@ -15,6 +15,7 @@ import {
 } from '@opentelemetry/api';
 import type { BackgroundWork } from '../../adapters/background.js';
 import type { Lease } from '../../src/index.js';
+import type { PassedOverReason } from '../../src/selection/cheapest.js';
 import {
   ATTR_CONNECTION_ID,
   ATTR_DECISION_CHOSEN,
@@ -118,6 +119,21 @@ export function tellError(span: Span, error: unknown): void {
 
 function failure(error: unknown): { code: SpanStatusCode; message: string } {
   return { code: SpanStatusCode.ERROR, message: errorDescription(error) };
+}
+
+const PASSED_OVER: Readonly<Record<PassedOverReason, string>> = {
+  statement: 'the connection used last had not prepared the statement, this one has',
+  slow: 'the connection used last was slower than its queries are elsewhere',
+  doubtful: 'the connection used last is likely to be dead',
+  lifetime: 'the connection used last is at the end of its lifetime',
+};
+
+/** Why a caller who did not wait got this connection. */
+export function whyIdle(passedOver: PassedOverReason | undefined): Decision {
+  if (passedOver === undefined) {
+    return { chosen: 'idle_connection', reason: 'the connection used last was idle' };
+  }
+  return { chosen: 'idle_connection', reason: PASSED_OVER[passedOver], runnerUp: 'newest_idle_connection' };
 }
 
 /** Why a caller who had waited got this connection. */

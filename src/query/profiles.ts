@@ -1,6 +1,7 @@
 import type { Hint } from '../hint.js';
 import type { Outcome } from '../lease.js';
 import type { SharingProfile } from '../selection/sharing.js';
+import type { QueryReport } from '../stats.js';
 import { type Classification, classify, type Dialect } from './classify.js';
 import { Recent } from './recent.js';
 
@@ -134,6 +135,20 @@ export class QueryProfiles implements Iterable<QueryProfile> {
 
   get size(): number {
     return this.#profiles.size;
+  }
+
+  /** Those whose runs took most time together, the costliest first. */
+  costliest(most: number): QueryReport[] {
+    return [...this]
+      .filter(({ runs }) => runs > 0)
+      .sort((one, other) => other.totalMs - one.totalMs)
+      .slice(0, most)
+      .map(
+        ({ fingerprint, classification, runs, failures, failureRate, meanMs, longestMs, totalMs, lane }) => {
+          const summary = classification?.summary;
+          return { fingerprint, summary, runs, failures, failureRate, meanMs, longestMs, totalMs, lane };
+        },
+      );
   }
 
   /** `session` and `_other` first. */

@@ -24,7 +24,8 @@ export const OPTIMIZATIONS = {
   seasonal: built('the forecast knows what recurs', 'auto'),
   limitProbe: planned('the number of connections in use follows what the database can bear'),
   lanes: built('short queries never queue behind long ones', 'off'),
-  affinity: planned('a query gets a connection that has prepared it before'),
+  selection: built('a query gets the idle connection that is cheapest for it', 'auto'),
+  affinity: built('a query gets a connection that has prepared it before', 'off'),
   pipelining: built('short read-only statements share a connection', 'auto'),
   autoPrepare: built('statements that recur are prepared', 'auto'),
   learnedValidation: built(
@@ -68,7 +69,13 @@ export function acts(setting: FlagSetting): boolean {
 }
 
 /** The optimisations that go by what a connection is wanted for. */
-export const QUERY_READERS: readonly OptimizationName[] = ['lanes', 'affinity', 'pipelining', 'autoPrepare'];
+export const QUERY_READERS: readonly OptimizationName[] = [
+  'lanes',
+  'selection',
+  'affinity',
+  'pipelining',
+  'autoPrepare',
+];
 
 /** What these do shows after minutes, not within a block of time: they always act, and their own decisions are weighed. */
 export const WEIGHED_BY_REGRET: readonly OptimizationName[] = ['forecaster', 'seasonal'];

@@ -47,15 +47,18 @@
     showTable(
       'connections',
       'Connections',
-      ['id', 'state', 'for', 'uses', 'leases', 'age', 'will close'],
-      pool.connections.map(({ id, state, sinceMs, uses, holders, ageMs, retiring }) => [
-        id,
-        state,
-        age(sinceMs),
-        uses,
-        holders,
-        age(ageMs),
-        retiring ?? '',
+      ['id', 'state', 'for', 'uses', 'leases', 'held', 'failed', 'efficiency', 'age', 'will close'],
+      pool.connections.map((connection) => [
+        connection.id,
+        connection.state,
+        age(connection.sinceMs),
+        connection.uses,
+        connection.holders,
+        connection.timed === 0 ? '' : ms(connection.meanHeldMs),
+        connection.timed === 0 ? '' : `${Math.round((100 * connection.failures) / connection.timed)} %`,
+        connection.timed === 0 ? '' : `${Math.round(100 * connection.efficiency)} %`,
+        age(connection.ageMs),
+        connection.retiring ?? '',
       ]),
     );
     showTable(

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createPool } from '../../../src/index.js';
 import { QueryProfiles } from '../../../src/query/profiles.js';
+import { everyFlag } from '../../../src/rollout/flags.js';
 import { FakeDriver } from '../../simulation/fake-driver.js';
 import { VirtualRuntime } from '../../simulation/virtual-runtime.js';
 
@@ -104,7 +105,7 @@ describe('a pool that reads its queries', () => {
   });
 
   it('reads none while no optimisation asks for it', async () => {
-    const { runtime, pool } = open({ lanes: 'off', affinity: 'off', pipelining: 'off', autoPrepare: 'off' });
+    const { runtime, pool } = open(everyFlag('off'));
     expect(pool.readsQueries).equal(false);
     await runtime.advance(10);
     pool.tryAcquire({ sql: byId(1) })!.release();

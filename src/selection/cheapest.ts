@@ -1,0 +1,129 @@
+import { Survival } from './survival.js';
+import type { TrackRecord } from './track-record.js';
+
+/** Why a connection other than the newest idle one was taken: what made that one dearer. */
+export const PASSED_OVER_REASONS = ['statement', 'slow', 'doubtful', 'lifetime'] as const;
+export type PassedOverReason = (typeof PASSED_OVER_REASONS)[number];
+
+/** What is known of an idle connection. */
+export interface IdleConnection {
+  readonly openedAt: number;
+  readonly expiresAt: number;
+  readonly idleSince: number;
+  readonly isSuspect: boolean;
+  readonly track: TrackRecord;
+  /** How often another was taken in its place since it was last leased. */
+  readonly passedOver: number;
+}
+
+/** What is to be run, and what matters for it. */
+export interface Wanted {
+  /** What the query usually takes, in milliseconds; 0 where that is not known. */
+  readonly typicalMs: number;
+  /** The statement that a connection may have prepared; undefined where there is none, or it does not matter. */
+  readonly statement: string | undefined;
+  /** Whether slowness, idle time and lifetime matter. */
+  readonly weighsHealth: boolean;
+  /** A connection idle for longer would be checked first, which costs more than any of this may win. */
+  readonly checkAfterIdleMs: number;
+  /** What it costs to open a connection, in milliseconds. */
+  readonly openMs: number;
+}
+
+/** Another connection than the newest one. */
+export interface Choice<Connection> {
+  readonly connection: Connection;
+  readonly costMs: number;
+  readonly newestMs: number;
+  /** The dearest part of the newest one's cost. */
+  readonly reason: PassedOverReason;
+  /** The optimisation to which that part belongs. */
+  readonly flag: 'selection' | 'affinity';
+}
+
+/** So many of the newest idle connections are looked at. */
+const CANDIDATES = 4;
+/** What costs less is taken without a look at the others. */
+const NEGLIGIBLE_MS = 0.05;
+/** So often a connection may be passed over in a row: what is known of it must be learned anew, and nobody is to starve. */
+const MOST_PASSED_OVER = 16;
+/** In the last part of its lifetime a connection is left to end. */
+const LAST_OF_LIFETIME = 0.05;
+const LAST_OF_LIFETIME_MS = 1;
+/** What preparing a statement costs: of five tables on loopback, parsing and planning took half a millisecond and more. */
+const PREPARE_MS = 0.5;
+
+/**
+ * Which of the newest idle connections a query is cheapest on, in milliseconds that it would have to wait for longer:
+ *
+ *     cost = [statement not prepared] · 0.5 ms + excess ms + P(dead | idle) · open ms + [end of lifetime] · 1 ms
+ *
+ * The newest one nearly always costs nothing and is taken: the others are left to grow old.
+ */
+export class Cheapest<Connection extends IdleConnection> {
+  /** How connections fare that are idle. */
+  readonly survival = new Survival();
+  readonly #hasPrepared: (connection: Connection, statement: string) => boolean | undefined;
+
+  /** @param hasPrepared undefined where nobody knows. */
+  constructor(hasPrepared: (connection: Connection, statement: string) => boolean | undefined) {
+    this.#hasPrepared = hasPrepared;
+  }
+
+  /** Undefined when the newest one, the last of `idle`, is to be taken. */
+  choose(idle: readonly Connection[], wanted: Wanted, now: number): Choice<Connection> | undefined {
+    const newest = idle[idle.length - 1]!;
+    const newestMs = this.#cost(newest, wanted, now);
+    if (newestMs < NEGLIGIBLE_MS || newest.passedOver >= MOST_PASSED_OVER) return undefined;
+    let connection = newest;
+    let costMs = newestMs;
+    const last = Math.max(0, idle.length - CANDIDATES);
+    for (let at = idle.length - 2; at >= last && costMs >= NEGLIGIBLE_MS; at -= 1) {
+      const other = idle[at]!;
+      if (now - other.idleSince >= wanted.checkAfterIdleMs) break;
+      const otherMs = other.isSuspect ? Number.POSITIVE_INFINITY : this.#cost(other, wanted, now);
+      if (otherMs + NEGLIGIBLE_MS >= costMs) continue;
+      connection = other;
+      costMs = otherMs;
+    }
+    if (connection === newest) return undefined;
+    const reason = this.#reasonOf(newest, wanted, now);
+    return { connection, costMs, newestMs, reason, flag: reason === 'statement' ? 'affinity' : 'selection' };
+  }
+
+  #cost(connection: Connection, wanted: Wanted, now: number): number {
+    const statementMs = this.#statementMs(connection, wanted);
+    if (!wanted.weighsHealth) return statementMs;
+    return (
+      statementMs +
+      connection.track.excessMs(wanted.typicalMs, now) +
+      this.#deathMs(connection, wanted, now) +
+      lastOfLifetimeMs(connection, now)
+    );
+  }
+
+  #statementMs(connection: Connection, { statement }: Wanted): number {
+    return statement !== undefined && this.#hasPrepared(connection, statement) === false ? PREPARE_MS : 0;
+  }
+
+  #deathMs({ idleSince }: Connection, { openMs }: Wanted, now: number): number {
+    return this.survival.deadAfter(now - idleSince) * openMs;
+  }
+
+  #reasonOf(connection: Connection, wanted: Wanted, now: number): PassedOverReason {
+    const healthMs = (partMs: number) => (wanted.weighsHealth ? partMs : 0);
+    const parts: Record<PassedOverReason, number> = {
+      statement: this.#statementMs(connection, wanted),
+      slow: healthMs(connection.track.excessMs(wanted.typicalMs, now)),
+      doubtful: healthMs(this.#deathMs(connection, wanted, now)),
+      lifetime: healthMs(lastOfLifetimeMs(connection, now)),
+    };
+    return PASSED_OVER_REASONS.reduce((dearest, reason) =>
+      parts[reason] > parts[dearest] ? reason : dearest,
+    );
+  }
+}
+
+function lastOfLifetimeMs({ openedAt, expiresAt }: IdleConnection, now: number): number {
+  return expiresAt - now < LAST_OF_LIFETIME * (expiresAt - openedAt) ? LAST_OF_LIFETIME_MS : 0;
+}

@@ -1,0 +1,79 @@
+import { expect } from 'chai';
+import { QueryProfile, QueryProfiles } from '../../../src/query/profiles.js';
+import { TrackRecord } from '../../../src/selection/track-record.js';
+
+const profiles = new QueryProfiles();
+const READ = profiles.of('SELECT a FROM t WHERE id = 1', 'postgresql');
+for (let run = 0; run < 20; run += 1) READ.learn(2, 'ok');
+const WRITE = profiles.of('UPDATE t SET a = 1', 'postgresql');
+
+/** A record of `leases` reads that took so many times the usual 2 ms. */
+function taught(ratio: number, leases = 20, now = 0): TrackRecord {
+  const track = new TrackRecord();
+  for (let lease = 0; lease < leases; lease += 1) track.learn(READ, 2 * ratio, 'ok', now);
+  return track;
+}
+
+describe('the record of a connection', () => {
+  it('counts by kind of query, and tells the share that succeeded', () => {
+    const track = new TrackRecord();
+    track.learn(READ, 2, 'ok', 0);
+    track.learn(READ, 4, 'failed', 0);
+    track.learn(WRITE, 6, 'ok', 0);
+    track.learn(profiles.session, 30, 'ok', 0);
+    track.learn(undefined, 8, 'broken', 0);
+    const { timed, failures, meanHeldMs, kinds } = track.report(0);
+    expect({ timed, failures, meanHeldMs }).deep.equal({ timed: 5, failures: 2, meanHeldMs: 10 });
+    expect(kinds).deep.equal({
+      read: { count: 2, failures: 1, totalMs: 6, successRate: 0.5 },
+      write: { count: 1, failures: 0, totalMs: 6, successRate: 1 },
+      session: { count: 1, failures: 0, totalMs: 30, successRate: 1 },
+      unknown: { count: 1, failures: 1, totalMs: 8, successRate: 0 },
+    });
+  });
+
+  it('averages the waits of those it was given to', () => {
+    const track = new TrackRecord();
+    track.waited(0);
+    track.waited(10);
+    expect(track.report(0).meanWaitedMs).equal(5);
+  });
+
+  it('blames the connection for what its queries take longer, not for what they are', () => {
+    const long = profiles.of('SELECT sum(a) FROM t', 'postgresql');
+    const track = new TrackRecord();
+    for (let run = 0; run < 40; run += 1) {
+      track.learn(long, 500, 'ok', 0);
+      long.learn(500, 'ok');
+    }
+    expect(track.slowness(0)).closeTo(1, 1e-9);
+    expect(track.efficiency(0)).closeTo(1, 1e-9);
+    expect(taught(3).slowness(0)).closeTo(3, 0.01);
+    expect(taught(3).excessMs(10, 0)).closeTo(20, 0.1);
+    expect(taught(3).efficiency(0)).closeTo(1 / 3, 0.01);
+  });
+
+  it('calls nobody slow after a few leases, or for less than half as long again', () => {
+    expect(taught(3, 9).excessMs(10, 0)).equal(0);
+    expect(taught(1.4).excessMs(10, 0)).equal(0);
+    expect(taught(0.5).efficiency(0), 'faster is no better than efficient').equal(1);
+  });
+
+  it('does not compare with a query that has hardly run, or with one that failed', () => {
+    const track = new TrackRecord();
+    const fresh = new QueryProfile('fresh', 'postgresql', READ.classification);
+    for (let run = 0; run < 9; run += 1) fresh.learn(1, 'ok');
+    for (let lease = 0; lease < 30; lease += 1) {
+      track.learn(fresh, 100, 'ok', 0);
+      track.learn(READ, 100, 'failed', 0);
+    }
+    expect(track.slowness(0)).equal(1);
+    expect(track.report(0).failureRate).closeTo(0.5, 0.05);
+  });
+
+  it('forgets a slowness by half in ten seconds', () => {
+    const track = taught(4);
+    expect(track.slowness(10_000)).closeTo(2, 0.01);
+    expect(track.slowness(120_000)).closeTo(1, 0.01);
+  });
+});
