@@ -18,6 +18,7 @@ import { keep } from './results.js';
 import { rollout } from './rollout/suite.js';
 import { scale } from './scale/suite.js';
 import { sizing } from './sizing/suite.js';
+import { statements } from './statements/suite.js';
 import type { Effort, Suite } from './suite.js';
 import { printTable } from './table.js';
 import { telemetry } from './telemetry/suite.js';
@@ -29,6 +30,7 @@ const SUITES: readonly Suite[] = [
   pgbench,
   memory,
   mixed,
+  statements,
   overload,
   scale,
   rollout,
@@ -38,9 +40,6 @@ const SUITES: readonly Suite[] = [
   sizing,
   burst,
 ];
-
-/** Suites of later steps. */
-const TO_COME = ['statements'];
 
 const PROJECT = join(__dirname, '../..');
 const LATEST = 'bench/results/latest.json';
@@ -54,8 +53,7 @@ ${SUITES.map(({ name, question }) => `  ${name.padEnd(10)} ${question}`).join('\
 Without a suite, all of them. --quick gives a first impression in less than a minute a suite (faults: ten); do not quote it.
 --only measures the rows in whose name these words occur, where a suite can (faults).
 Every sample goes to ${LATEST}, or to the path given by --json, and a page with plots beside it; other suites' last runs
-stay in both.
-Still to be built: ${TO_COME.join(', ')}.`;
+stay in both.`;
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -116,11 +114,7 @@ function suiteNamed(name: string): Suite {
   const suite = SUITES.find((known) => known.name === name);
   if (suite !== undefined) return suite;
   const known = SUITES.map((each) => each.name).join(', ');
-  throw new Error(
-    TO_COME.includes(name)
-      ? `The suite '${name}' is not built yet. There are: ${known}.`
-      : `There is no suite '${name}'. There are: ${known}. (--help tells more)`,
-  );
+  throw new Error(`There is no suite '${name}'. There are: ${known}. (--help tells more)`);
 }
 
 /** The timers of most pools let a process end that waits for nothing else. */

@@ -45,8 +45,8 @@ interface Extent {
 }
 
 const FULL: Extent = {
-  rounds: 7,
-  windowMs: 7_000,
+  rounds: 5,
+  windowMs: 5_000,
   leadInMs: 1_000,
   readsOnlyRounds: 40,
   readsOnlyMs: 150,

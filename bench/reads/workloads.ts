@@ -24,31 +24,34 @@ const byKey = (callers: number): Workload => ({
   run: readItem,
 });
 
-const JOIN = `SELECT c.name, r.name AS region, sum(l.amount) AS total, count(DISTINCT p.id) AS products
+export const JOIN = `SELECT c.name, r.name AS region, sum(l.amount) AS total, count(DISTINCT p.id) AS products
   FROM customer c JOIN region r ON r.id = c.region_id JOIN purchase o ON o.customer_id = c.id
   JOIN line l ON l.purchase_id = o.id JOIN product p ON p.id = l.product_id
   WHERE c.id = $1 GROUP BY c.name, r.name`;
+
+/** The tables of the join. */
+export const SHOP: readonly string[] = [
+  'DROP TABLE IF EXISTS line, purchase, product, customer, region',
+  'CREATE TABLE region (id int PRIMARY KEY, name text)',
+  'CREATE TABLE customer (id int PRIMARY KEY, region_id int, name text)',
+  'CREATE TABLE product (id int PRIMARY KEY, name text)',
+  'CREATE TABLE purchase (id int PRIMARY KEY, customer_id int)',
+  'CREATE TABLE line (id int PRIMARY KEY, purchase_id int, product_id int, amount int)',
+  `INSERT INTO region SELECT i, 'region ' || i FROM generate_series(0, 9) i`,
+  `INSERT INTO customer SELECT i, i % 10, 'customer ' || i FROM generate_series(0, 999) i`,
+  `INSERT INTO product SELECT i, 'product ' || i FROM generate_series(0, 99) i`,
+  'INSERT INTO purchase SELECT i, i % 1000 FROM generate_series(0, 2999) i',
+  'INSERT INTO line SELECT i, i % 3000, i % 100, i % 7 FROM generate_series(0, 8999) i',
+  'CREATE INDEX ON purchase (customer_id)',
+  'CREATE INDEX ON line (purchase_id)',
+  'ANALYZE',
+];
 
 const joins: Workload = {
   library: 'pg',
   name: 'five-table joins, 10 callers',
   callers: 10,
-  setUp: [
-    'DROP TABLE IF EXISTS line, purchase, product, customer, region',
-    'CREATE TABLE region (id int PRIMARY KEY, name text)',
-    'CREATE TABLE customer (id int PRIMARY KEY, region_id int, name text)',
-    'CREATE TABLE product (id int PRIMARY KEY, name text)',
-    'CREATE TABLE purchase (id int PRIMARY KEY, customer_id int)',
-    'CREATE TABLE line (id int PRIMARY KEY, purchase_id int, product_id int, amount int)',
-    `INSERT INTO region SELECT i, 'region ' || i FROM generate_series(0, 9) i`,
-    `INSERT INTO customer SELECT i, i % 10, 'customer ' || i FROM generate_series(0, 999) i`,
-    `INSERT INTO product SELECT i, 'product ' || i FROM generate_series(0, 99) i`,
-    'INSERT INTO purchase SELECT i, i % 1000 FROM generate_series(0, 2999) i',
-    'INSERT INTO line SELECT i, i % 3000, i % 100, i % 7 FROM generate_series(0, 8999) i',
-    'CREATE INDEX ON purchase (customer_id)',
-    'CREATE INDEX ON line (purchase_id)',
-    'ANALYZE',
-  ],
+  setUp: SHOP,
   run: async (pool, turn) => (await pool.query(JOIN, [(turn * 31) % 1_000])).rows,
 };
 
