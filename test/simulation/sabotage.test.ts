@@ -4,6 +4,7 @@ import { Failover } from '../../src/health/failover.js';
 import { FAILURES } from '../../src/health/failure.js';
 import type { OptimizationFlags, OptimizationName } from '../../src/index.js';
 import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
+import { Cheapest } from '../../src/selection/cheapest.js';
 import { Lanes } from '../../src/selection/lanes.js';
 import * as packing from '../../src/selection/packing.js';
 import { type Load, MIXED, SHORT, World } from './sabotage-world.js';
@@ -150,6 +151,20 @@ const SABOTAGES: readonly Sabotage[] = [
     because: 'they throw one time in a thousand',
     load: MIXED,
     wrong: replace(Lanes.prototype, 'laneOf', throwing),
+    reason: /it threw a TypeError/,
+  },
+  {
+    optimization: 'selection',
+    because: 'it throws one time in a thousand',
+    load: SHORT,
+    wrong: replace(Cheapest.prototype, 'choose', throwing),
+    reason: /it threw a TypeError/,
+  },
+  {
+    optimization: 'affinity',
+    because: 'it throws one time in a thousand',
+    load: SHORT,
+    wrong: replace(Cheapest.prototype, 'choose', throwing),
     reason: /it threw a TypeError/,
   },
   {
