@@ -21,7 +21,7 @@ import {
 } from './rollout/flags.js';
 import { Rollout } from './rollout/rollout.js';
 import { type Runtime, systemRuntime, type Timer } from './runtime.js';
-import { Cheapest } from './selection/cheapest.js';
+import { Cheapest, Wanted } from './selection/cheapest.js';
 import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
 import { ServerLimit } from './sizing/server-limit.js';
@@ -124,6 +124,8 @@ export class Pool<C> implements LeaseHome<C> {
   statementCounters: Readonly<StatementCounters> | undefined = undefined;
   readonly #lanes = new Lanes();
   readonly #selection: Cheapest<Slot<C>>;
+  /** One object for all acquires. */
+  readonly #wanted = new Wanted();
   readonly #driver: Driver<C>;
   readonly #observer: Observer<C> | undefined;
   readonly #runtime: Runtime;
@@ -433,23 +435,26 @@ export class Pool<C> implements LeaseHome<C> {
     if ((!selection && !affinity) || newest === undefined) return newest;
     newest.chosenOver = undefined;
     if (this.#slots.count(SlotState.idle) === 1) return newest;
-    const slot = this.#advised(selection ? 'selection' : 'affinity', newest, () =>
-      this.#cheapest(newest, profile, hint),
-    );
+    let slot = newest;
+    // Not by `#advised`: its closures would be made for nearly every acquire.
+    try {
+      slot = this.#cheapest(newest, profile, hint);
+    } catch (error) {
+      this.tripFlag(selection ? 'selection' : 'affinity', error);
+    }
     slot.passedOver = 0;
     return slot;
   }
 
-  #cheapest(newest: Slot<C>, { typicalMs }: QueryProfile, hint: Hint | undefined): Slot<C> {
+  #cheapest(newest: Slot<C>, query: QueryProfile, hint: Hint | undefined): Slot<C> {
     const { acting, attended } = this.rollout;
-    const wanted = {
-      typicalMs,
-      statement: attended.affinity ? hint?.statement : undefined,
-      weighsHealth: attended.selection,
-      checkAfterIdleMs: this.#checkAfterIdleMs,
-      openMs: this.#createTimes.meanMs,
-    };
-    const choice = this.#selection.choose(this.#slots.idle(), wanted, this.#now);
+    const wanted = this.#wanted;
+    wanted.query = query;
+    wanted.now = this.#now;
+    wanted.checkAfterIdleMs = this.#checkAfterIdleMs;
+    wanted.statement = attended.affinity ? hint?.statement : undefined;
+    wanted.weighsHealth = attended.selection;
+    const choice = this.#selection.choose(this.#slots.idle(), wanted);
     if (choice === undefined) return newest;
     const { connection: slot, flag, reason } = choice;
     this.rollout.recordRegret(flag, choice.costMs, choice.newestMs);
@@ -555,9 +560,11 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #tookIn(lane: Lane): void {
-    this.#advised('lanes', undefined, () =>
-      this.#lanes.took(lane, this.#slots.count(SlotState.leased), this.#now),
-    );
+    try {
+      this.#lanes.took(lane, this.#slots.count(SlotState.leased), this.#now);
+    } catch (error) {
+      this.tripFlag('lanes', error);
+    }
   }
 
   #laneOf(profile: QueryProfile | undefined, hint: Hint | undefined): Lane {
@@ -565,7 +572,12 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #learnedLane(profile: QueryProfile, hint: Hint | undefined): Lane {
-    return this.#advised('lanes', 'fast', () => this.#lanes.laneOf(profile, hint));
+    try {
+      return this.#lanes.laneOf(profile, hint);
+    } catch (error) {
+      this.tripFlag('lanes', error);
+      return 'fast';
+    }
   }
 
   #hold(slot: Slot<C>): void {
@@ -871,6 +883,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#fillBackoffMs = 0;
     const tookMs = now - slot.openStartedAt;
     this.#createTimes.record(tookMs);
+    this.#wanted.openMs = this.#createTimes.meanMs;
     this.#observer?.onOpened?.(slot, tookMs);
     this.#breaker.opened(slot.openStartedAt, now);
     this.#sizing?.openings.opened(slot.openStartedAt, now);

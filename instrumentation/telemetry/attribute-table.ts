@@ -1,7 +1,7 @@
 import type { FlagStage } from '../../src/index.js';
 import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
-import { WORKLOADS } from '../../src/sizing/workload.js';
 import { PASSED_OVER_REASONS } from '../../src/selection/cheapest.js';
+import { WORKLOADS } from '../../src/sizing/workload.js';
 import { newCounters } from '../../src/stats.js';
 import type { Mode } from '../types.js';
 import {

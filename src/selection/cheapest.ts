@@ -1,3 +1,4 @@
+import type { QueryProfile } from '../query/profiles.js';
 import { Survival } from './survival.js';
 import type { TrackRecord } from './track-record.js';
 
@@ -17,17 +18,18 @@ export interface IdleConnection {
 }
 
 /** What is to be run, and what matters for it. */
-export interface Wanted {
-  /** What the query usually takes, in milliseconds; 0 where that is not known. */
-  readonly typicalMs: number;
+export class Wanted {
+  /** Undefined where nothing is known of it. */
+  query: Pick<QueryProfile, 'typicalMs'> | undefined = undefined;
   /** The statement that a connection may have prepared; undefined where there is none, or it does not matter. */
-  readonly statement: string | undefined;
+  statement: string | undefined = undefined;
   /** Whether slowness, idle time and lifetime matter. */
-  readonly weighsHealth: boolean;
-  /** A connection idle for longer would be checked first, which costs more than any of this may win. */
-  readonly checkAfterIdleMs: number;
+  weighsHealth = false;
   /** What it costs to open a connection, in milliseconds. */
-  readonly openMs: number;
+  openMs = 0;
+  now = 0;
+  /** A connection idle for longer would be checked first, which costs more than any of this may win. */
+  checkAfterIdleMs = Number.POSITIVE_INFINITY;
 }
 
 /** Another connection than the newest one. */
@@ -71,34 +73,42 @@ export class Cheapest<Connection extends IdleConnection> {
   }
 
   /** Undefined when the newest one, the last of `idle`, is to be taken. */
-  choose(idle: readonly Connection[], wanted: Wanted, now: number): Choice<Connection> | undefined {
+  choose(idle: readonly Connection[], wanted: Wanted): Choice<Connection> | undefined {
     const newest = idle[idle.length - 1]!;
-    const newestMs = this.#cost(newest, wanted, now);
+    if (this.#isSound(newest, wanted)) return undefined;
+    const newestMs = this.#cost(newest, wanted);
     if (newestMs < NEGLIGIBLE_MS || newest.passedOver >= MOST_PASSED_OVER) return undefined;
     let connection = newest;
     let costMs = newestMs;
     const last = Math.max(0, idle.length - CANDIDATES);
     for (let at = idle.length - 2; at >= last && costMs >= NEGLIGIBLE_MS; at -= 1) {
       const other = idle[at]!;
-      if (now - other.idleSince >= wanted.checkAfterIdleMs) break;
-      const otherMs = other.isSuspect ? Number.POSITIVE_INFINITY : this.#cost(other, wanted, now);
+      if (wanted.now - other.idleSince >= wanted.checkAfterIdleMs) break;
+      const otherMs = other.isSuspect ? Number.POSITIVE_INFINITY : this.#cost(other, wanted);
       if (otherMs + NEGLIGIBLE_MS >= costMs) continue;
       connection = other;
       costMs = otherMs;
     }
     if (connection === newest) return undefined;
-    const reason = this.#reasonOf(newest, wanted, now);
+    const reason = this.#reasonOf(newest, wanted);
     return { connection, costMs, newestMs, reason, flag: reason === 'statement' ? 'affinity' : 'selection' };
   }
 
-  #cost(connection: Connection, wanted: Wanted, now: number): number {
+  /** Nothing speaks against it: for others were idle for longer, the chance that it died speaks for none of them. */
+  #isSound(connection: Connection, wanted: Wanted): boolean {
+    const { statement, weighsHealth } = wanted;
+    if (statement !== undefined && this.#hasPrepared(connection, statement) === false) return false;
+    return !weighsHealth || (!connection.track.seemsSlow && !isLastOfLifetime(connection, wanted));
+  }
+
+  #cost(connection: Connection, wanted: Wanted): number {
     const statementMs = this.#statementMs(connection, wanted);
     if (!wanted.weighsHealth) return statementMs;
     return (
       statementMs +
-      connection.track.excessMs(wanted.typicalMs, now) +
-      this.#deathMs(connection, wanted, now) +
-      lastOfLifetimeMs(connection, now)
+      connection.track.excessMs(wanted.query, wanted.now) +
+      this.#deathMs(connection, wanted) +
+      lastOfLifetimeMs(connection, wanted)
     );
   }
 
@@ -106,17 +116,17 @@ export class Cheapest<Connection extends IdleConnection> {
     return statement !== undefined && this.#hasPrepared(connection, statement) === false ? PREPARE_MS : 0;
   }
 
-  #deathMs({ idleSince }: Connection, { openMs }: Wanted, now: number): number {
+  #deathMs({ idleSince }: Connection, { openMs, now }: Wanted): number {
     return this.survival.deadAfter(now - idleSince) * openMs;
   }
 
-  #reasonOf(connection: Connection, wanted: Wanted, now: number): PassedOverReason {
+  #reasonOf(connection: Connection, wanted: Wanted): PassedOverReason {
     const healthMs = (partMs: number) => (wanted.weighsHealth ? partMs : 0);
     const parts: Record<PassedOverReason, number> = {
       statement: this.#statementMs(connection, wanted),
-      slow: healthMs(connection.track.excessMs(wanted.typicalMs, now)),
-      doubtful: healthMs(this.#deathMs(connection, wanted, now)),
-      lifetime: healthMs(lastOfLifetimeMs(connection, now)),
+      slow: healthMs(connection.track.excessMs(wanted.query, wanted.now)),
+      doubtful: healthMs(this.#deathMs(connection, wanted)),
+      lifetime: healthMs(lastOfLifetimeMs(connection, wanted)),
     };
     return PASSED_OVER_REASONS.reduce((dearest, reason) =>
       parts[reason] > parts[dearest] ? reason : dearest,
@@ -124,6 +134,10 @@ export class Cheapest<Connection extends IdleConnection> {
   }
 }
 
-function lastOfLifetimeMs({ openedAt, expiresAt }: IdleConnection, now: number): number {
-  return expiresAt - now < LAST_OF_LIFETIME * (expiresAt - openedAt) ? LAST_OF_LIFETIME_MS : 0;
+function isLastOfLifetime({ openedAt, expiresAt }: IdleConnection, { now }: Wanted): boolean {
+  return expiresAt - now < LAST_OF_LIFETIME * (expiresAt - openedAt);
+}
+
+function lastOfLifetimeMs(connection: IdleConnection, wanted: Wanted): number {
+  return isLastOfLifetime(connection, wanted) ? LAST_OF_LIFETIME_MS : 0;
 }

@@ -85,15 +85,19 @@ export class TrackRecord {
       this.#compare(heldMs / profile.typicalMs, now);
   }
 
+  /** False where it cannot be slow: what it has shown only fades. */
+  get seemsSlow(): boolean {
+    return this.#slownessLog >= SLOWER_LOG;
+  }
+
   /**
-   * By how much longer than usual, in milliseconds, a query will take here that usually takes `typicalMs`; 0 while that is not
-   * known. It blames the connection, not its queries: each was compared with others of its own kind.
+   * By how much longer than usual, in milliseconds, a query will take here; 0 while that is not known. It blames the connection,
+   * not its queries: each was compared with others of its own kind.
    */
-  excessMs(typicalMs: number, now: number): number {
-    // Nearly always, and then without a logarithm's price: it only fades.
-    if (this.#slownessLog < SLOWER_LOG) return 0;
+  excessMs(query: Pick<QueryProfile, 'typicalMs'> | undefined, now: number): number {
+    if (!this.seemsSlow || query === undefined) return 0;
     const slowness = this.slowness(now);
-    return slowness < SLOWER ? 0 : typicalMs * (slowness - 1);
+    return slowness < SLOWER ? 0 : query.typicalMs * (slowness - 1);
   }
 
   /** How many times longer queries take here than elsewhere; fades towards 1. */

@@ -33,17 +33,18 @@ function connection(
 }
 
 const WANTED: Wanted = {
-  typicalMs: 2,
+  query: { typicalMs: 2 },
   statement: undefined,
   weighsHealth: true,
   checkAfterIdleMs: 500,
   openMs: 2,
+  now: NOW,
 };
 
 /** `idle`: the newest last. */
 function choice(idle: readonly Connection[], wanted: Partial<Wanted> = {}): string | undefined {
   const cheapest = new Cheapest<Connection>(({ has }, statement) => has.includes(statement));
-  const chosen = cheapest.choose(idle, { ...WANTED, ...wanted }, NOW);
+  const chosen = cheapest.choose(idle, { ...WANTED, ...wanted });
   return chosen === undefined ? undefined : `${chosen.connection.name} for ${chosen.flag}: ${chosen.reason}`;
 }
 
@@ -51,7 +52,7 @@ describe('the cheapest idle connection', () => {
   it('is the newest one, unless that is worth more than a tenth of a millisecond', () => {
     expect(choice([connection('old'), connection('new')])).equal(undefined);
     const slow = connection('new', { slowness: 3 });
-    expect(choice([connection('old'), slow], { typicalMs: 0.01 })).equal(undefined);
+    expect(choice([connection('old'), slow], { query: { typicalMs: 0.01 } })).equal(undefined);
   });
 
   it('is another where the newest is slow', () => {
@@ -87,8 +88,8 @@ describe('the cheapest idle connection', () => {
   it('weighs one reason against another', () => {
     const slow = connection('new', { slowness: 3 });
     const ending = connection('old', { expiresAt: NOW + 1_000 });
-    expect(choice([ending, slow], { typicalMs: 0.4 }), '0.8 ms against 1 ms').equal(undefined);
-    expect(choice([ending, slow], { typicalMs: 2 })).equal('old for selection: slow');
+    expect(choice([ending, slow], { query: { typicalMs: 0.4 } }), '0.8 ms against 1 ms').equal(undefined);
+    expect(choice([ending, slow], { query: { typicalMs: 2 } })).equal('old for selection: slow');
   });
 
   it('is the newest again after it was passed over sixteen times', () => {

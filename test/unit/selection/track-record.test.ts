@@ -49,13 +49,13 @@ describe('the record of a connection', () => {
     expect(track.slowness(0)).closeTo(1, 1e-9);
     expect(track.efficiency(0)).closeTo(1, 1e-9);
     expect(taught(3).slowness(0)).closeTo(3, 0.01);
-    expect(taught(3).excessMs(10, 0)).closeTo(20, 0.1);
+    expect(taught(3).excessMs({ typicalMs: 10 }, 0)).closeTo(20, 0.1);
     expect(taught(3).efficiency(0)).closeTo(1 / 3, 0.01);
   });
 
   it('calls nobody slow after a few leases, or for less than half as long again', () => {
-    expect(taught(3, 9).excessMs(10, 0)).equal(0);
-    expect(taught(1.4).excessMs(10, 0)).equal(0);
+    expect(taught(3, 9).excessMs({ typicalMs: 10 }, 0)).equal(0);
+    expect(taught(1.4).excessMs({ typicalMs: 10 }, 0)).equal(0);
     expect(taught(0.5).efficiency(0), 'faster is no better than efficient').equal(1);
   });
 
