@@ -222,18 +222,6 @@ const COUNTS: readonly CountRow[] = [
     ({ shared, sharedLate }) => shared + sharedLate,
   ),
   always(
-    'enhanced_pool.acquire.overtakings',
-    '{acquire}',
-    'acquires served before one that had waited longer, for its query is slow',
-    (counters) => counters.overtakings,
-  ),
-  always(
-    'enhanced_pool.acquire.held_back',
-    '{acquire}',
-    'acquires of slow queries that waited beside a connection kept for fast ones',
-    (counters) => counters.heldBack,
-  ),
-  always(
     'enhanced_pool.acquire.passed_over',
     '{acquire}',
     'acquires that got another connection than the newest idle one',
