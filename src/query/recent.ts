@@ -27,22 +27,28 @@ export class Recent<V> {
   get(text: string): V | undefined {
     const sample = sampleOf(text);
     const first = this.firstPlace(sample);
-    for (let place = first; place < first + WAYS; place += 1) {
-      if (this.samples[place] !== sample || this.texts[place] !== text) continue;
-      const value = this.values[place];
-      if (place > first) this.swap(place, Math.min(place, first + WAYS - CONTESTED) - 1);
-      return value;
-    }
-    return undefined;
+    const place = this.find(text, sample, first);
+    if (place === undefined) return undefined;
+    const value = this.values[place];
+    if (place > first) this.swap(place, Math.min(place, first + WAYS - CONTESTED) - 1);
+    return value;
   }
 
   set(text: string, value: V): void {
     const sample = sampleOf(text);
+    const first = this.firstPlace(sample);
     this.turn = (this.turn + 1) % CONTESTED;
-    const place = this.firstPlace(sample) + WAYS - CONTESTED + this.turn;
+    const place = this.find(text, sample, first) ?? first + WAYS - CONTESTED + this.turn;
     this.samples[place] = sample;
     this.texts[place] = text;
     this.values[place] = value;
+  }
+
+  private find(text: string, sample: number, first: number): number | undefined {
+    for (let place = first; place < first + WAYS; place += 1) {
+      if (this.samples[place] === sample && this.texts[place] === text) return place;
+    }
+    return undefined;
   }
 
   private firstPlace(sample: number): number {
