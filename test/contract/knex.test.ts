@@ -1209,6 +1209,7 @@ describe('knex contract', () => {
     });
 
     it('a pool made while its host is disabled stays stock', async () => {
+      patchKnex({ Client }, host);
       enabled = false;
       const knex = connect();
       enabled = true;
@@ -1217,6 +1218,7 @@ describe('knex contract', () => {
     });
 
     it('opens nothing before the first query, and then keeps min connections', async () => {
+      patchKnex({ Client }, host);
       const knex = connect();
       await sleep(20);
       expect([poolOf(knex).isEmpty(), poolOf(knex).min]).deep.equal([true, 2]);
