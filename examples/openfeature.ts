@@ -11,11 +11,12 @@ interface FlagClient {
 export function registerWith(client: FlagClient): void {
   const settings = new Map<string, FlagSetting>();
   const flagProvider = (flag: string) => {
-    client.getStringValue(`enhanced-pool.${flag}`, 'auto').then(
+    client.getStringValue(`enhanced-pool.${flag}`, '').then(
       (setting) => settings.set(flag, setting as FlagSetting),
       () => {},
     );
-    return settings.get(flag);
+    // A flag that the service does not know keeps its default.
+    return settings.get(flag) || undefined;
   };
   registerInstrumentations({ instrumentations: [new EnhancedPoolInstrumentation({ flagProvider })] });
 }

@@ -9,19 +9,19 @@ const HEADLINES: readonly (readonly [suite: string, claim: string, words: string
   [
     'acquire',
     'engine, metrics on, over the floor',
-    'a warm acquire and release, over awaiting a resolved promise',
+    'a warm acquire and release in the engine, over awaiting a resolved promise',
   ],
-  ['acquire', 'pg-pool over engine', 'the same in pg-pool'],
-  ['acquire', 'tarn over engine', 'the same in tarn'],
-  ['acquire', "mysql2's pool over engine", "the same in mysql2's pool"],
+  ['acquire', 'pg-pool over engine', 'what it takes in pg-pool, over the engine'],
+  ['acquire', 'tarn over engine', 'what it takes in tarn, over the engine'],
+  ['acquire', "mysql2's pool over engine", "what it takes in mysql2's pool, over the engine"],
   [
     'reads',
     'primary keys, 64 callers: throughput over stock',
-    'short reads through `pg.Pool`, 64 callers, throughput',
+    'short reads through `pg.Pool`, 64 callers: throughput over stock',
   ],
-  ['reads', 'five-table joins, 10 callers: throughput over stock', 'five-table joins, throughput'],
-  ['faults', 'requests failed or hung, over stock', 'requests lost over nine faults'],
-  ['faults', 'connection attempts, over stock', 'connection attempts over nine faults'],
+  ['reads', 'five-table joins, 10 callers: throughput over stock', 'five-table joins: throughput over stock'],
+  ['faults', 'requests failed or hung, over stock', 'requests lost over nine faults, over stock'],
+  ['faults', 'connection attempts, over stock', 'connection attempts over nine faults, over stock'],
 ];
 
 /** A run without what only a program would read. */

@@ -23,7 +23,7 @@ export const OPTIMIZATIONS = {
   forecaster: built('connections are kept and opened ahead of the demand that is forecast', 'auto'),
   seasonal: built('the forecast knows what recurs', 'auto'),
   limitProbe: planned('the number of connections in use follows what the database can bear'),
-  lanes: built('short queries never queue behind long ones', 'auto'),
+  lanes: built('short queries seldom wait behind long ones', 'auto'),
   selection: built('a query gets the idle connection that is cheapest for it', 'auto'),
   affinity: built('a query gets a connection that has prepared it before', 'off'),
   pipelining: built('short read-only statements share a connection', 'auto'),

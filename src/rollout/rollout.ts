@@ -81,7 +81,7 @@ interface FlagState {
  * Lets optimisations prove themselves. While one of `auto` is on trial, pairs of blocks run with it and without it, in an
  * order drawn by chance, each flag's apart from the others': what differs between the blocks of a pair for any other reason
  * is then as often for it as against it. One that is proven to make a guardrail worse is taken back at once, for ten
- * minutes, then twenty; after the third time for good. (Switchback experiments: `research/algorithms.md` 8, issue 8.)
+ * minutes, then twenty; after the third time for good. (Switchback experiments; issue 8.)
  */
 export class Rollout {
   /** Which optimisations act now; read at every decision. */
