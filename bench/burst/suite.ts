@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OptimizationFlags } from '../../src/rollout/flags.js';
 import { startDatabases } from '../../test/servers/index.js';
 import type { Goal } from '../goals.js';
-import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
-import type { Opened, open } from '../reads/pool.js';
+import { ownPools } from '../reads/own-pool.js';
+import type { Opened } from '../reads/pool.js';
 import { median, middleHalf, over, paired, quantile } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { figure, range, type Table } from '../table.js';
@@ -54,9 +54,7 @@ export const burst: Suite = {
     try {
       const contestants = [];
       for (const { name, flags, keepsWarm } of PEERS) {
-        const { modules, within } = ownCopy([require.resolve('../reads/pool.js')]);
-        const { open: openPool } = (modules as [{ open: typeof open }])[0];
-        const opened = await within(async () => openPool(postgres, MAX, flags));
+        const opened = await ownPools()(postgres, MAX, flags);
         if (keepsWarm)
           Object.assign(opened.pool, { options: { ...optionsOf(opened), idleTimeoutMillis: 0 } });
         contestants.push({ name, opened, bursts: [] as Burst[] });

@@ -4,10 +4,10 @@ import { closedLoop, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
 import { figures, interleave } from '../interleave.js';
 import { byChance, openLoop } from '../open-loop.js';
-import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
 import { ITEM, readItem } from '../reads/items.js';
-import type { Opened, open } from '../reads/pool.js';
+import { ownPools } from '../reads/own-pool.js';
+import type { Opened } from '../reads/pool.js';
 import { mean, median, middleHalf, over, paired, quantile, seeded } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
@@ -75,9 +75,7 @@ export const mixed: Suite = {
       const extent = quick ? QUICK : FULL;
       const contestants = [];
       for (const { name, flags } of PEERS) {
-        const { modules, within } = ownCopy([require.resolve('../reads/pool.js')]);
-        const { open: openPool } = (modules as [{ open: typeof open }])[0];
-        const opened = await within(async () => openPool(postgres, MAX, flags));
+        const opened = await ownPools()(postgres, MAX, flags);
         contestants.push({ name, opened, turn: { round: 0 } });
       }
       for (const sql of ITEM) await contestants[0]!.opened.pool.query(sql);

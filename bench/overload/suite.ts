@@ -5,10 +5,10 @@ import type { Chart } from '../chart.js';
 import type { Goal } from '../goals.js';
 import { figures, interleave } from '../interleave.js';
 import { byChance, openLoop } from '../open-loop.js';
-import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
 import { ITEM, readItem } from '../reads/items.js';
-import type { Opened, open } from '../reads/pool.js';
+import { ownPools } from '../reads/own-pool.js';
+import type { Opened } from '../reads/pool.js';
 import { median, middleHalf, over, paired, quantile, seeded } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
@@ -94,9 +94,7 @@ export const overload: Suite = {
 async function openAll({ postgres }: Databases<'postgres'>, { warmUpMs }: Extent) {
   const contestants = [];
   for (const { name, max, flags } of PEERS) {
-    const { modules, within } = ownCopy([require.resolve('../reads/pool.js')]);
-    const { open: openPool } = (modules as [{ open: typeof open }])[0];
-    const opened = await within(async () => openPool(postgres, max, flags));
+    const opened = await ownPools()(postgres, max, flags);
     if (contestants.length === 0) for (const sql of ITEM) await opened.pool.query(sql);
     say(`warming up ${name}`);
     await Promise.all(Array.from({ length: max }, () => opened.pool.query('SELECT pg_sleep(0.05)')));

@@ -5,8 +5,8 @@ import type { Address } from '../../test/servers/database.js';
 import { startDatabases } from '../../test/servers/index.js';
 import type { Goal } from '../goals.js';
 import { figures, interleave, type Measure } from '../interleave.js';
-import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
+import { ownPools } from '../reads/own-pool.js';
 import { open } from '../reads/pool.js';
 import { JOIN, SHOP } from '../reads/workloads.js';
 import { median, over, paired, seeded } from '../statistics.js';
@@ -63,9 +63,8 @@ export const statements: Suite = {
       for (const sql of SHOP) await admin.pool.query(sql);
       const { rounds, runMs } = quick ? QUICK : FULL;
       const contestants = PEERS.map(({ name, flags }) => {
-        const { modules, within } = ownCopy([require.resolve('../reads/pool.js')]);
-        const [{ open: openPool }] = modules as [{ open: typeof open }];
-        return { name, open: () => within(async () => openPool(postgres, MAX, flags)), round: 0 };
+        const openPool = ownPools();
+        return { name, open: () => openPool(postgres, MAX, flags), round: 0 };
       });
       const runs = await interleave(contestants, rounds, async (contestant) => {
         contestant.round += 1;

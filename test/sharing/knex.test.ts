@@ -1,19 +1,15 @@
 import { expect } from 'chai';
 import type { Knex } from 'knex';
-import pg from 'pg';
 import type { Pool } from '../../src/index.js';
 import { type Databases, startDatabases } from '../servers/index.js';
-import { sharingKnex, untilShared } from './sharing-pool.js';
+import { sharingKnex, TOKENS, underKills, untilShared } from './sharing-pool.js';
 
-/** `TOKENS=1000000` for the long run. */
-const STATEMENTS = Number(process.env.TOKENS ?? 30_000);
-const CALLERS = 64;
 const NAME = 'sharing-knex-test';
 
 const nothing = () => {};
 
 describe('builders that share connections', function () {
-  this.timeout(Math.max(120_000, STATEMENTS * 2));
+  this.timeout(Math.max(120_000, TOKENS * 2));
   let databases: Databases<'postgres'>;
   let knex: Knex;
   let engine: () => Pool<unknown>;
@@ -39,12 +35,6 @@ describe('builders that share connections', function () {
   });
 
   it('get each the answer to its own question, while connections are killed and transactions run', async () => {
-    const killer = new pg.Client(databases.postgres.url);
-    await killer.connect();
-    let left = STATEMENTS;
-    let failed = 0;
-    let killed = 0;
-
     const ask = async (token: number) => {
       const id = 1 + (token % 1_000);
       const secret = knex.raw(`coalesce(current_setting('app.secret', true), '') as secret`);
@@ -93,40 +83,7 @@ describe('builders that share connections', function () {
       3: askRaw,
       4: first,
     };
-    const call = async () => {
-      while (left > 0) {
-        left -= 1;
-        const token = left;
-        try {
-          await (kinds[token % 50] ?? ask)(token);
-        } catch (error) {
-          const { code, message } = error as { code?: string; message: string };
-          const connectionLost =
-            code === '57P01' || code === 'ECONNRESET' || /terminated|not queryable/.test(message);
-          if (!connectionLost) throw error;
-          failed += 1;
-        }
-        if (token % 4_000 === 3_999) {
-          const { rowCount } = await killer.query(
-            `select pg_terminate_backend(pid) from pg_stat_activity
-             where application_name = $1 order by random() limit 2`,
-            [NAME],
-          );
-          killed += rowCount ?? 0;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: CALLERS }, call)).finally(() => killer.end());
-
-    const { counters, statements } = engine().report();
-    expect(killed).above(0);
-    // How many, is a matter of how busy the machine is.
-    expect(counters.shared + counters.sharedLate, 'statements that shared').above(STATEMENTS / 50);
-    expect(counters.sharedDepthMost).above(1);
-    expect(statements!.preparedHits).above(0);
-    // What was alone on a killed connection fails as in stock: at most one for each that was killed.
-    expect(failed).at.most(killed);
-    expect(engine().stats()).include({ leased: 0, waiting: 0 });
+    await underKills(databases.postgres.url, NAME, engine, (token) => (kinds[token % 50] ?? ask)(token));
   });
 
   it('run alone what turns out not to be a read, with one connection as well', async () => {

@@ -1,5 +1,6 @@
+import { expect } from 'chai';
 import type { Knex } from 'knex';
-import type pg from 'pg';
+import pg from 'pg';
 import type { Host } from '../../adapters/host.js';
 import { patchKnex } from '../../adapters/knex/patch.js';
 import { patchPgPool } from '../../adapters/pg/patch.js';
@@ -47,4 +48,60 @@ export async function untilShared(
     if (engine().counters.shared > before) return;
   }
   throw new Error('a read that recurs never shared a connection');
+}
+
+/** `TOKENS=1000000` for the long run. */
+export const TOKENS = Number(process.env.TOKENS ?? 30_000);
+const CALLERS = 64;
+const KILL_EVERY = 4_000;
+
+/**
+ * Runs `work` with one token after another, many at once, while two of the connections that bear `name` are killed now and then.
+ * Errors of lost connections are to be no more than the connections that were killed, and many of the statements to have shared.
+ */
+export async function underKills(
+  url: string,
+  name: string,
+  engine: () => Pool<unknown>,
+  work: (token: number) => Promise<unknown>,
+): Promise<void> {
+  const killer = new pg.Client(url);
+  await killer.connect();
+  let left = TOKENS;
+  let failed = 0;
+  let killed = 0;
+  const call = async () => {
+    while (left > 0) {
+      left -= 1;
+      const token = left;
+      try {
+        await work(token);
+      } catch (error) {
+        const { code, message } = error as { code?: string; message: string };
+        const connectionLost =
+          code === '57P01' || code === 'ECONNRESET' || /terminated|not queryable/.test(message);
+        if (!connectionLost) throw error;
+        failed += 1;
+      }
+      if (token % KILL_EVERY === KILL_EVERY - 1) {
+        const { rowCount } = await killer.query(
+          `select pg_terminate_backend(pid) from pg_stat_activity
+           where application_name = $1 order by random() limit 2`,
+          [name],
+        );
+        killed += rowCount ?? 0;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: CALLERS }, call)).finally(() => killer.end());
+
+  const { counters, statements } = engine().report();
+  expect(killed).above(0);
+  // How many, is a matter of how busy the machine is.
+  expect(counters.shared + counters.sharedLate, 'statements that shared').above(TOKENS / 50);
+  expect(counters.sharedDepthMost).above(1);
+  expect(statements!.preparedHits).above(0);
+  // What was alone on a killed connection fails as in stock: at most one for each that was killed.
+  expect(failed).at.most(killed);
+  expect(engine().stats()).include({ leased: 0, waiting: 0 });
 }

@@ -1,18 +1,15 @@
 import { expect } from 'chai';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Pool } from '../../src/index.js';
 import { type Databases, startDatabases } from '../servers/index.js';
-import { sharingPool } from './sharing-pool.js';
+import { sharingPool, TOKENS, underKills } from './sharing-pool.js';
 
-/** `TOKENS=1000000` for the long run. */
-const STATEMENTS = Number(process.env.TOKENS ?? 30_000);
-const CALLERS = 64;
 const NAME = 'sharing-test';
 
 const nothing = () => {};
 
 describe('statements that share connections', function () {
-  this.timeout(Math.max(120_000, STATEMENTS * 2));
+  this.timeout(Math.max(120_000, TOKENS * 2));
   let databases: Databases<'postgres'>;
   let pool: pg.Pool;
   let engine: () => Pool<unknown>;
@@ -35,12 +32,6 @@ describe('statements that share connections', function () {
   });
 
   it('get each the answer to its own question, while connections are killed and transactions run', async () => {
-    const killer = new pg.Client(databases.postgres.url);
-    await killer.connect();
-    let left = STATEMENTS;
-    let failed = 0;
-    let killed = 0;
-
     const read = async (token: number) => {
       const id = 1 + (token % 1_000);
       const { rows } = await pool.query(
@@ -79,42 +70,10 @@ describe('statements that share connections', function () {
         throw error;
       }
     };
-    const call = async () => {
-      while (left > 0) {
-        left -= 1;
-        const token = left;
-        const kind = token % 50;
-        const work = kind === 0 ? transact : kind === 1 ? wrong : kind < 5 ? literal : read;
-        try {
-          await work(token);
-        } catch (error) {
-          const { code, message } = error as { code?: string; message: string };
-          const connectionLost =
-            code === '57P01' || code === 'ECONNRESET' || /terminated|not queryable/.test(message);
-          if (!connectionLost) throw error;
-          failed += 1;
-        }
-        if (token % 4_000 === 3_999) {
-          const { rowCount } = await killer.query(
-            `select pg_terminate_backend(pid) from pg_stat_activity
-             where application_name = $1 order by random() limit 2`,
-            [NAME],
-          );
-          killed += rowCount ?? 0;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: CALLERS }, call)).finally(() => killer.end());
-
-    const { counters, statements } = engine().report();
-    expect(killed).above(0);
-    // How many, is a matter of how busy the machine is.
-    expect(counters.shared + counters.sharedLate, 'statements that shared').above(STATEMENTS / 50);
-    expect(counters.sharedDepthMost).above(1);
-    expect(statements!.preparedHits).above(0);
-    // What was alone on a killed connection fails as in stock: at most one for each that was killed.
-    expect(failed).at.most(killed);
-    expect(engine().stats()).include({ leased: 0, waiting: 0 });
+    await underKills(databases.postgres.url, NAME, engine, (token) => {
+      const kind = token % 50;
+      return (kind === 0 ? transact : kind === 1 ? wrong : kind < 5 ? literal : read)(token);
+    });
   });
 
   it('whose plan has become invalid are sent again unseen', async () => {

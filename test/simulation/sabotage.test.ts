@@ -35,6 +35,20 @@ const both =
     };
   };
 
+/** Lanes that are kept whatever the load is, with a reserve of their own or of so many. */
+function alwaysMixed(reserve?: (max: number) => number): Wrong {
+  return replace(
+    Lanes.prototype,
+    'tick',
+    (sound) =>
+      function tick(this: Lanes, now, leased, max) {
+        sound.call(this, now, leased, max);
+        this.mixed = true;
+        if (reserve !== undefined) this.reserve = reserve(max);
+      },
+  );
+}
+
 async function sabotaged<T>(wrong: Wrong, run: () => Promise<T>): Promise<T> {
   const end = wrong();
   try {
@@ -107,16 +121,7 @@ const SABOTAGES: readonly Sabotage[] = [
     load: MIXED,
     wrong: both(
       replace(Lanes.prototype, 'laneOf', () => () => 'slow'),
-      replace(
-        Lanes.prototype,
-        'tick',
-        (sound) =>
-          function tick(this: Lanes, now, leased, max) {
-            sound.call(this, now, leased, max);
-            this.mixed = true;
-            this.reserve = max - 1;
-          },
-      ),
+      alwaysMixed((max) => max - 1),
     ),
     reason: /was worse with it/,
   },
@@ -134,15 +139,7 @@ const SABOTAGES: readonly Sabotage[] = [
     wrong: both(
       replace(Lanes.prototype, 'next', () => () => undefined),
       replace(Lanes.prototype, 'admits', () => () => false),
-      replace(
-        Lanes.prototype,
-        'tick',
-        (sound) =>
-          function tick(this: Lanes, now, leased, max) {
-            sound.call(this, now, leased, max);
-            this.mixed = true;
-          },
-      ),
+      alwaysMixed(),
     ),
     reason: /callers waited beside an idle connection/,
   },
