@@ -513,6 +513,7 @@ export class Pool<C> implements LeaseHome<C> {
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
     slot.loadMs += costMs;
+    if (this.rollout.attended.lanes) this.#tookIn('fast');
     this.#hold(slot);
     if (slot.holders > this.#counters.sharedDepthMost) this.#counters.sharedDepthMost = slot.holders;
     return new SharedLease(slot, timed, now, costMs);
@@ -567,6 +568,14 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
+  #heldFor(servedMs: number): void {
+    try {
+      this.#lanes.heldFor(servedMs);
+    } catch (error) {
+      this.tripFlag('lanes', error);
+    }
+  }
+
   #laneOf(profile: QueryProfile | undefined, hint: Hint | undefined): Lane {
     return profile === undefined || !this.rollout.attended.lanes ? 'fast' : this.#learnedLane(profile, hint);
   }
@@ -597,6 +606,7 @@ export class Pool<C> implements LeaseHome<C> {
     slot.fellSilent = false;
     slot.leasedAt = now;
     slot.loadMs -= lease.costMs;
+    if (this.rollout.attended.lanes) this.#heldFor(lease.servedMs);
   }
 
   /** Serves waiters from idle slots, the suspect ones once they are checked. */

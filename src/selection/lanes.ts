@@ -98,14 +98,19 @@ export class Lanes {
       : 'fast';
   }
 
-  /** Takes in a statement's hold, which its profile has already learned. */
+  /** Takes in how long a statement kept a connection to itself, which its profile has already learned. */
   learn(profile: QueryProfile, heldMs: number): void {
-    if (this.medianMs === 0) this.medianMs = heldMs;
-    else this.medianMs *= heldMs > this.medianMs ? 1 + MEDIAN_STEP : 1 / (1 + MEDIAN_STEP);
+    this.heldFor(heldMs);
     const isSlow = profile.lane === 'slow';
     const wasSlow = heldMs > (isSlow ? this.slowMs * FAST_AGAIN : this.slowMs) ? 1 : 0;
     profile.slowShare += (wasSlow - profile.slowShare) * Math.max(RUN_WEIGHT, 1 / profile.runs);
     profile.lane = profile.slowShare >= SLOW_RUNS[isSlow ? 'leave' : 'enter'] ? 'slow' : 'fast';
+  }
+
+  /** Takes in how long a statement kept a connection busy, its own or one that it shared. */
+  heldFor(heldMs: number): void {
+    if (this.medianMs === 0) this.medianMs = heldMs;
+    else this.medianMs *= heldMs > this.medianMs ? 1 + MEDIAN_STEP : 1 / (1 + MEDIAN_STEP);
   }
 
   /** A lease was given; with it `leased` connections are out. */

@@ -1,10 +1,11 @@
 import { expect } from 'chai';
-import { createPool, type OptimizationFlags } from '../../src/index.js';
+import { createPool, type Lease, type OptimizationFlags } from '../../src/index.js';
 import { everyFlag } from '../../src/rollout/flags.js';
 import { FakeDriver } from './fake-driver.js';
 import { VirtualRuntime } from './virtual-runtime.js';
 
 const MAX = 10;
+const SHARED_COST_MS = 0.05;
 
 interface Load {
   /** Arrivals a second. */
@@ -15,6 +16,8 @@ interface Load {
   readonly seconds: number;
   /** Share of callers whose text says the opposite of what they run. */
   readonly mislabelled?: number;
+  /** Whether fast callers put their statement on a connection that others use, where there is one. */
+  readonly shares?: boolean;
 }
 
 interface Latencies {
@@ -27,7 +30,7 @@ const MIXED: Load = { rate: 383, slowShare: 0.1, fastMs: 1, slowMs: 200, seconds
 
 /** The same arrivals and the same service times, whatever the flags. */
 async function run(load: Load, flags: OptimizationFlags, seed = 1): Promise<Latencies> {
-  const { rate, slowShare, fastMs, slowMs, seconds, mislabelled = 0 } = load;
+  const { rate, slowShare, fastMs, slowMs, seconds, mislabelled = 0, shares = false } = load;
   const runtime = new VirtualRuntime(seed);
   const chance = new VirtualRuntime(seed + 1_000);
   const pool = createPool({
@@ -42,7 +45,14 @@ async function run(load: Load, flags: OptimizationFlags, seed = 1): Promise<Late
     const saysSlow = chance.random() < mislabelled ? !isSlow : isSlow;
     const serviceMs = (isSlow ? slowMs : fastMs) * (0.8 + 0.4 * chance.random());
     const begin = runtime.now();
-    const lease = await pool.acquire({ sql: saysSlow ? 'SELECT sum(x) FROM big' : 'SELECT x FROM small' });
+    const sql = saysSlow ? 'SELECT sum(x) FROM big' : 'SELECT x FROM small';
+    const sharing = shares && !isSlow ? SHARED_COST_MS : undefined;
+    const lease =
+      (sharing === undefined ? undefined : pool.tryShare(sharing)) ??
+      pool.tryAcquire({ sql }) ??
+      (await new Promise<Lease<unknown>>((resolve, reject) => {
+        pool.request(resolve, reject, { sql }, sharing);
+      }));
     runtime.schedule(serviceMs, () => {
       lease.release();
       (isSlow ? latencies.slow : latencies.fast).push(runtime.now() - begin);
@@ -87,6 +97,14 @@ describe('lanes', function () {
       expect(p99(lanes.slow)).below(p99(plain.slow) * 1.1);
     });
   }
+
+  it('are kept for those who share a connection as for those who have one alone', async () => {
+    const load = { ...MIXED, seconds: 60, shares: true };
+    const plain = await run(load, { ...everyFlag('off'), pipelining: 'on' });
+    const lanes = await run(load, { ...everyFlag('off'), pipelining: 'on', lanes: 'on' });
+    expect(mean(lanes.fast)).below(mean(plain.fast) / 5);
+    expect(mean(lanes.slow)).below(mean(plain.slow) * 1.15);
+  });
 
   it('change nothing while all queries are fast', async () => {
     const load: Load = { rate: 4_000, slowShare: 0, fastMs: 2, slowMs: 200, seconds: 10 };
