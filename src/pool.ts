@@ -17,6 +17,7 @@ import {
   type FlagSetting,
   type OptimizationFlags,
   type OptimizationName,
+  QUERY_READERS,
   resolveFlags,
 } from './rollout/flags.js';
 import { Rollout } from './rollout/rollout.js';
@@ -94,6 +95,9 @@ const DOUBT_MS = { one: 100, several: 1_000 } as const;
 /** Between two questions to the server about silent connections: what it had sent before the first has come by the second. */
 const ASK_AGAIN_MS = 50;
 
+/** The optimisations that go by what queries and leases have taught. */
+const LEARNERS = [...QUERY_READERS, 'selection', 'forecaster'] as const satisfies readonly OptimizationName[];
+
 /** Of the idle connections that are suspect, how many are checked at once. */
 const CHECKS_AT_ONCE = 4;
 
@@ -154,8 +158,6 @@ export class Pool<C> implements LeaseHome<C> {
   #sizing: Sizing | undefined = undefined;
   /** As in the options, but infinite when it is off. */
   readonly #plainCheckAfterMs: number;
-  /** What holds now: the plain one, or the one that was learned. */
-  #checkAfterIdleMs: number;
   readonly #trust: IdleTrust;
   /** As in the options, but never reached when it is off. */
   readonly #maxUses: number;
@@ -194,7 +196,6 @@ export class Pool<C> implements LeaseHome<C> {
     this.#options = resolveOptions(options);
     const { checkAfterIdleMs, maxUses, idleTimeoutMs } = this.#options;
     this.#plainCheckAfterMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
-    this.#checkAfterIdleMs = this.#plainCheckAfterMs;
     this.#trust = new IdleTrust(this.#plainCheckAfterMs);
     this.#maxUses = maxUses || -1;
     this.#shortIdleTimeoutMs = idleTimeoutMs < UPKEEP_INTERVAL_MS ? idleTimeoutMs : 0;
@@ -465,6 +466,11 @@ export class Pool<C> implements LeaseHome<C> {
     return slot;
   }
 
+  /** So long after its last use a connection is checked before it is leased; never where that is infinite. */
+  get #checkAfterIdleMs(): number {
+    return this.rollout.acting.learnedValidation ? this.#trust.checkAfterMs : this.#plainCheckAfterMs;
+  }
+
   #needsCheck(slot: Slot<C>): boolean {
     if (slot.isSuspect || this.#now < this.#doubtedUntil) return true;
     if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
@@ -506,7 +512,13 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** What a caller's query has taught so far, where an optimisation wants to know. */
   #profileOf(hint: Hint | undefined): QueryProfile | undefined {
-    return this.readsQueries ? this.profiles.ofHint(hint) : undefined;
+    if (!this.readsQueries) return undefined;
+    try {
+      return this.profiles.ofHint(hint);
+    } catch (error) {
+      this.#tripLearners(error);
+      return undefined;
+    }
   }
 
   #leaseShared(slot: Slot<C>, costMs: number, now: number): SharedLease<C> {
@@ -698,11 +710,15 @@ export class Pool<C> implements LeaseHome<C> {
   #recordWait(lease: Lease<C>, waitedMs: number, waiter: Waiter<C> | undefined): void {
     if (lease.timed) {
       this.#waitTimes.record(waitedMs);
-      this.#sizing?.history.arrived(this.#now - waitedMs);
       const { slot } = lease;
-      if (slot.depth === 1) this.rollout.recordWait(waitedMs);
       slot.idledMs = waiter === undefined ? slot.leasedAt - slot.idleSince : undefined;
-      slot.track.waited(waitedMs);
+      try {
+        this.#sizing?.history.arrived(this.#now - waitedMs);
+        if (slot.depth === 1) this.rollout.recordWait(waitedMs);
+        slot.track.waited(waitedMs);
+      } catch (error) {
+        this.#tripLearners(error);
+      }
     }
     this.#observer?.onLeased?.(lease, waitedMs, waiter);
   }
@@ -711,12 +727,25 @@ export class Pool<C> implements LeaseHome<C> {
     const heldMs = this.#readClock() - lease.since;
     if (outcome !== 'broken') this.#heardAt = this.#now;
     this.#useTimes.record(heldMs);
+    try {
+      this.#learnFromUse(lease, slot, heldMs, outcome);
+    } catch (error) {
+      this.#tripLearners(error);
+    }
+    this.#observer?.onReleased?.(lease, heldMs, outcome);
+  }
+
+  #learnFromUse(lease: Lease<C>, slot: Slot<C>, heldMs: number, outcome: Outcome): void {
     this.#sizing?.history.heldFor(heldMs);
     // Behind others on a shared connection is in the queue, too.
-    if (slot.depth > 1) this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
-    if (slot.depth === 1) this.#trackUse(slot, heldMs, outcome);
-    if (slot.profile !== undefined && slot.depth === 1) this.#learn(slot.profile, heldMs, outcome);
-    this.#observer?.onReleased?.(lease, heldMs, outcome);
+    if (slot.depth > 1) return this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
+    this.#trackUse(slot, heldMs, outcome);
+    if (slot.profile !== undefined) this.#learn(slot.profile, heldMs, outcome);
+  }
+
+  /** What is learned serves several optimisations: whichever it was that threw, none of them goes by it any more. */
+  #tripLearners(error: unknown): void {
+    for (const name of LEARNERS) this.tripFlag(name, error);
   }
 
   #trackUse(slot: Slot<C>, heldMs: number, outcome: Outcome): void {
@@ -1086,7 +1115,10 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** An idle connection died. While the server is in trouble that has nothing to do with its age. */
   #learnDeath(slot: Slot<C>, news: DeathNews, now: number): void {
-    if (slot.state === SlotState.idle) this.#learnIdle(() => this.#trust.died(now - usedAt(slot), news, now));
+    if (slot.state !== SlotState.idle) return;
+    this.#learnIdle(() => this.#trust.died(now - usedAt(slot), news, now));
+    // The others may have to be asked before long, though nobody uses the pool.
+    this.#wake();
   }
 
   #learnIdle(learn: () => void): void {
@@ -1097,7 +1129,6 @@ export class Pool<C> implements LeaseHome<C> {
   /** Asks those that are idle for nearly as long as something here lets a connection be. */
   #askQuietIdle(now: number): void {
     const acts = this.rollout.acting.learnedValidation;
-    this.#checkAfterIdleMs = acts ? this.#trust.checkAfterMs : this.#plainCheckAfterMs;
     if (!acts || this.#trust.keepAliveMs === Number.POSITIVE_INFINITY) return;
     for (const slot of quietIdle(this.#slots, this.#trust.keepAliveMs, now)) {
       if (this.#slots.count(SlotState.checking) >= CHECKS_AT_ONCE) return;
@@ -1143,14 +1174,21 @@ export class Pool<C> implements LeaseHome<C> {
       this.#observer?.onChecked?.(slot, tookMs, error);
       if (reason === 'check' && slot.idledMs !== undefined)
         this.#selection.survival.learn(slot.idledMs, error === undefined);
-      if (error !== undefined) return this.#proofFailed(slot);
+      if (error !== undefined) {
+        // The next that is to be asked is looked for by the upkeep.
+        this.#wake();
+        return this.#proofFailed(slot);
+      }
       slot.retiring = undefined;
       const { isSuspect, isKeptAlive, idleSince } = slot;
       slot.isSuspect = false;
       slot.isKeptAlive = false;
       slot.provenAt = this.#now;
       this.#offerUnlessSurplus(slot, reason === 'check');
-      if (isKeptAlive) this.#slots.putBack(slot, idleSince);
+      if (isKeptAlive) {
+        this.#slots.putBack(slot, idleSince);
+        this.#askQuietIdle(this.#now);
+      }
       if (isSuspect) this.#checkSuspects(this.#now);
     };
     attempt(proof)
@@ -1737,8 +1775,10 @@ export class Pool<C> implements LeaseHome<C> {
       nextSlotDueAt(this.#slots, this.#options, this.#leastKept),
     );
     if (this.#stallsAct) dueAt = Math.min(dueAt, this.#stalls.dueAt);
-    if (this.rollout.acting.learnedValidation)
+    // While as many are asked as may be, the end of a check looks for the next.
+    if (this.rollout.acting.learnedValidation && this.#slots.count(SlotState.checking) < CHECKS_AT_ONCE) {
       for (const slot of this.#slots.idle()) dueAt = Math.min(dueAt, usedAt(slot) + this.#trust.keepAliveMs);
+    }
     const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
     const shares = this.#slots.shared().some(({ holders }) => holders > 1);
     if (this.#inUse || holdsBack || shares) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);

@@ -55,7 +55,7 @@ describe('the package', () => {
     for (const target of promised) expect(files).contain(target.replace('./', ''));
     expect(files).contain('LICENSE').and.contain('README.md');
     const strays = files.filter((path) =>
-      /(^|\/)(test|bench|scripts|examples|node_modules|\.cache)\//.test(path),
+      /(^|\/)(test|bench|scripts|examples(?!\/observability)|node_modules|\.cache)\//.test(path),
     );
     expect(strays).deep.equal([]);
   });

@@ -110,7 +110,8 @@ export class QueryProfiles implements Iterable<QueryProfile> {
   /** The profile of what a caller says it will run. */
   ofHint(hint: Hint | undefined): QueryProfile {
     if (hint === undefined || hint.requiresTransaction === true) return this.session;
-    if (hint.sql !== undefined) return this.of(hint.sql, hint.dialect ?? 'postgresql');
+    // Not every caller has a compiler.
+    if (typeof hint.sql === 'string') return this.of(hint.sql, hint.dialect ?? 'postgresql');
     return hint.queryType === undefined ? this.session : this.ofType(hint.queryType);
   }
 

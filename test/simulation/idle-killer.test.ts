@@ -89,4 +89,56 @@ describe('something that ends idle connections', () => {
     await world.pass(200);
     expect([...world.pool.slots()].map(({ idleSince }) => idleSince)).deep.equal(idle);
   });
+
+  it('has more connections asked than may be at once, one after another, without a spinning timer', async () => {
+    const runtime = new VirtualRuntime(3);
+    const driver = new FakeDriver(runtime);
+    driver.onCheck = () => ({ afterMs: 2_000, ends: 'well' });
+    const pool = createPool({
+      driver,
+      runtime,
+      options: { max: 10, idleTimeoutMs: 0, checkTimeoutMs: 10_000 },
+      flags: { learnedValidation: 'on' },
+      classifyError: () => 'idle_killed',
+    });
+    const leases = Promise.all(Array.from({ length: 10 }, () => pool.acquire()));
+    await runtime.advance(10);
+    for (const lease of await leases) lease.release();
+    await runtime.advance(30_000);
+    const [one] = pool.idleConnections();
+    pool.heed(new Error('ended for being idle'), one);
+    pool.evict(one!, 'broken');
+    // A timer that is due at once again and again ends the test (`VirtualRuntime#advance`).
+    await runtime.advance(20_000);
+    expect(driver.checks, 'each of the others').at.least(9);
+    expect(pool.stats()).include({ open: 9 });
+  });
+
+  it('is of no consequence from the moment in which that is switched off', async () => {
+    const runtime = new VirtualRuntime(3);
+    const driver = new FakeDriver(runtime);
+    const pool = createPool({
+      driver,
+      runtime,
+      options: { max: 1, idleTimeoutMs: 0, checkAfterIdleMs: 500 },
+      flags: { learnedValidation: 'on' },
+    });
+    const use = async () => {
+      const acquired = pool.acquire();
+      await runtime.advance(5);
+      (await acquired).release();
+    };
+    for (let run = 0; run < 1_100; run += 1) {
+      await runtime.advance(600);
+      await use();
+    }
+    const before = driver.checks;
+    await runtime.advance(700);
+    await use();
+    expect(driver.checks, 'it has learned to wait for longer').equal(before);
+    pool.setFlag('learnedValidation', 'off');
+    await runtime.advance(700);
+    await use();
+    expect(driver.checks).equal(before + 1);
+  });
 });

@@ -7,6 +7,7 @@ import {
   PoolError,
   type PoolOptions,
 } from '../../src/index.js';
+import { TrackRecord } from '../../src/selection/track-record.js';
 import { type FakeConnection, FakeDriver } from '../simulation/fake-driver.js';
 import { settle, VirtualRuntime } from '../simulation/virtual-runtime.js';
 
@@ -368,6 +369,28 @@ describe('use', () => {
     await runtime.advance(0);
     expect(await used).equal(1);
     expect(it.stats()).include({ idle: 1, leased: 0 });
+  });
+
+  it('goes on when what it learns from a lease cannot be learned, and when a text is none', async () => {
+    const pool = createPool({
+      driver: { open: async () => ({}), check: async () => {}, close: () => {} },
+      options: { max: 1 },
+    });
+    const { learn } = TrackRecord.prototype;
+    TrackRecord.prototype.learn = () => {
+      throw new TypeError('sabotage');
+    };
+    try {
+      const lease = await pool.acquire();
+      expect(lease.release()).equal(true);
+      expect(pool.stats()).include({ leased: 0, idle: 1 });
+    } finally {
+      TrackRecord.prototype.learn = learn;
+    }
+    (await pool.acquire({ sql: 5 as never })).release();
+    expect(pool.stats()).include({ leased: 0, idle: 1 });
+    const flags = pool.rollout.report();
+    expect(flags.find(({ name }) => name === 'selection')?.stage).equal('reverted');
   });
 
   it('throws what the work throws, and asks the driver whether the connection survived it', async () => {
