@@ -158,6 +158,8 @@ export class Pool<C> implements LeaseHome<C> {
   #sizing: Sizing | undefined = undefined;
   /** As in the options, but infinite when it is off. */
   readonly #plainCheckAfterMs: number;
+  /** What holds now: the plain one, or the one that was learned. */
+  #checkAfterIdleMs: number;
   readonly #trust: IdleTrust;
   /** As in the options, but never reached when it is off. */
   readonly #maxUses: number;
@@ -196,6 +198,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#options = resolveOptions(options);
     const { checkAfterIdleMs, maxUses, idleTimeoutMs } = this.#options;
     this.#plainCheckAfterMs = checkAfterIdleMs || Number.POSITIVE_INFINITY;
+    this.#checkAfterIdleMs = this.#plainCheckAfterMs;
     this.#trust = new IdleTrust(this.#plainCheckAfterMs);
     this.#maxUses = maxUses || -1;
     this.#shortIdleTimeoutMs = idleTimeoutMs < UPKEEP_INTERVAL_MS ? idleTimeoutMs : 0;
@@ -274,16 +277,19 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #leaseIdle(hint: Hint | undefined): Lease<C> | undefined {
-    const profile = this.#profileOf(hint);
-    const lane = this.#laneOf(profile, hint);
+    // Who says nothing is a session: nothing is known of it by which to choose, and it is never slow.
+    const profile = hint === undefined ? this.#sessionProfile : this.#profileOf(hint);
+    const lane = hint === undefined ? 'fast' : this.#laneOf(profile, hint);
     if (this.#lanesAct ? !this.#admitted(lane) : this.#waiters.length > 0) return undefined;
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
-    const slot = profile === undefined ? this.#select() : this.#selectFor(profile, hint);
+    const slot =
+      hint === undefined || profile === undefined ? this.#select() : this.#selectFor(profile, hint);
     if (slot === undefined || this.#needsCheck(slot)) return undefined;
     this.#counters.immediate += 1;
     const lease = this.#lease(slot, timed, profile, lane);
     if (timed) this.#recordWait(lease, 0, undefined);
+    if (slot.chosenOver !== undefined) slot.chosenOver = undefined;
     return lease;
   }
 
@@ -430,11 +436,10 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   /** The newest idle slot, or another where the query is cheaper. */
-  #selectFor(profile: QueryProfile, hint: Hint | undefined): Slot<C> | undefined {
+  #selectFor(profile: QueryProfile, hint: Hint): Slot<C> | undefined {
     const newest = this.#select();
     const { selection, affinity } = this.rollout.attended;
     if ((!selection && !affinity) || newest === undefined) return newest;
-    newest.chosenOver = undefined;
     if (this.#slots.count(SlotState.idle) === 1) return newest;
     let slot = newest;
     // Not by `#advised`: its closures would be made for nearly every acquire.
@@ -447,13 +452,13 @@ export class Pool<C> implements LeaseHome<C> {
     return slot;
   }
 
-  #cheapest(newest: Slot<C>, query: QueryProfile, hint: Hint | undefined): Slot<C> {
+  #cheapest(newest: Slot<C>, query: QueryProfile, hint: Hint): Slot<C> {
     const { acting, attended } = this.rollout;
     const wanted = this.#wanted;
     wanted.query = query;
     wanted.now = this.#now;
     wanted.checkAfterIdleMs = this.#checkAfterIdleMs;
-    wanted.statement = attended.affinity ? hint?.statement : undefined;
+    wanted.statement = attended.affinity ? hint.statement : undefined;
     wanted.weighsHealth = attended.selection;
     const choice = this.#selection.choose(this.#slots.idle(), wanted);
     if (choice === undefined) return newest;
@@ -466,21 +471,16 @@ export class Pool<C> implements LeaseHome<C> {
     return slot;
   }
 
-  /** So long after its last use a connection is checked before it is leased; never where that is infinite. */
-  get #checkAfterIdleMs(): number {
-    return this.rollout.acting.learnedValidation ? this.#trust.checkAfterMs : this.#plainCheckAfterMs;
-  }
-
   #needsCheck(slot: Slot<C>): boolean {
     if (slot.isSuspect || this.#now < this.#doubtedUntil) return true;
     if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
-    return this.#now - slot.idleSince >= this.#checkAfterIdleMs || this.#isLastOfQuiet();
+    if (this.#now - slot.idleSince >= this.#checkAfterIdleMs) return true;
+    return this.#now - this.#heardAt >= QUIET_MS && this.#isLastOfQuiet();
   }
 
   /** Whether it is the last one, and the others are held as if the network had gone mute. */
   #isLastOfQuiet(): boolean {
-    const leased = this.#slots.count(SlotState.leased);
-    if (leased < 2 || this.#now - this.#heardAt < QUIET_MS) return false;
+    if (this.#slots.count(SlotState.leased) < 2) return false;
     if (this.#slots.count(SlotState.idle) > 1 || this.#slots.size < this.#limit) return false;
     if (!this.rollout.acting.stallWatchdog || this.#driver.bytesHeard === undefined) return false;
     return this.#advised('stallWatchdog', false, () => this.#stalls.isQuiet(this.#slots, this.#now));
@@ -510,6 +510,10 @@ export class Pool<C> implements LeaseHome<C> {
     return slot;
   }
 
+  get #sessionProfile(): QueryProfile | undefined {
+    return this.readsQueries ? this.profiles.session : undefined;
+  }
+
   /** What a caller's query has taught so far, where an optimisation wants to know. */
   #profileOf(hint: Hint | undefined): QueryProfile | undefined {
     if (!this.readsQueries) return undefined;
@@ -525,7 +529,7 @@ export class Pool<C> implements LeaseHome<C> {
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
     slot.loadMs += costMs;
-    if (this.rollout.attended.lanes) this.#tookIn('fast');
+    if (timed && this.rollout.attended.lanes) this.#tookIn('fast');
     this.#hold(slot);
     if (slot.holders > this.#counters.sharedDepthMost) this.#counters.sharedDepthMost = slot.holders;
     return new SharedLease(slot, timed, now, costMs);
@@ -567,9 +571,14 @@ export class Pool<C> implements LeaseHome<C> {
     slot.leasedAt = this.#now;
     slot.profile = profile;
     slot.lane = lane;
-    if (profile !== undefined && this.rollout.attended.lanes) this.#tookIn(lane);
+    if (lane === 'slow') this.#enterSlowLane();
+    if (timed && profile !== undefined && this.rollout.attended.lanes) this.#tookIn(lane);
     this.#hold(slot);
     return new Lease(slot, timed);
+  }
+
+  #enterSlowLane(): void {
+    this.#advised('lanes', undefined, () => this.#lanes.slowBegan());
   }
 
   #tookIn(lane: Lane): void {
@@ -1122,8 +1131,14 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #learnIdle(learn: () => void): void {
-    if (this.rollout.attended.learnedValidation && this.#breaker.state === 'closed')
-      this.#advised('learnedValidation', undefined, learn);
+    if (!this.rollout.attended.learnedValidation || this.#breaker.state !== 'closed') return;
+    this.#advised('learnedValidation', undefined, learn);
+    this.#heedTrust();
+  }
+
+  #heedTrust(): void {
+    const acts = this.rollout.acting.learnedValidation;
+    this.#checkAfterIdleMs = acts ? this.#trust.checkAfterMs : this.#plainCheckAfterMs;
   }
 
   /** Asks those that are idle for nearly as long as something here lets a connection be. */
@@ -1452,12 +1467,14 @@ export class Pool<C> implements LeaseHome<C> {
   /** Changes the setting of an optimisation, from the next decision on. */
   setFlag(name: OptimizationName, setting: FlagSetting): void {
     this.rollout.set(name, setting, this.#readClock());
+    this.#heedTrust();
   }
 
   /** Takes an optimisation back that threw `error`. */
   tripFlag(name: OptimizationName, error: unknown): void {
     const kind = error instanceof Error ? error.name : typeof error;
     this.rollout.trip(name, `it threw a ${kind}`, this.#readClock());
+    this.#heedTrust();
   }
 
   /** What the pool has done so far; the live object, for those who read it often. */
@@ -1673,6 +1690,7 @@ export class Pool<C> implements LeaseHome<C> {
     const queuedAt = this.rollout.onProbation ? this.#waiters.queuedAt(WAITS_WEIGHED) : [];
     for (const change of this.rollout.tick(now, totals, stalledMs, queuedAt))
       this.#observer?.onFlagChanged?.(change);
+    this.#heedTrust();
   }
 
   #endOverdue(now: number): void {

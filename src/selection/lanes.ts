@@ -113,16 +113,17 @@ export class Lanes {
     else this.medianMs *= heldMs > this.medianMs ? 1 + MEDIAN_STEP : 1 / (1 + MEDIAN_STEP);
   }
 
-  /** A lease was given; with it `leased` connections are out. */
+  /** A slow query has a lease. */
+  slowBegan(): void {
+    this.slowHeld += 1;
+  }
+
+  /** A timed lease was given, in the slow lane after `slowBegan`; with it `leased` connections are out. */
   took(lane: Lane, leased: number, now: number): void {
     this.#leases += 1;
     this.#leasedSum += leased;
-    if (lane === 'slow') {
-      this.slowHeld += 1;
-      this.#slowLeases += 1;
-    } else {
-      this.#fastAt = now;
-    }
+    if (lane === 'slow') this.#slowLeases += 1;
+    else this.#fastAt = now;
     this.#slowSum += this.slowHeld;
   }
 

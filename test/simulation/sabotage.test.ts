@@ -264,7 +264,16 @@ describe('an optimisation that is wrong', function () {
     }
   });
 
-  for (const method of ['laneOf', 'took', 'learn', 'tick', 'slowEnded', 'admits', 'next'] as const) {
+  for (const method of [
+    'laneOf',
+    'took',
+    'slowBegan',
+    'learn',
+    'tick',
+    'slowEnded',
+    'admits',
+    'next',
+  ] as const) {
     for (const setting of ['on', 'auto'] as const) {
       it(`because ${method} of the lanes throws, while they are ${setting}, costs no caller an answer`, async () => {
         const sound = Lanes.prototype[method];

@@ -22,6 +22,7 @@ function under({ fast = 30, slow = 4, slowHeld = 7, leased = 9 }): Lanes {
   for (let now = 100; now <= 3_000; now += 100) {
     for (let lease = 0; lease < fast; lease += 1) lanes.took('fast', leased, now);
     for (let lease = 0; lease < slow; lease += 1) {
+      lanes.slowBegan();
       lanes.took('slow', leased, now);
       lanes.slowEnded(now);
     }
