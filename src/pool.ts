@@ -734,7 +734,10 @@ export class Pool<C> implements LeaseHome<C> {
 
   #recordUse(lease: Lease<C>, slot: Slot<C>, outcome: Outcome): void {
     const heldMs = this.#readClock() - lease.since;
-    if (outcome !== 'broken') this.#heardAt = this.#now;
+    if (outcome !== 'broken') {
+      this.#heardAt = this.#now;
+      this.#stalls.learnAnswer(lease.since);
+    }
     this.#useTimes.record(heldMs);
     try {
       this.#learnFromUse(lease, slot, heldMs, outcome);
@@ -931,6 +934,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#fillBackoffMs = 0;
     const tookMs = now - slot.openStartedAt;
     this.#createTimes.record(tookMs);
+    this.#stalls.learnOpen(tookMs);
     this.#wanted.openMs = this.#createTimes.meanMs;
     this.#observer?.onOpened?.(slot, tookMs);
     this.#breaker.opened(slot.openStartedAt, now);
@@ -1117,7 +1121,7 @@ export class Pool<C> implements LeaseHome<C> {
         this.#learnIdle(() => this.#trust.died(idleMs, 'found', now));
         throw error;
       }
-      this.#stalls.learnCheck(this.#readClock() - now);
+      this.#stalls.learnCheck(now, this.#readClock() - now);
       this.#learnIdle(() => this.#trust.passed(idleMs, now));
     });
   }
@@ -1235,11 +1239,11 @@ export class Pool<C> implements LeaseHome<C> {
     if (stalledMs > 0) stalls.restart(now);
     const silent = stalls.look(this.#slots, (connection) => this.#driver.bytesHeard!(connection), now);
     if (silent.length === 0) return;
-    for (const slot of stalls.lost(this.#heardAt)) this.#sever(slot, now);
+    for (const slot of stalls.lost()) this.#sever(slot, now);
     if (!stalls.wantsToAsk(now)) return;
     const idle = this.#slots.newestIdle();
     if (idle !== undefined && !stalls.doubtsIdle) return this.#askAboutSilent(idle, now);
-    if (this.#slots.count(SlotState.opening) > 0) return;
+    if (this.#drain !== undefined || this.#slots.count(SlotState.opening) > 0) return;
     if (this.#room(now) <= 0) {
       const expendable = stalls.expendable();
       if (expendable !== undefined) this.#sever(expendable, now);

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import type { SessionSocket } from '../sessions.js';
 
 export type Done = (error?: unknown) => void;
 export type ConnectionCallback = (error: unknown, connection?: MysqlConnection) => void;
@@ -8,6 +9,13 @@ export interface MysqlPacket {
   readonly buffer: Buffer;
   readonly start: number;
   readonly end: number;
+}
+
+/** What a connection is asked. */
+export interface MysqlCommand extends EventEmitter {
+  readonly next?: unknown;
+  /** Its callback. */
+  readonly onResult?: unknown;
 }
 
 /** The part of a mysql2 `PoolConnection` that we rely on. */
@@ -20,16 +28,17 @@ export interface MysqlConnection extends EventEmitter {
   /** What `execute` prepared, by how its rows are shaped and by text. */
   readonly _statements?: { has(key: string): boolean };
   /** The command that awaits an answer; while its last answer is told of, its `next` is empty. */
-  readonly _command?: { readonly next?: unknown } | null;
-  readonly _commands?: { readonly length: number };
+  readonly _command?: MysqlCommand | null;
+  readonly _commands?: { readonly length: number; toArray?(): MysqlCommand[] };
+  /** Whether a slow reader of rows has stopped it. */
+  readonly _paused?: boolean;
   /** Recent versions keep the last packet that came from the server. */
   readonly packetParser?: { readonly _reusablePacket?: MysqlPacket };
-  readonly stream?: EventEmitter & {
-    readonly destroyed?: boolean;
-    readonly readableEnded?: boolean;
-    readonly bytesRead?: number;
-    destroy?(error?: Error): void;
-  };
+  readonly stream?: EventEmitter &
+    SessionSocket & {
+      readonly readableEnded?: boolean;
+      destroy?(error?: Error): void;
+    };
   /** The session's number, by the server; a pooler's own where one is in between. */
   readonly threadId?: number;
   connect(done: Done): void;

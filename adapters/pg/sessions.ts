@@ -1,4 +1,11 @@
-import type { Sessions } from '../sessions.js';
+import {
+  askable,
+  bytesReadOf,
+  type ClientSide,
+  type ListedSession,
+  restingOf,
+  type Sessions,
+} from '../sessions.js';
 import type { PgClient } from './shapes.js';
 import { run } from './transaction.js';
 
@@ -11,6 +18,9 @@ interface SessionRow {
   readonly pid: unknown;
   readonly is_own: unknown;
   readonly rests: unknown;
+  readonly user: unknown;
+  readonly address: unknown;
+  readonly port: unknown;
 }
 
 /** A session that has rested for so long has neither our statement nor an answer on its way. */
@@ -18,22 +28,19 @@ const RESTED = "interval '100 milliseconds'";
 
 /** What pg tells of a client's backend. */
 export const pgSessions: Sessions<PgClient> = {
-  bytesHeard({ readyForQuery, connection }) {
-    const stream = connection?.stream;
-    return readyForQuery === false && stream?.destroyed === false ? stream.bytesRead : undefined;
+  bytesHeard(client) {
+    if (client.readyForQuery !== false || !isPlain(client)) return undefined;
+    return bytesReadOf(client.connection?.stream);
   },
 
   ask: (client) => run(client, ''),
 
   async findDead(client, silent) {
-    const pids = [client, ...silent].map(({ processID }) => processID).filter(Number.isInteger);
-    const rows = await sessions(client, pids as number[]);
+    const asker = sideOf(client);
+    const asked = askable(asker, silent, sideOf);
+    const rows = await sessions(client, [client, ...asked]);
     const own = rows.find(({ is_own: isOwn }) => Number(isOwn) === 1);
-    if (own === undefined || Number(own.pid) !== client.processID) return [];
-    const found = new Map(rows.map(({ pid, rests }) => [Number(pid), Number(rests) === 1]));
-    // A server that knows none of them may be another one than theirs.
-    if (!silent.some(({ processID }) => found.has(Number(processID)))) return [];
-    return silent.filter(({ processID }) => Number.isInteger(processID) && found.get(processID!) !== false);
+    return restingOf(asker, Number(own?.pid), asked, sideOf, rows.map(listed));
   },
 
   sever(client, error) {
@@ -43,8 +50,31 @@ export const pgSessions: Sessions<PgClient> = {
   },
 };
 
-function sessions(client: PgClient, pids: readonly number[]): Promise<SessionRow[]> {
-  const sql = `SELECT pid,
+/** Whether what it awaits is a query of pg's own: cursors, streams of rows and COPY go at the pace of whoever uses them. */
+function isPlain(client: PgClient): boolean {
+  const { Query } = client.constructor as { Query?: abstract new (...given: never[]) => unknown };
+  // Recent versions warn of whoever reads the old name.
+  const active = '_activeQuery' in client ? client._activeQuery : client.activeQuery;
+  return Query !== undefined && active instanceof Query;
+}
+
+function sideOf({ processID, connection }: PgClient): ClientSide {
+  return { id: processID, socket: connection?.stream };
+}
+
+function listed({ pid, user, address, port, rests }: SessionRow): ListedSession {
+  return {
+    id: Number(pid),
+    user: String(user),
+    address: String(address),
+    port: Number(port),
+    rests: Number(rests) === 1,
+  };
+}
+
+function sessions(client: PgClient, asked: readonly PgClient[]): Promise<SessionRow[]> {
+  const pids = asked.map(({ processID }) => Number(processID));
+  const sql = `SELECT pid, usename AS "user", client_addr::text AS address, client_port AS port,
     CASE WHEN pid = pg_backend_pid() THEN 1 ELSE 0 END AS is_own,
     CASE WHEN state LIKE 'idle%' AND state_change < clock_timestamp() - ${RESTED} THEN 1 ELSE 0 END AS rests
     FROM pg_stat_activity WHERE pid IN (${pids.join()})`;

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import type { SessionSocket } from '../sessions.js';
 
 /** The part of a `pg` client that we rely on; `pg.Client`, `pg.native.Client` and most custom clients have it. */
 export interface PgClient extends EventEmitter {
@@ -15,13 +16,15 @@ export interface PgClient extends EventEmitter {
   /** False while a statement is unanswered; absent on the native client. */
   readyForQuery?: boolean;
   isConnected?(): boolean;
+  /** What awaits an answer; recent versions only. */
+  readonly _activeQuery?: unknown;
+  /** The same on versions of before. */
+  readonly activeQuery?: unknown;
   connection?: {
-    stream?: {
+    stream?: SessionSocket & {
       destroy(error?: Error): void;
       cork?(): void;
       uncork?(): void;
-      readonly destroyed?: boolean;
-      readonly bytesRead?: number;
     };
     /** Texts of named statements that the server has, by name. */
     parsedStatements?: Record<string, string>;

@@ -44,7 +44,9 @@ export class TcpProxy {
 
   #lead(client: Socket): void {
     this.attempts.push(performance.now());
-    const wire = new Wire(client, connect({ port: this.target, host: '127.0.0.1', noDelay: true }));
+    // As most networks do, it leaves the client's port as it is; another address of the same host has it free.
+    const from = { localAddress: '127.0.0.2', localPort: client.remotePort };
+    const wire = new Wire(client, connect({ ...from, port: this.target, host: '127.0.0.1', noDelay: true }));
     this.#wires.add(wire);
     client.once('close', () => this.#wires.delete(wire));
   }

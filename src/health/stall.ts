@@ -35,14 +35,18 @@ export class StallWatch<C> {
   #watched = new Map<Slot<C>, Watched>();
   #silent: Slot<C>[] = [];
   #longestCheckMs = 0;
+  /** A connection takes at least one round trip to open. */
+  #shortestOpenMs: number | undefined = undefined;
   #nextAskAt = 0;
   #askEveryMs: number = ASK_EVERY_MS.least;
   #nextOpenAt = 0;
-  #provenAt = Number.NEGATIVE_INFINITY;
+  /** When the latest question was asked that has an answer. */
+  #soundAt = Number.NEGATIVE_INFINITY;
   /** When connections were last proven dead. */
   #deadAt = Number.NEGATIVE_INFINITY;
   /** Over which a question is on its way. */
   #asker: Slot<C> | undefined = undefined;
+  #askedAt = Number.NEGATIVE_INFINITY;
   /** When there is something to look at again; infinite when there is not. */
   dueAt = Number.POSITIVE_INFINITY;
 
@@ -104,6 +108,7 @@ export class StallWatch<C> {
   /** Who is to be asked about over `asker`. `heardAt`: when a connection of the pool answered last. */
   asks(asker: Slot<C>, heardAt: number, now: number): Slot<C>[] {
     this.#asker = asker;
+    this.#askedAt = now;
     const silent = [...this.#watched].filter(([, { since }]) => now - since >= ASKED_MS);
     const isMute = silent.length > 1 && silent.every(([, { since }]) => since >= heardAt);
     const isAsked = ([{ state, leasedAt }, { since }]: [Slot<C>, Watched]) =>
@@ -114,10 +119,10 @@ export class StallWatch<C> {
 
   /** The question asked over `asker` is answered. */
   answered(asker: Slot<C>, foundDead: boolean, now: number): void {
+    if (this.#asker === asker) this.learnAnswer(this.#askedAt);
     this.#leave(asker);
     this.#askEveryMs = foundDead ? ASK_EVERY_MS.least : Math.min(this.#askEveryMs * 2, ASK_EVERY_MS.most);
     this.#nextAskAt = foundDead ? now : now + this.#askEveryMs;
-    this.#provenAt = now;
     if (foundDead) this.#deadAt = now;
   }
 
@@ -141,9 +146,20 @@ export class StallWatch<C> {
     return now - (this.#watched.get(slot)?.since ?? now);
   }
 
-  /** A check was answered after so long. */
-  learnCheck(tookMs: number): void {
+  /** A check that was asked at `askedAt` was answered after so long. */
+  learnCheck(askedAt: number, tookMs: number): void {
     this.#longestCheckMs = Math.max(tookMs, this.#longestCheckMs * 0.98);
+    this.learnAnswer(askedAt);
+  }
+
+  /** A connection was opened in so long. */
+  learnOpen(tookMs: number): void {
+    this.#shortestOpenMs = Math.min(tookMs, this.#shortestOpenMs ?? tookMs);
+  }
+
+  /** What was asked at `askedAt` is answered. */
+  learnAnswer(askedAt: number): void {
+    this.#soundAt = Math.max(this.#soundAt, askedAt);
   }
 
   /**
@@ -154,10 +170,9 @@ export class StallWatch<C> {
     return this.#silent.find(isChecked) ?? this.#silent.find(({ depth }) => depth > 1);
   }
 
-  /** Checks without an answer, though what was asked later over another connection has one. `heardAt`: when the latest came. */
-  lost(heardAt: number): readonly Slot<C>[] {
-    const provenAt = Math.max(this.#provenAt, heardAt);
-    return this.#silent.filter((slot) => isChecked(slot) && this.#watched.get(slot)!.since < provenAt);
+  /** Checks without an answer, though what was asked later over another connection has one. */
+  lost(): readonly Slot<C>[] {
+    return this.#silent.filter((slot) => isChecked(slot) && this.#watched.get(slot)!.since < this.#soundAt);
   }
 
   /** Whether several are held, and none came back for a while: should it be the network, the last idle one would be lost as well. */
@@ -173,7 +188,8 @@ export class StallWatch<C> {
   }
 
   #limitMs(slot: Slot<C>): number {
-    if (slot.state === SlotState.checking) return Math.max(SILENT_MS, FAR_LONGER * this.#longestCheckMs);
+    if (slot.state === SlotState.checking)
+      return Math.max(SILENT_MS, FAR_LONGER * Math.max(this.#longestCheckMs, this.#shortestOpenMs ?? 0));
     if (slot.depth > 1) return Math.max(SILENT_MS, FAR_LONGER * slot.loadMs);
     const { profile } = slot;
     if (profile === undefined || profile.runs < KNOWN_RUNS) return UNKNOWN_MS;

@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream';
 import knex from 'knex';
 import mysql from 'mysql2';
 import pg from 'pg';
+import QueryStream from 'pg-query-stream';
 import { enhanceKnex } from '../../adapters/knex/index.js';
 import { enhancePool as enhanceMysql } from '../../adapters/mysql2/index.js';
 import { enhancePool as enhancePg } from '../../adapters/pg/index.js';
@@ -13,6 +15,8 @@ const SIZE = 6;
 export interface FaultyPool {
   readonly size: number;
   run(sql: string): Promise<unknown>;
+  /** Its rows as they come; knex leaves it out, its streams are the drivers'. */
+  stream?(sql: string): Readable;
   close(): Promise<void>;
 }
 
@@ -29,6 +33,8 @@ export interface FaultyPoolKind {
   readonly server: 'postgres' | 'mysql';
   open(port: number, login: Login): Promise<FaultyPool>;
   sleepSql(seconds: number): string;
+  /** A thousand bytes in each of so many rows. */
+  rowsSql(rows: number): string;
 }
 
 export async function startServers(kind: 'postgres' | 'mysql'): Promise<Servers> {
@@ -59,6 +65,8 @@ function openKnex(client: string, port: number, login: Login): FaultyPool {
 }
 
 const pgSleep = (seconds: number) => `SELECT pg_sleep(${seconds})`;
+const pgRows = (rows: number) => `SELECT repeat('x', 1000) AS text FROM generate_series(1, ${rows})`;
+const mysqlRows = (rows: number) => `SELECT repeat('x', 1000) AS text FROM seq_1_to_${rows}`;
 const mysqlSleep = (seconds: number) => `SELECT SLEEP(${seconds})`;
 
 export const FAULTY_POOLS: readonly FaultyPoolKind[] = [
@@ -66,33 +74,50 @@ export const FAULTY_POOLS: readonly FaultyPoolKind[] = [
     name: 'pg',
     server: 'postgres',
     sleepSql: pgSleep,
+    rowsSql: pgRows,
     async open(port, login) {
       const pool = new pg.Pool({ ...addressOf(port, login), max: SIZE });
       pool.on('error', () => {});
       enhancePg(pool);
-      return { size: SIZE, run: (sql) => pool.query(sql), close: () => pool.end() };
+      const stream = (sql: string) => {
+        const rows = new QueryStream(sql);
+        pool.connect().then((client) => {
+          client.query(rows);
+          rows.once('close', () => client.release());
+        });
+        return rows;
+      };
+      return { size: SIZE, run: (sql) => pool.query(sql), stream, close: () => pool.end() };
     },
   },
   {
     name: 'mysql2',
     server: 'mysql',
     sleepSql: mysqlSleep,
+    rowsSql: mysqlRows,
     async open(port, login) {
       const pool = mysql.createPool({ ...addressOf(port, login), connectionLimit: SIZE });
       enhanceMysql(pool);
-      return { size: SIZE, run: (sql) => pool.promise().query(sql), close: () => pool.promise().end() };
+      return {
+        size: SIZE,
+        run: (sql) => pool.promise().query(sql),
+        stream: (sql) => pool.query(sql).stream({ highWaterMark: 10 }),
+        close: () => pool.promise().end(),
+      };
     },
   },
   {
     name: 'knex on pg',
     server: 'postgres',
     sleepSql: pgSleep,
+    rowsSql: pgRows,
     open: async (port, login) => openKnex('pg', port, login),
   },
   {
     name: 'knex on mysql2',
     server: 'mysql',
     sleepSql: mysqlSleep,
+    rowsSql: mysqlRows,
     open: async (port, login) => openKnex('mysql2', port, login),
   },
 ];

@@ -5,7 +5,7 @@ import { FAULTY_POOLS, type FaultyPool, type Servers, startServers } from './poo
 /** More than the pool has connections. */
 const AT_ONCE = 12;
 
-for (const { name, server, open, sleepSql } of FAULTY_POOLS) {
+for (const { name, server, open, sleepSql, rowsSql } of FAULTY_POOLS) {
   describe(`${name}: connections on which nothing comes any more`, function () {
     this.timeout(120_000);
     let servers: Servers;
@@ -49,6 +49,22 @@ for (const { name, server, open, sleepSql } of FAULTY_POOLS) {
         await sleep(50);
       }
       await long;
+    });
+
+    it('are told from rows that are read slowly', async function () {
+      if (pool.stream === undefined) return this.skip();
+      const rows = pool.stream(rowsSql(3_000));
+      let read = 0;
+      const reading = (async () => {
+        for await (const _ of rows) if (read++ === 0) await sleep(4_000);
+      })();
+      for (let request = 0; request < 60; request += 1) {
+        await pool.run('SELECT 1');
+        await sleep(50);
+      }
+      expect(read, 'it is still paused').equal(1);
+      await reading;
+      expect(read).equal(3_000);
     });
 
     it('are told from a server that stands still', async () => {

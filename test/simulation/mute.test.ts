@@ -168,6 +168,22 @@ describe('a network that goes mute', () => {
     expect(world.most).most(MAX);
   });
 
+  it('opens nothing to ask over while the pool is drained', async () => {
+    const world = new World();
+    const acquired = world.pool.acquire(STATEMENT);
+    await world.runtime.advance(50);
+    const lease = await acquired;
+    world.driver.owing.set(lease.connection, () => {});
+    const { opens } = world.driver;
+    const drained = world.pool.drain();
+    await world.runtime.advance(5_000);
+    expect(world.driver.opens).equal(opens);
+    world.driver.owing.clear();
+    lease.release();
+    await world.runtime.advance(100);
+    await drained;
+  });
+
   it('asks nothing of a driver that cannot tell', async () => {
     const world = await begun();
     Object.assign(world.driver, { findDead: undefined });

@@ -142,19 +142,41 @@ describe('the watch over silent connections', () => {
     watch.asks(asker, 0, 300);
     watch.unanswered(asker);
     lookUntil(watch, [check], 350, 350);
-    expect(watch.lost(0), 'nothing is known').deep.equal([]);
+    expect(watch.lost(), 'nothing is known').deep.equal([]);
     watch.asks(asker, 0, 400);
     watch.answered(asker, false, 410);
     lookUntil(watch, [check], 450, 450);
-    expect(watch.lost(0)).deep.equal([check]);
+    expect(watch.lost()).deep.equal([check]);
   });
 
-  it('gives a check up once another connection has answered anything since', () => {
+  it('gives a check up once another connection has answered what was asked since, not what was asked before', () => {
     const watch = new StallWatch<Line>();
     const check = checking(0);
     lookUntil(watch, [check], 50, 300);
-    expect(watch.lost(40)).deep.equal([]);
-    expect(watch.lost(60)).deep.equal([check]);
+    watch.learnAnswer(40);
+    expect(watch.lost()).deep.equal([]);
+    watch.learnAnswer(60);
+    watch.learnAnswer(30);
+    expect(watch.lost()).deep.equal([check]);
+  });
+
+  it('learns nothing of when a question was asked from the answer to one that it gave up', () => {
+    const watch = new StallWatch<Line>();
+    const [check, late, asker] = [checking(0), checking(0), checking(0)];
+    watch.asks(late, 0, 10);
+    lookUntil(watch, [check], 50, 300);
+    watch.asks(asker, 0, 300);
+    watch.answered(late, false, 310);
+    expect(watch.lost()).deep.equal([]);
+  });
+
+  it('takes the first checks of a long link for no longer than it took to open', () => {
+    const watch = new StallWatch<Line>();
+    const check = checking(0);
+    watch.learnOpen(900);
+    watch.learnOpen(280);
+    expect(lookUntil(watch, [check], 50, 2_800)).deep.equal([]);
+    expect(lookUntil(watch, [check], 2_850, 2_900)).deep.equal([check]);
   });
 
   it('asks anew over another connection when the question itself is silent', () => {
