@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import {
   type Database,
@@ -67,6 +67,8 @@ function recipe(
         ...['-D', dataOf(place), '-U', user, '-A', auth, '-E', 'UTF8', '--no-locale', '--no-sync'],
         ...(password ? [`--pwfile=${passwordFile}`] : []),
       ]);
+      // Of this host every address, not the first alone: a proxy comes from another.
+      appendFileSync(join(dataOf(place), 'pg_hba.conf'), `host all all 127.0.0.0/8 ${auth}\n`);
     },
     serve: (place, port) => [
       ...['-D', dataOf(place), '-p', String(port)],
