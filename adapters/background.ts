@@ -6,26 +6,35 @@ export type BackgroundWork = 'open' | 'check' | 'reset' | 'close';
 /** Runs `work` at once and returns what it returns. */
 export type Background = <T>(what: BackgroundWork, work: () => T) => T;
 
+type Method = (...given: unknown[]) => unknown;
+
+/** The methods of a driver that take time. */
+const WORK: Readonly<Partial<Record<keyof Driver<unknown>, BackgroundWork>>> = {
+  open: 'open',
+  check: 'check',
+  findDead: 'check',
+  reset: 'reset',
+  close: 'close',
+};
+
 /** The same driver, doing through `background` all that takes time. */
 export function inBackground<C>(driver: Driver<C>, background: Background | undefined): Driver<C> {
   if (background === undefined) return driver;
-  const { isBroken, mustCheck, canShare, onSilent, isDirty, unanswered, reset } = driver;
-  const { bytesHeard, findDead, sever } = driver;
-  return {
-    open: (signal) => background('open', () => driver.open(signal)),
-    check: (connection) => background('check', () => driver.check(connection)),
-    close: (connection, reason) => background('close', () => driver.close(connection, reason)),
-    ...(isBroken && { isBroken: (connection, error) => isBroken.call(driver, connection, error) }),
-    ...(mustCheck && { mustCheck: (connection) => mustCheck.call(driver, connection) }),
-    ...(canShare && { canShare: (connection) => canShare.call(driver, connection) }),
-    ...(onSilent && { onSilent: (connection) => onSilent.call(driver, connection) }),
-    ...(bytesHeard && { bytesHeard: (connection) => bytesHeard.call(driver, connection) }),
-    ...(findDead && {
-      findDead: (connection, silent) => background('check', () => findDead.call(driver, connection, silent)),
-    }),
-    ...(sever && { sever: (connection, error) => sever.call(driver, connection, error) }),
-    ...(isDirty && { isDirty: (connection) => isDirty.call(driver, connection) }),
-    ...(unanswered && { unanswered: (connection) => unanswered.call(driver, connection) }),
-    ...(reset && { reset: (connection) => background('reset', () => reset.call(driver, connection)) }),
-  };
+  const methods: Record<string, Method> = {};
+  for (const name of methodsOf(driver)) {
+    const method = (driver as unknown as Record<string, Method>)[name]!.bind(driver);
+    const what = WORK[name as keyof Driver<unknown>];
+    methods[name] = what === undefined ? method : (...given) => background(what, () => method(...given));
+  }
+  return methods as unknown as Driver<C>;
+}
+
+/** The names of an object's own methods and of those of its classes. */
+function methodsOf(object: object): Set<string> {
+  const names = new Set<string>();
+  for (let owner = object; owner !== Object.prototype; owner = Object.getPrototypeOf(owner)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(owner)))
+      if (name !== 'constructor' && typeof value === 'function') names.add(name);
+  }
+  return names;
 }

@@ -1,4 +1,5 @@
 import { type Driver, type Lease, PoolError } from '../../src/index.js';
+import { settled } from '../callback.js';
 import { PipelinedClient } from '../pg/pipelined.js';
 import type { PgClient } from '../pg/shapes.js';
 import type { PgStatement } from '../pg/statements.js';
@@ -236,10 +237,6 @@ function callbackOrPromise(create: TarnPool['creator']): Promise<KnexConnection>
       if (created) resolve(created as KnexConnection);
     }, reject);
   });
-}
-
-function settled(call: () => unknown): Promise<unknown> {
-  return new Promise((resolve) => resolve(call()));
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -20,6 +20,7 @@ import {
 } from '../host.js';
 import { wholeOr } from '../native-options.js';
 import type { PgStatement } from '../pg/statements.js';
+import { changedRows as changedRowsOfPg } from '../pg/transaction.js';
 import { currentHint } from '../query-hint.js';
 import { Acquisition, ServedElsewhere } from './acquisition.js';
 import { type DriverListener, KnexDriver, type PooledConnection, pipelines } from './driver.js';
@@ -442,13 +443,10 @@ class Borrowed {
   }
 }
 
-/** What PostgreSQL calls a statement that changed rows. */
-const WRITES: ReadonlySet<unknown> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
-
 function changedRows(response: unknown): boolean {
   if (Array.isArray(response))
     return Boolean((response[0] as { affectedRows?: number } | undefined)?.affectedRows);
-  return WRITES.has((response as { command?: unknown } | undefined)?.command);
+  return changedRowsOfPg(response);
 }
 
 /** A destroy that takes too long is first tarn's to report. */

@@ -112,7 +112,11 @@ export class KnexStatements implements StatementHome<PooledConnection> {
   }
 
   resend(statement: PgStatement): void {
-    this.#runElsewhere(statement.query, statement.values, (error, result) => statement.tell(error, result));
+    const { query, values } = statement;
+    const answered: QueryCallback = (error, result) => statement.tell(error, result);
+    this.#runElsewhere(query, values, answered, () => {
+      statement.sentAt = performance.now();
+    });
   }
 
   /** A client as `client` is, but for what a runner on a ride asks of it. */
@@ -184,9 +188,10 @@ export class KnexStatements implements StatementHome<PooledConnection> {
     this.#statements.send(statement, pipelined!, (error, result) => {
       if (!error) this.#statements.learnAlone(statement);
       if (error && this.#statements.refusedName(statement, error)) {
-        statement.resent = true;
-        this.#statements.counters.redispatched += 1;
-        client.query(query, values, done);
+        // On the connection that it has: there may be no other.
+        this.#statements.sendAgain(statement, (second) => {
+          client.query(query, values, (error: unknown, result: unknown) => second.tell(error, result));
+        });
       } else {
         done(error, result);
       }
@@ -194,10 +199,16 @@ export class KnexStatements implements StatementHome<PooledConnection> {
   }
 
   /** On a connection of its own, as any caller of the client's would. */
-  async #runElsewhere(query: unknown, values: unknown, done: QueryCallback): Promise<void> {
+  async #runElsewhere(
+    query: unknown,
+    values: unknown,
+    done: QueryCallback,
+    sending = () => {},
+  ): Promise<void> {
     let answer: [error: unknown, result?: unknown];
     try {
       const connection = await this.#client.acquireConnection();
+      sending();
       answer = await new Promise<typeof answer>((resolve) => {
         const answered: QueryCallback = (...told) => resolve(told);
         (connection as unknown as { query: typeof pgQuery }).query(query, values, answered);

@@ -339,7 +339,6 @@ function engineOptions(config: MysqlPoolConfig, differences: Readonly<Difference
 }
 
 /** 0 is without limit; a fraction admits the connection that crosses it. */
-/** 0 is no limit. */
 export function maxOf(connectionLimit: unknown): number {
   const limit = Number(connectionLimit);
   return limit === 0 || !(limit < Number.MAX_SAFE_INTEGER)

@@ -1,4 +1,5 @@
 import type { CloseReason, Driver } from '../../src/index.js';
+import { settled } from '../callback.js';
 import type { Differences } from '../differences.js';
 import { endsSession } from './failures.js';
 import { PipelinedClient } from './pipelined.js';
@@ -196,10 +197,6 @@ export class PgDriver implements Driver<PooledClient> {
   #rollsBack({ client, lent }: PooledClient): boolean {
     return lent && this.#differences.openTransactionsRolledBack && inTransaction(client);
   }
-}
-
-function settled(call: () => unknown): Promise<unknown> {
-  return new Promise((resolve) => resolve(call()));
 }
 
 /** The client has the pool's time limit too; whichever strikes first, it is pg-pool's message that callers know. */

@@ -36,14 +36,12 @@ import type {
   Verify,
 } from './shapes.js';
 import { type PgStatement, PgStatements, type StatementHome } from './statements.js';
+import { changedRows } from './transaction.js';
 
 type ClientLease = Lease<PooledClient>;
 type Settle = (error: unknown, lease?: ClientLease) => void;
 
 const nothing = () => {};
-
-/** What PostgreSQL calls a statement that changed rows. */
-const WRITES: ReadonlySet<string | undefined> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
 
 /** The reason of callers who are left unsettled, as stock leaves them. */
 const ABANDONED = new Error('bug: an abandoned caller was told');
@@ -416,7 +414,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   #startKnown(lease: ClientLease, statement: PgStatement): void {
     const learns: QueryCallback = (error, result) => {
       if (error === undefined) this.#statements.learnAlone(statement);
-      if (error && this.#statements.refusedName(statement, error)) this.#statements.sendElsewhere(statement);
+      if (error && this.#statements.refusedName(statement, error)) this.#statements.sendAgain(statement);
       else statement.tell(error, result);
     };
     this.#begin(lease, learns, (answered) => {
@@ -466,7 +464,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   #finish(lease: ClientLease, done: QueryCallback, error: unknown, lost: boolean, result?: unknown): void {
     if (lease.released) return;
     lease.connection.answered = undefined;
-    if (!error && WRITES.has((result as { command?: string } | undefined)?.command)) this.engine.wrote();
+    if (!error && changedRows(result)) this.engine.wrote();
     this.#giveBack(lease, error, lost);
     if (error) done(error);
     else done(undefined, result);

@@ -31,15 +31,23 @@ export class PgStatement {
   readonly known: Statement;
   /** The name that we gave it on the connection it was sent by. */
   name: string | undefined = undefined;
-  /** Whether it was sent a second time, unseen: then it goes alone, as it is, and its error is the caller's. */
-  resent = false;
+  /** Whether it is another's second sending: it goes alone, and as it is. */
+  readonly isSecond: boolean;
+  /** Its second sending, unseen by the caller. */
+  second: PgStatement | undefined = undefined;
+  /** How the second failed, if it was sent and got no answer. */
+  secondFailure: unknown = undefined;
+  /** Whether it is in flight on a shared connection. */
+  isShared = false;
+  /** 0 until it is sent. */
   sentAt = 0;
   #done: QueryCallback | undefined;
 
-  constructor(query: unknown, values: unknown, known: Statement, done: QueryCallback) {
+  constructor(query: unknown, values: unknown, known: Statement, done: QueryCallback, isSecond = false) {
     this.query = query;
     this.values = values;
     this.known = known;
+    this.isSecond = isSecond;
     this.#done = done;
   }
 
@@ -102,8 +110,8 @@ export class PgStatements<C> {
   }
 
   /** What the statement is expected to cost a connection that it shares; undefined when it is to have one of its own. */
-  sharedCostMs({ known, resent }: PgStatement): number | undefined {
-    return resent ? undefined : this.costMsOf(known);
+  sharedCostMs({ known, isSecond }: PgStatement): number | undefined {
+    return isSecond ? undefined : this.costMsOf(known);
   }
 
   /** The same of one that is yet to come, by what is known of its kind. */
@@ -148,6 +156,7 @@ export class PgStatements<C> {
   share(statement: PgStatement, lease: SharedLease<C>, pipelined: PipelinedClient): void {
     const answered: QueryCallback = (error, result) =>
       this.#answeredShared(statement, lease, pipelined, error, result);
+    statement.isShared = true;
     pipelined.startPipelining(statement);
     try {
       this.send(statement, pipelined, answered);
@@ -166,14 +175,21 @@ export class PgStatements<C> {
     // For values that it cannot send pg calls back at once, and again as if all was well when the server is ready.
     if (lease.released) return;
     pipelined.sharers.delete(statement);
+    statement.isShared = false;
     const ended = Boolean(error) && endsSession(error);
     this.#home.giveBackShared(lease, error, ended);
     this.#learnShared(statement, lease);
     if (!error) statement.tell(undefined, result);
     // In stock it would not have died with this connection.
-    else if (ended && !this.#home.isEnding) this.sendElsewhere(statement);
-    else if (this.refusedName(statement, error)) this.sendElsewhere(statement);
-    else if (!statement.resent) statement.tell(error);
+    else if (ended && !this.#home.isEnding) this.#lost(statement);
+    else if (this.refusedName(statement, error)) this.#lost(statement);
+    else statement.tell(error);
+  }
+
+  /** It failed in a way that stock does not know: what comes of its second sending is the answer. */
+  #lost(statement: PgStatement): void {
+    if (statement.second === undefined) this.sendAgain(statement);
+    else if (statement.secondFailure !== undefined) statement.tell(statement.secondFailure);
   }
 
   /** What its caller did between taking its place and sending it is no service. */
@@ -182,12 +198,27 @@ export class PgStatements<C> {
     this.#statements.learnShared(known, Math.min(servedMs, sinceMs), servedMs < sinceMs, fellSilent);
   }
 
-  /** Once, and unseen. One that shares a connection is read-only: whichever answer comes first is the answer. */
+  /** While it waits behind another. One that shares a connection is read-only: whichever answer comes first is the answer. */
   sendElsewhere(statement: PgStatement): void {
-    if (statement.resent) return;
-    statement.resent = true;
+    if (statement.second === undefined && !this.#home.isEnding) this.sendAgain(statement);
+  }
+
+  /** Once, and unseen: by `resend`, or on a connection of its own. */
+  sendAgain(statement: PgStatement, resend = (second: PgStatement) => this.#home.resend(second)): void {
+    const { query, values, known } = statement;
+    const answered: QueryCallback = (error, result) => this.#answeredSecond(statement, second, error, result);
+    const second = new PgStatement(query, values, known, answered, true);
+    statement.second = second;
     this.counters.redispatched += 1;
-    this.#home.resend(statement);
+    resend(second);
+  }
+
+  /** What the server says to the second is an answer; a connection that it did not get, or lost, is none while the first may answer. */
+  #answeredSecond(statement: PgStatement, second: PgStatement, error: unknown, result: unknown): void {
+    if (!error || !statement.isShared || !endsSession(error)) statement.tell(error, result);
+    // It never ran: it may be sent once more.
+    else if (second.sentAt === 0) statement.second = undefined;
+    else statement.secondFailure = error;
   }
 
   /**
@@ -195,7 +226,7 @@ export class PgStatements<C> {
    * without a name.
    */
   refusedName(statement: PgStatement, error: unknown): boolean {
-    if (statement.name === undefined || statement.resent) return false;
+    if (statement.name === undefined) return false;
     // Messages are in the server's language; the function that raised the error is not.
     const { code, routine } = error as { code?: unknown; routine?: unknown };
     const stale = code === '0A000' && routine === 'RevalidateCachedQuery';
@@ -205,9 +236,9 @@ export class PgStatements<C> {
     return true;
   }
 
-  #nameFor({ query, values, known, resent }: PgStatement, pooled: PipelinedClient): string | undefined {
+  #nameFor({ query, values, known, isSecond }: PgStatement, pooled: PipelinedClient): string | undefined {
     const { preparation } = known;
-    if (resent || !this.#engine.rollout.acting.autoPrepare) return undefined;
+    if (isSecond || !this.#engine.rollout.acting.autoPrepare) return undefined;
     const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
       name?: unknown;
       values?: unknown;

@@ -30,3 +30,11 @@ export function run(client: PgClient, sql: string): Promise<void> {
     client.query(sql, undefined, done);
   });
 }
+
+/** What PostgreSQL calls a statement that changed rows. */
+const WRITES: ReadonlySet<unknown> = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+/** Whether a statement changed rows, by its result. */
+export function changedRows(result: unknown): boolean {
+  return WRITES.has((result as { command?: unknown } | undefined)?.command);
+}

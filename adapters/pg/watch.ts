@@ -104,6 +104,7 @@ export class PgWatch {
       const client = pool._clients.at(-1);
       // A client may have opened, or failed, before it was to be seen.
       if (this.#making === slot && client !== undefined) this.#opening.set(client, slot);
+      if (this.#opening.size > pool._clients.length) this.#forgetUnopened();
       return result;
     } catch (error) {
       this.#watched.openFailed(slot, error);
@@ -155,6 +156,14 @@ export class PgWatch {
     for (const [client, opening] of this.#opening) if (opening === slot) this.#opening.delete(client);
   }
 
+  /** Those whose caller had gone when they failed: nobody was told. */
+  #forgetUnopened(): void {
+    const { _clients } = this.#pool;
+    for (const [client, slot] of this.#opening) {
+      if (!_clients.includes(client)) this.#openFailed(slot, new Error('it did not open'));
+    }
+  }
+
   #released(client: PgClient, error: unknown): void {
     const reason = this.#whyClosed(client, error);
     if (reason !== undefined) this.#closing.set(client, reason);
@@ -176,11 +185,8 @@ export class PgWatch {
   }
 
   #facts() {
+    this.#forgetUnopened();
     const { _clients, _idle, options } = this.#pool;
-    for (const [client, slot] of this.#opening) {
-      // One whose caller had gone: nobody was told.
-      if (!_clients.includes(client)) this.#openFailed(slot, new Error('it did not open'));
-    }
     const opening = this.#opening.size;
     const idle = _idle.length;
     return {

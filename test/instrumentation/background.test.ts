@@ -1,0 +1,127 @@
+import { expect } from 'chai';
+import { type BackgroundWork, inBackground } from '../../adapters/background.js';
+import { KnexDriver } from '../../adapters/knex/driver.js';
+import { PgDriver } from '../../adapters/pg/driver.js';
+import type { Driver } from '../../src/index.js';
+
+type Connection = { readonly id: number };
+
+/** A driver that tells which of its methods was called, and with what. Whoever adds to the port adds here. */
+class WholeDriver implements Required<Driver<Connection>> {
+  readonly #told: unknown[][] = [];
+
+  #note(...told: unknown[]): never {
+    this.#told.push(told);
+    return told as never;
+  }
+
+  get told(): unknown[][] {
+    return this.#told;
+  }
+
+  open(...given: unknown[]): Promise<Connection> {
+    return this.#note('open', ...given);
+  }
+  check(...given: unknown[]): Promise<void> {
+    return this.#note('check', ...given);
+  }
+  close(...given: unknown[]): void {
+    return this.#note('close', ...given);
+  }
+  isBroken(...given: unknown[]): boolean {
+    return this.#note('isBroken', ...given);
+  }
+  mustCheck(...given: unknown[]): boolean {
+    return this.#note('mustCheck', ...given);
+  }
+  hasPrepared(...given: unknown[]): boolean {
+    return this.#note('hasPrepared', ...given);
+  }
+  canShare(...given: unknown[]): boolean {
+    return this.#note('canShare', ...given);
+  }
+  onSilent(...given: unknown[]): void {
+    this.#note('onSilent', ...given);
+  }
+  bytesHeard(...given: unknown[]): number {
+    return this.#note('bytesHeard', ...given);
+  }
+  findDead(...given: unknown[]): Promise<Connection[]> {
+    return this.#note('findDead', ...given);
+  }
+  sever(...given: unknown[]): void {
+    this.#note('sever', ...given);
+  }
+  isDirty(...given: unknown[]): boolean {
+    return this.#note('isDirty', ...given);
+  }
+  unanswered(...given: unknown[]): Promise<void> {
+    return this.#note('unanswered', ...given);
+  }
+  reset(...given: unknown[]): Promise<void> {
+    return this.#note('reset', ...given);
+  }
+}
+
+const IN_BACKGROUND: Readonly<Record<string, BackgroundWork>> = {
+  open: 'open',
+  check: 'check',
+  findDead: 'check',
+  reset: 'reset',
+  close: 'close',
+};
+
+function methodsOf({ prototype }: { prototype: object }): string[] {
+  return Object.entries(Object.getOwnPropertyDescriptors(prototype))
+    .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
+    .map(([name]) => name);
+}
+
+describe('a driver in the background', () => {
+  let works: BackgroundWork[];
+  const background = <T>(what: BackgroundWork, work: () => T): T => {
+    works.push(what);
+    return work();
+  };
+
+  beforeEach(() => {
+    works = [];
+  });
+
+  for (const name of methodsOf(WholeDriver)) {
+    it(`passes ${name} on`, () => {
+      const driver = new WholeDriver();
+      const wrapped = inBackground(driver, background) as unknown as Record<
+        string,
+        (...given: unknown[]) => unknown
+      >;
+      wrapped[name]!({ id: 1 }, 'more');
+      expect(driver.told).deep.equal([[name, { id: 1 }, 'more']]);
+      expect(works).deep.equal(name in IN_BACKGROUND ? [IN_BACKGROUND[name]] : []);
+    });
+  }
+
+  it('lacks what the driver lacks, and has what a plain object has', () => {
+    const driver: Driver<Connection> = {
+      open: () => Promise.resolve({ id: 1 }),
+      check: () => Promise.resolve(),
+      close() {},
+      isBroken: ({ id }) => id === 2,
+    };
+    const wrapped = inBackground(driver, background);
+    expect(Object.keys(wrapped)).have.members(['open', 'check', 'close', 'isBroken']);
+    expect(wrapped.isBroken!({ id: 2 })).equal(true);
+  });
+
+  for (const Class of [PgDriver, KnexDriver]) {
+    it(`has all of ${Class.name}`, () => {
+      const wrapped = inBackground(Object.create(Class.prototype) as Driver<never>, background);
+      expect(Object.keys(wrapped)).have.members(methodsOf(Class));
+    });
+  }
+
+  it('is the driver itself where nothing is asked for', () => {
+    const driver = new WholeDriver();
+    expect(inBackground(driver, undefined)).equal(driver);
+  });
+});
