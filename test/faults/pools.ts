@@ -2,12 +2,14 @@ import type { Readable } from 'node:stream';
 import knex from 'knex';
 import mysql from 'mysql2';
 import pg from 'pg';
-import QueryStream from 'pg-query-stream';
 import { enhanceKnex } from '../../adapters/knex/index.js';
 import { enhancePool as enhanceMysql } from '../../adapters/mysql2/index.js';
 import { enhancePool as enhancePg } from '../../adapters/pg/index.js';
 import { TcpProxy } from '../../bench/faults/proxy.js';
 import { type Database, startDatabases } from '../servers/index.js';
+
+// The package has no types.
+const { to: copyTo } = require('pg-copy-streams') as { to(sql: string): Readable };
 
 const SIZE = 6;
 
@@ -15,7 +17,7 @@ const SIZE = 6;
 export interface FaultyPool {
   readonly size: number;
   run(sql: string): Promise<unknown>;
-  /** Its rows as they come. */
+  /** Its rows, or their bytes, as they come. */
   stream(sql: string): Readable;
   close(): Promise<void>;
 }
@@ -85,7 +87,8 @@ export const FAULTY_POOLS: readonly FaultyPoolKind[] = [
       pool.on('error', () => {});
       enhancePg(pool);
       const stream = (sql: string) => {
-        const rows = new QueryStream(sql);
+        // A cursor's reader stops the server; that of a COPY stops the socket.
+        const rows = copyTo(`COPY (${sql}) TO STDOUT`);
         pool.connect().then((client) => {
           client.query(rows);
           rows.once('close', () => client.release());
