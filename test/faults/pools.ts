@@ -9,7 +9,9 @@ import { TcpProxy } from '../../bench/faults/proxy.js';
 import { type Database, startDatabases } from '../servers/index.js';
 
 // The package has no types.
-const { to: copyTo } = require('pg-copy-streams') as { to(sql: string): Readable };
+const { to: copyTo } = require('pg-copy-streams') as {
+  to(sql: string): Readable & pg.Submittable;
+};
 
 const SIZE = 6;
 
