@@ -37,6 +37,8 @@ export class PgStatement {
   second: PgStatement | undefined = undefined;
   /** How the second failed, if it was sent and got no answer. */
   secondFailure: unknown = undefined;
+  /** Whether it lost its connection while the second was on its way: if that never runs, there may be one more. */
+  mayGoOnceMore = false;
   /** Whether it is in flight on a shared connection. */
   isShared = false;
   /** 0 until it is sent. */
@@ -190,6 +192,7 @@ export class PgStatements<C> {
   #lost(statement: PgStatement): void {
     if (statement.second === undefined) this.sendAgain(statement);
     else if (statement.secondFailure !== undefined) statement.tell(statement.secondFailure);
+    else statement.mayGoOnceMore = true;
   }
 
   /** What its caller did between taking its place and sending it is no service. */
@@ -215,10 +218,14 @@ export class PgStatements<C> {
 
   /** What the server says to the second is an answer; a connection that it did not get, or lost, is none while the first may answer. */
   #answeredSecond(statement: PgStatement, second: PgStatement, error: unknown, result: unknown): void {
-    if (!error || !statement.isShared || !endsSession(error)) statement.tell(error, result);
-    // It never ran: it may be sent once more.
-    else if (second.sentAt === 0) statement.second = undefined;
-    else statement.secondFailure = error;
+    const neverRan = second.sentAt === 0;
+    if (!error || !endsSession(error)) statement.tell(error, result);
+    else if (statement.isShared && neverRan) statement.second = undefined;
+    else if (statement.isShared) statement.secondFailure = error;
+    else if (statement.mayGoOnceMore && neverRan && !this.#home.isEnding) {
+      statement.mayGoOnceMore = false;
+      this.sendAgain(statement);
+    } else statement.tell(error);
   }
 
   /**

@@ -151,6 +151,16 @@ describe('the second sending of a statement', () => {
     });
   }
 
+  it('gets no connection after the first has lost its own: it is sent once more, and no more', () => {
+    answerFirst(LOST);
+    seconds[0]!.tell(TIMED_OUT);
+    expect(told).deep.equal([]);
+    expect(seconds).length(2);
+    seconds[1]!.tell(TIMED_OUT);
+    expect(told).deep.equal([TIMED_OUT]);
+    expect(seconds).length(2);
+  });
+
   it('is not begun while the pool ends', () => {
     seconds[0]!.tell(TIMED_OUT);
     isEnding = true;
