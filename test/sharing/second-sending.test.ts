@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Knex } from 'knex';
 import type pg from 'pg';
 import { PipelinedClient } from '../../adapters/pg/pipelined.js';
 import type { PgClient, QueryCallback } from '../../adapters/pg/shapes.js';
@@ -6,7 +7,7 @@ import { type PgStatement, PgStatements } from '../../adapters/pg/statements.js'
 import type { Pool, SharedLease } from '../../src/index.js';
 import { QueryProfiles } from '../../src/query/profiles.js';
 import { type Databases, startDatabases } from '../servers/index.js';
-import { sharingPool, untilShared } from './sharing-pool.js';
+import { sharingKnex, sharingPool, untilShared } from './sharing-pool.js';
 
 const ANSWER = { rows: ['first'] };
 const OTHER_ANSWER = { rows: ['second'] };
@@ -176,6 +177,7 @@ describe('a statement behind one that waits for a lock, where no other connectio
   const TIMEOUT_MS = 150;
   let databases: Databases<'postgres'>;
   let pool: pg.Pool | undefined;
+  let knex: Knex | undefined;
   let admin: pg.Client;
 
   before(async () => {
@@ -191,37 +193,42 @@ describe('a statement behind one that waits for a lock, where no other connectio
   });
   afterEach(async () => {
     await pool?.end();
+    await knex?.destroy();
     pool = undefined;
+    knex = undefined;
   });
 
-  /** Both read at once, on one connection, while somebody else has the other for longer than anybody may wait. */
+  /** Both read at once, on the only connection that is free: somebody has the other for longer than anybody may wait. */
   async function behindALock(
     engine: () => Pool<unknown>,
     reads: readonly [() => PromiseLike<unknown>, () => PromiseLike<unknown>],
-    hold: () => PromiseLike<() => unknown>,
+    hold: () => Promise<() => unknown>,
   ): Promise<unknown[]> {
-    for (const read of reads) await read();
-    for (const read of reads) await untilShared(engine, read);
-    for (const read of reads) await untilShared(engine, read);
-    await admin.query('begin; lock table locked in access exclusive mode');
-    const { redispatched } = engine().report().statements!;
-    const { shared, timedOut } = engine().counters;
-    const answers = Promise.allSettled(reads.map((read) => read()));
+    // So that both connections are open.
+    const held = await Promise.all([hold(), hold()]);
+    for (const giveBack of held) await giveBack();
     const giveBack = await hold();
-    expect(engine().counters.shared - shared, 'on one connection').equal(2);
     try {
-      for (let look = 0; look < 1_000 && engine().counters.timedOut === timedOut; look += 1)
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      expect(engine().counters.timedOut).above(timedOut);
-      expect(engine().report().statements!.redispatched).above(redispatched);
+      for (const read of reads) await untilShared(engine, read);
+      await admin.query('begin; lock table locked in access exclusive mode');
+      const { redispatched } = engine().report().statements!;
+      const { shared, timedOut } = engine().counters;
+      const answers = Promise.allSettled(reads.map((read) => read()));
+      try {
+        for (let look = 0; look < 1_000 && engine().counters.timedOut === timedOut; look += 1)
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        expect(engine().counters.timedOut, 'got no connection').above(timedOut);
+        expect(engine().report().statements!.redispatched, 'sent elsewhere').above(redispatched);
+        expect(engine().counters.shared - shared, 'on the one connection').equal(2);
+      } finally {
+        await admin.query('rollback');
+      }
+      return (await answers).map((outcome) =>
+        outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as Error).message,
+      );
     } finally {
-      await admin.query('rollback');
+      await giveBack();
     }
-    const outcomes = await answers;
-    await giveBack();
-    return outcomes.map((outcome) =>
-      outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as Error).message,
-    );
   }
 
   it('is answered all the same by pg', async () => {
@@ -236,6 +243,24 @@ describe('a statement behind one that waits for a lock, where no other connectio
     const outcomes = await behindALock(opened.engine, [read('locked'), read('others')], async () => {
       const client = await own.connect();
       return () => client.release();
+    });
+    expect(outcomes).deep.equal([[{ id: 1 }], [{ id: 2 }]]);
+    expect(opened.engine().stats()).include({ waiting: 0, leased: 0 });
+  });
+
+  it('is answered all the same by knex', async () => {
+    const opened = sharingKnex({
+      connection: databases.postgres.url,
+      pool: { min: 0, max: 2 },
+      acquireConnectionTimeout: TIMEOUT_MS,
+      log: { warn() {} },
+    });
+    knex = opened.knex;
+    const own = knex;
+    const read = (table: string) => () => own(table).select('id');
+    const outcomes = await behindALock(opened.engine, [read('locked'), read('others')], async () => {
+      const trx = await own.transaction();
+      return () => trx.rollback();
     });
     expect(outcomes).deep.equal([[{ id: 1 }], [{ id: 2 }]]);
     expect(opened.engine().stats()).include({ waiting: 0, leased: 0 });
