@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Knex } from 'knex';
 import pg from 'pg';
-import type { Host } from '../../adapters/host.js';
+import type { Host, PoolSetup } from '../../adapters/host.js';
 import { patchKnex } from '../../adapters/knex/patch.js';
 import { patchPgPool } from '../../adapters/pg/patch.js';
 import type { Pool } from '../../src/index.js';
@@ -9,27 +9,33 @@ import { hostOf } from '../contract/hosts.js';
 import { unload } from '../own-libraries.js';
 
 /** A `pg.Pool` whose statements share connections and are prepared from the first chance on, and the engine below it. */
-export function sharingPool(config: pg.PoolConfig): { pool: pg.Pool; engine: () => Pool<unknown> } {
+export function sharingPool(
+  config: pg.PoolConfig,
+  flags: PoolSetup['flags'] = {},
+): { pool: pg.Pool; engine: () => Pool<unknown> } {
   unload('pg', 'pg-pool');
   const own = require('pg') as typeof pg;
-  const { host, engine } = sharingHost();
+  const { host, engine } = sharingHost(flags);
   patchPgPool(Object.getPrototypeOf(own.Pool), host);
   return { pool: new own.Pool(config), engine };
 }
 
 /** The same for a knex on PostgreSQL. */
-export function sharingKnex(config: Knex.Config): { knex: Knex; engine: () => Pool<unknown> } {
+export function sharingKnex(
+  config: Knex.Config,
+  flags: PoolSetup['flags'] = {},
+): { knex: Knex; engine: () => Pool<unknown> } {
   unload('knex', 'pg', 'pg-pool');
   const own = require('knex') as (config: Knex.Config) => Knex;
-  const { host, engine } = sharingHost();
+  const { host, engine } = sharingHost(flags);
   patchKnex({ Client: require('knex/lib/client.js'), Runner: require('knex/lib/execution/runner.js') }, host);
   return { knex: own({ client: 'pg', ...config }), engine };
 }
 
-function sharingHost(): { host: Host; engine: () => Pool<unknown> } {
+function sharingHost(flags: PoolSetup['flags']): { host: Host; engine: () => Pool<unknown> } {
   let engine: Pool<unknown> | undefined;
   const host = {
-    ...hostOf({ flags: { pipelining: 'on', autoPrepare: 'on' } }),
+    ...hostOf({ flags: { pipelining: 'on', autoPrepare: 'on', ...flags } }),
     adopted: (_info: unknown, adopted: Pool<unknown>) => {
       engine = adopted;
     },
