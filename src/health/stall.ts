@@ -163,11 +163,11 @@ export class StallWatch<C> {
   }
 
   /**
-   * The silent one whose end costs nobody an answer, should a place be needed for a new connection: a check of ours, or
-   * statements that are sent again elsewhere.
+   * The silent one whose end costs nobody an answer, should a place be needed for a new connection: a check of ours. A connection
+   * that statements share may merely wait for a lock.
    */
   expendable(): Slot<C> | undefined {
-    return this.#silent.find(isChecked) ?? this.#silent.find(({ depth }) => depth > 1);
+    return this.#silent.find(isChecked);
   }
 
   /** Checks without an answer, though what was asked later over another connection has one. */
