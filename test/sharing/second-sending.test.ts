@@ -211,26 +211,40 @@ describe('a statement behind one that waits for a lock, where no other connectio
     for (const giveBack of held) await giveBack();
     const giveBack = await hold();
     try {
-      for (const read of reads) await untilShared(engine, read);
-      await admin.query('begin; lock table locked in access exclusive mode');
-      const { redispatched } = engine().report().statements!;
-      const { shared, timedOut } = engine().counters;
-      const answers = Promise.allSettled(reads.map((read) => read()));
-      try {
-        for (let look = 0; look < 1_000 && engine().counters.timedOut === timedOut; look += 1)
-          await new Promise((resolve) => setTimeout(resolve, 5));
-        expect(engine().counters.timedOut, 'got no connection').above(timedOut);
-        expect(engine().report().statements!.redispatched, 'sent elsewhere').above(redispatched);
-        expect(engine().counters.shared - shared, 'on the one connection').equal(2);
-      } finally {
-        await admin.query('rollback');
+      // Each may know a shorter way to the server than the other did when it last shared: then one is alone, and it is tried again.
+      for (let tries = 0; tries < 100; tries += 1) {
+        for (const read of reads) await untilShared(engine, read);
+        const answers = await whileLocked(engine, reads);
+        if (answers !== undefined) return answers;
       }
-      return (await answers).map((outcome) =>
-        outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as Error).message,
-      );
+      throw new Error('the reads never shared the connection');
     } finally {
       await giveBack();
     }
+  }
+
+  /** What the reads are answered that one behind the other share a connection; undefined when they did not. */
+  async function whileLocked(
+    engine: () => Pool<unknown>,
+    reads: readonly (() => PromiseLike<unknown>)[],
+  ): Promise<unknown[] | undefined> {
+    const { redispatched } = engine().report().statements!;
+    const { shared, timedOut } = engine().counters;
+    await admin.query('begin; lock table locked in access exclusive mode');
+    const answers = Promise.allSettled(reads.map((read) => read()));
+    try {
+      for (let look = 0; look < 1_000 && engine().counters.timedOut === timedOut; look += 1)
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      expect(engine().counters.timedOut, 'got no connection').above(timedOut);
+      if (engine().counters.shared - shared < reads.length) return undefined;
+      expect(engine().report().statements!.redispatched, 'sent elsewhere').above(redispatched);
+    } finally {
+      await admin.query('rollback');
+      await answers;
+    }
+    return (await answers).map((outcome) =>
+      outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as Error).message,
+    );
   }
 
   it('is answered all the same by pg', async () => {
