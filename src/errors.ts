@@ -39,8 +39,70 @@ export class PoolError extends Error {
   }
 }
 
+/** Why a caller gets nothing, though no time of its own has run out. */
+export type RefusalCode = 'POOL_CLOSED' | 'HANDED_BACK' | 'QUEUE_FULL' | 'ABORTED';
+
+/** The error of a caller that is refused; `reason` is what its signal was aborted with. */
+export function refusal(
+  code: RefusalCode,
+  stats: PoolStats,
+  maxWaiters: number,
+  reason?: unknown,
+): PoolError {
+  const what = {
+    POOL_CLOSED:
+      'The pool is closed: no connection can be acquired any more. Acquire before drain() is called.',
+    HANDED_BACK: 'The engine has given this pool up: the caller is to be served by other means.',
+    QUEUE_FULL:
+      `The queue is full: ${stats.waiting} callers wait already (maxWaiters ${maxWaiters}). ` +
+      'Raise max or maxWaiters, or send less at once.',
+    ABORTED: 'The acquire was aborted by its signal.',
+  }[code];
+  const phase: PoolErrorPhase = code === 'ABORTED' ? 'wait' : 'admit';
+  return new PoolError(code, phase, `${what} (${describeStats(stats)})`, stats, reason);
+}
+
+const LATE = {
+  open: {
+    code: 'OPEN_TIMEOUT',
+    what: (timeoutMs: number) =>
+      `A connection did not open within ${timeoutMs} ms. Is the server reachable? Else raise openTimeoutMs.`,
+  },
+  check: {
+    code: 'CHECK_TIMEOUT',
+    what: (timeoutMs: number) =>
+      `A connection did not answer its check within ${timeoutMs} ms and was closed.`,
+  },
+} as const;
+
+/** The error of a connection that took too long to open, or to answer a check. */
+export function lateness(phase: keyof typeof LATE, timeoutMs: number, stats: PoolStats): PoolError {
+  const { code, what } = LATE[phase];
+  return withoutStack(
+    () => new PoolError(code, phase, `${what(timeoutMs)} (${describeStats(stats)})`, stats),
+  );
+}
+
+/**
+ * The error of a caller that got no connection in its time.
+ * @param because what kept it, see `causeOfWaiting`.
+ * @param stalledMs for how long the event loop stood still meanwhile.
+ * @param openError why the latest connection could not be opened; undefined where it could.
+ */
+export function acquireTimeout(
+  waitedMs: number,
+  because: string,
+  stats: PoolStats,
+  stalledMs: number,
+  openError: unknown,
+): PoolError {
+  const stall = stalledMs > 0 ? ` The event loop stood still for ${Math.round(stalledMs)} ms meanwhile.` : '';
+  const message = `No connection within ${Math.round(waitedMs)} ms: ${because} (${describeStats(stats)}).${stall}`;
+  return withoutStack(() => new PoolError('ACQUIRE_TIMEOUT', 'wait', message, stats, openError));
+}
+
 /** The pool's numbers as a sentence's tail. */
-export function describeStats(stats: PoolStats): string {
+function describeStats(stats: PoolStats): string {
   return (
     `${stats.leased} leased, ${stats.idle} idle, ${stats.opening} opening, ${stats.closing} closing ` +
     `of max ${stats.limit}; ${stats.waiting} still waiting`
@@ -51,7 +113,7 @@ export function describeStats(stats: PoolStats): string {
  * Runs `make` without stack capture: an error made in a timer has no caller worth showing, and ten thousand
  * captured stacks would stall the loop that they report about.
  */
-export function withoutStack<E extends Error>(make: () => E): E {
+function withoutStack<E extends Error>(make: () => E): E {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {

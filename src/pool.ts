@@ -1,10 +1,10 @@
 import { Breaker, type Verdict } from './breaker/breaker.js';
 import { type PoolOptions, type ResolvedOptions, resolveOptions } from './config.js';
 import type { Driver } from './driver.js';
-import { describeStats, PoolError, type PoolErrorCode, type PoolErrorPhase, withoutStack } from './errors.js';
+import { acquireTimeout, lateness, type PoolError, type RefusalCode, refusal } from './errors.js';
 import { Failover } from './health/failover.js';
 import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
-import { describeHolders } from './health/holders.js';
+import { causeOfWaiting } from './health/holders.js';
 import { muteError, QUIET_MS, StallWatch } from './health/stall.js';
 import { type DeathNews, IdleTrust } from './health/trust.js';
 import type { Hint, QueryCharacteristics } from './hint.js';
@@ -96,7 +96,7 @@ const DOUBT_MS = { one: 100, several: 1_000 } as const;
 const ASK_AGAIN_MS = 50;
 
 /** The optimisations that go by what queries and leases have taught. */
-const LEARNERS = [...QUERY_READERS, 'selection', 'forecaster'] as const satisfies readonly OptimizationName[];
+const LEARNERS = [...QUERY_READERS, 'forecaster'] as const satisfies readonly OptimizationName[];
 
 /** Of the idle connections that are suspect, how many are checked at once. */
 const CHECKS_AT_ONCE = 4;
@@ -112,6 +112,8 @@ const STARVED_MS = 1_000;
 
 /** Between tries to fill up to `min` when opening fails; doubles up to the second. */
 const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** Of the costliest queries. */
 const QUERIES_REPORTED = 20;
@@ -289,7 +291,6 @@ export class Pool<C> implements LeaseHome<C> {
     this.#counters.immediate += 1;
     const lease = this.#lease(slot, timed, profile, lane);
     if (timed) this.#recordWait(lease, 0, undefined);
-    if (slot.chosenOver !== undefined) slot.chosenOver = undefined;
     return lease;
   }
 
@@ -429,7 +430,7 @@ export class Pool<C> implements LeaseHome<C> {
       const slot = this.#slots.newestIdle();
       if (slot === undefined || driver.isBroken === undefined || !driver.isBroken(slot.connection!))
         return slot;
-      this.#selection.survival.learn(this.#now - slot.idleSince, false);
+      this.#learnSurvival(this.#now - slot.idleSince, false);
       this.#close(slot, 'broken');
       this.#lost(slot, this.#now);
     }
@@ -582,19 +583,9 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #tookIn(lane: Lane): void {
-    try {
-      this.#lanes.took(lane, this.#slots.count(SlotState.leased), this.#now);
-    } catch (error) {
-      this.tripFlag('lanes', error);
-    }
-  }
-
-  #heldFor(servedMs: number): void {
-    try {
-      this.#lanes.heldFor(servedMs);
-    } catch (error) {
-      this.tripFlag('lanes', error);
-    }
+    this.#advised('lanes', undefined, () =>
+      this.#lanes.took(lane, this.#slots.count(SlotState.leased), this.#now),
+    );
   }
 
   #laneOf(profile: QueryProfile | undefined, hint: Hint | undefined): Lane {
@@ -627,7 +618,8 @@ export class Pool<C> implements LeaseHome<C> {
     slot.fellSilent = false;
     slot.leasedAt = now;
     slot.loadMs -= lease.costMs;
-    if (this.rollout.attended.lanes) this.#heldFor(lease.servedMs);
+    if (this.rollout.attended.lanes)
+      this.#advised('lanes', undefined, () => this.#lanes.heldFor(lease.servedMs));
   }
 
   /** Serves waiters from idle slots, the suspect ones once they are checked. */
@@ -762,7 +754,12 @@ export class Pool<C> implements LeaseHome<C> {
 
   #trackUse(slot: Slot<C>, heldMs: number, outcome: Outcome): void {
     slot.track.learn(slot.profile, heldMs, outcome, this.#now);
-    if (slot.idledMs !== undefined) this.#selection.survival.learn(slot.idledMs, outcome !== 'broken');
+    if (slot.idledMs !== undefined) this.#learnSurvival(slot.idledMs, outcome !== 'broken');
+  }
+
+  /** Whether a connection was alive after it had been idle for so long. */
+  #learnSurvival(idledMs: number, alive: boolean): void {
+    this.#advised('selection', undefined, () => this.#selection.survival.learn(idledMs, alive));
   }
 
   #learn(profile: QueryProfile, heldMs: number, outcome: Outcome): void {
@@ -1098,6 +1095,7 @@ export class Pool<C> implements LeaseHome<C> {
         return this.#check(slot, this.#readClock());
     }
     if (this.#drain !== undefined) return this.#close(slot, 'drain');
+    slot.chosenOver = undefined;
     slot.idleSince = this.#now;
     this.#slots.move(slot, SlotState.idle);
     if (this.#shortIdleTimeoutMs > 0) this.#arm(this.#readClock() + this.#shortIdleTimeoutMs);
@@ -1192,7 +1190,7 @@ export class Pool<C> implements LeaseHome<C> {
       const tookMs = this.#readClock() - now;
       this.#observer?.onChecked?.(slot, tookMs, error);
       if (reason === 'check' && slot.idledMs !== undefined)
-        this.#selection.survival.learn(slot.idledMs, error === undefined);
+        this.#learnSurvival(slot.idledMs, error === undefined);
       if (error !== undefined) {
         // The next that is to be asked is looked for by the upkeep.
         this.#wake();
@@ -1247,7 +1245,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#room(now) <= 0) {
       const expendable = stalls.expendable();
       if (expendable !== undefined) this.#sever(expendable, now);
-    } else if (stalls.mayOpen(now) && (!this.#heedsCircuit || this.#breaker.room(now, 0) > 0)) {
+    } else if ((!this.#heedsCircuit || this.#breaker.room(now, 0) > 0) && stalls.claimOpening(now)) {
       this.#open(now, this.#waiters.head);
     }
   }
@@ -1700,13 +1698,10 @@ export class Pool<C> implements LeaseHome<C> {
   #endOverdue(now: number): void {
     for (const slot of overdue(this.#slots, now)) {
       if (slot.state === SlotState.opening) {
-        this.#giveUpOpening(slot, this.#late('OPEN_TIMEOUT', 'open', this.#options.openTimeoutMs));
+        this.#giveUpOpening(slot, lateness('open', this.#options.openTimeoutMs, this.stats()));
       } else if (slot.state === SlotState.checking) {
-        this.#observer?.onChecked?.(
-          slot,
-          this.#options.checkTimeoutMs,
-          this.#late('CHECK_TIMEOUT', 'check', this.#options.checkTimeoutMs),
-        );
+        const { checkTimeoutMs } = this.#options;
+        this.#observer?.onChecked?.(slot, checkTimeoutMs, lateness('check', checkTimeoutMs, this.stats()));
         this.#proofFailed(slot);
       } else if (slot.state === SlotState.closing) {
         this.#gone(slot);
@@ -1724,10 +1719,11 @@ export class Pool<C> implements LeaseHome<C> {
     const expired = this.#waiters.takeExpired(now, TIMEOUTS_PER_TURN);
     if (expired.length === 0) return;
     const stats = this.stats();
-    const cause = this.#causeOfWaiting(stats, now);
+    const openError = this.#lastOpenError;
+    const cause = causeOfWaiting(stats, this.#slots, openError, now);
     for (const waiter of expired) {
       this.#counters.timedOut += 1;
-      this.#fail(waiter, this.#acquireTimeout(waiter, cause, stats, now, stalledMs), now);
+      this.#fail(waiter, acquireTimeout(now - waiter.queuedAt, cause, stats, stalledMs, openError), now);
     }
     this.#advanceDrain();
     if (expired.length === TIMEOUTS_PER_TURN) {
@@ -1791,31 +1787,50 @@ export class Pool<C> implements LeaseHome<C> {
     this.#pacedAt = now;
   }
 
+  /** When there is something to do next; infinite when nothing is until somebody calls. */
   #nextDueAt(now: number): number {
-    let dueAt = Math.min(
+    return Math.min(
       this.#waiters.earliestDeadline(),
       nextSlotDueAt(this.#slots, this.#options, this.#leastKept),
+      this.#hasUpkeep ? now + UPKEEP_INTERVAL_MS : NEVER,
+      this.#nextQuestionAt(),
+      this.#waiters.length > 0 ? this.#nextOpeningAt(now) : NEVER,
+      this.#drain === undefined ? this.#nextSizeAt(now) : this.#drain.deadlineAt,
     );
-    if (this.#stallsAct) dueAt = Math.min(dueAt, this.#stalls.dueAt);
+  }
+
+  /** Whether there is more to look after than single deadlines. */
+  get #hasUpkeep(): boolean {
+    const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
+    return this.#inUse || holdsBack || this.#slots.shared().some(({ holders }) => holders > 1);
+  }
+
+  /** When a connection is to be asked next whether it is alive. */
+  #nextQuestionAt(): number {
+    let dueAt = this.#stallsAct ? this.#stalls.dueAt : NEVER;
     // While as many are asked as may be, the end of a check looks for the next.
     if (this.rollout.acting.learnedValidation && this.#slots.count(SlotState.checking) < CHECKS_AT_ONCE) {
       for (const slot of this.#slots.idle()) dueAt = Math.min(dueAt, usedAt(slot) + this.#trust.keepAliveMs);
     }
-    const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
-    const shares = this.#slots.shared().some(({ holders }) => holders > 1);
-    if (this.#inUse || holdsBack || shares) dueAt = Math.min(dueAt, now + UPKEEP_INTERVAL_MS);
-    if (!this.#inUse && this.#follows && this.#drain === undefined) {
-      dueAt = Math.min(dueAt, this.#sizing!.nextDueAt(this.#slots.open, this.#options, now));
-    }
-    if (this.#waiters.length > 0 && this.#nextOpenAt > now) dueAt = Math.min(dueAt, this.#nextOpenAt);
-    if (this.#waiters.length > 0 && this.#heedsCircuit) dueAt = Math.min(dueAt, this.#breaker.dueAt(now));
-    if (this.#waiters.length > 0 && this.#heedsServerLimit) {
-      dueAt = Math.min(dueAt, Math.max(this.#serverLimit.probeAt, now + UPKEEP_INTERVAL_MS));
-    }
-    if (this.#drain !== undefined) return Math.min(dueAt, this.#drain.deadlineAt);
-    const { keepMin, min } = this.#options;
-    if (keepMin && this.#slots.open < min) dueAt = Math.min(dueAt, Math.max(this.#nextFillAt, now + 1));
     return dueAt;
+  }
+
+  /** When a connection may be opened for those who wait. */
+  #nextOpeningAt(now: number): number {
+    return Math.min(
+      this.#nextOpenAt > now ? this.#nextOpenAt : NEVER,
+      this.#heedsCircuit ? this.#breaker.dueAt(now) : NEVER,
+      this.#heedsServerLimit ? Math.max(this.#serverLimit.probeAt, now + UPKEEP_INTERVAL_MS) : NEVER,
+    );
+  }
+
+  /** When there are to be more connections, or fewer, though nobody calls. */
+  #nextSizeAt(now: number): number {
+    const { keepMin, min } = this.#options;
+    return Math.min(
+      keepMin && this.#slots.open < min ? Math.max(this.#nextFillAt, now + 1) : NEVER,
+      !this.#inUse && this.#follows ? this.#sizing!.nextDueAt(this.#slots.open, this.#options, now) : NEVER,
+    );
   }
 
   #setDeadline(slot: Slot<C>, now: number, timeoutMs: number): void {
@@ -1829,58 +1844,8 @@ export class Pool<C> implements LeaseHome<C> {
     return this.#refusal(this.#handedBack ? 'HANDED_BACK' : 'POOL_CLOSED', hint);
   }
 
-  #refusal(
-    code: 'POOL_CLOSED' | 'HANDED_BACK' | 'QUEUE_FULL' | 'ABORTED',
-    hint: Hint | undefined,
-  ): PoolError {
-    const stats = this.stats();
-    const what = {
-      POOL_CLOSED:
-        'The pool is closed: no connection can be acquired any more. Acquire before drain() is called.',
-      HANDED_BACK: 'The engine has given this pool up: the caller is to be served by other means.',
-      QUEUE_FULL:
-        `The queue is full: ${stats.waiting} callers wait already (maxWaiters ${this.#options.maxWaiters}). ` +
-        'Raise max or maxWaiters, or send less at once.',
-      ABORTED: 'The acquire was aborted by its signal.',
-    }[code];
-    const phase: PoolErrorPhase = code === 'ABORTED' ? 'wait' : 'admit';
-    return new PoolError(code, phase, `${what} (${describeStats(stats)})`, stats, hint?.signal?.reason);
-  }
-
-  #late(code: PoolErrorCode, phase: 'open' | 'check', timeoutMs: number): PoolError {
-    const stats = this.stats();
-    const what =
-      phase === 'open'
-        ? `A connection did not open within ${timeoutMs} ms. Is the server reachable? Else raise openTimeoutMs.`
-        : `A connection did not answer its check within ${timeoutMs} ms and was closed.`;
-    return withoutStack(() => new PoolError(code, phase, `${what} (${describeStats(stats)})`, stats));
-  }
-
-  #causeOfWaiting(stats: PoolStats, now: number): string {
-    if (this.#lastOpenError !== undefined) {
-      return `connections cannot be opened (${messageOf(this.#lastOpenError)})`;
-    }
-    if (stats.leased >= stats.limit) {
-      const advice = 'look for slow queries or leases that are not released, or raise max';
-      return `all connections are held: ${describeHolders(this.#slots, now)}; ${advice}`;
-    }
-    return stats.opening > 0
-      ? 'connections are slow to open: look at the server and the network'
-      : 'connections are being checked or closed';
-  }
-
-  #acquireTimeout(
-    waiter: Waiter<C>,
-    because: string,
-    stats: PoolStats,
-    now: number,
-    stalledMs: number,
-  ): PoolError {
-    const waitedMs = Math.round(now - waiter.queuedAt);
-    const stall =
-      stalledMs > 0 ? ` The event loop stood still for ${Math.round(stalledMs)} ms meanwhile.` : '';
-    const message = `No connection within ${waitedMs} ms: ${because} (${describeStats(stats)}).${stall}`;
-    return withoutStack(() => new PoolError('ACQUIRE_TIMEOUT', 'wait', message, stats, this.#lastOpenError));
+  #refusal(code: RefusalCode, hint: Hint | undefined): PoolError {
+    return refusal(code, this.stats(), this.#options.maxWaiters, hint?.signal?.reason);
   }
 }
 
@@ -1895,8 +1860,4 @@ export function createPool<C>(parts: PoolParts<C>): Pool<C> {
 /** The promise of `call`, also when it throws or returns none. */
 function attempt<T>(call: () => Promise<T> | T): Promise<T> {
   return new Promise((resolve) => resolve(call()));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

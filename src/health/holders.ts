@@ -1,7 +1,28 @@
 import { type Slot, SlotState } from '../slots.js';
+import type { PoolStats } from '../stats.js';
 
 /** More would not be read. */
 const NAMED = 3;
+
+/** What keeps those who wait, and what to try, as the middle of a sentence. */
+export function causeOfWaiting(
+  stats: PoolStats,
+  slots: Iterable<Slot<unknown>>,
+  openError: unknown,
+  now: number,
+): string {
+  if (openError !== undefined) {
+    const why = openError instanceof Error ? openError.message : String(openError);
+    return `connections cannot be opened (${why})`;
+  }
+  if (stats.leased >= stats.limit) {
+    const advice = 'look for slow queries or leases that are not released, or raise max';
+    return `all connections are held: ${describeHolders(slots, now)}; ${advice}`;
+  }
+  return stats.opening > 0
+    ? 'connections are slow to open: look at the server and the network'
+    : 'connections are being checked or closed';
+}
 
 /**
  * Who holds the connections, the longest first, as the end of a sentence: how many, by the fingerprint of what they said

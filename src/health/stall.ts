@@ -1,7 +1,7 @@
 import { type Slot, SlotState } from '../slots.js';
 
 /** Of a connection that is silent for less, nothing is thought; nor where its kind of work never took a tenth as long. */
-const SILENT_MS = 150;
+const LEAST_SILENT_MS = 150;
 const FAR_LONGER = 10;
 /** The limit where too little is known of how long the work takes. */
 const UNKNOWN_MS = 1_000;
@@ -29,7 +29,7 @@ interface Watched {
 
 /**
  * Watches connections that owe an answer. One that is silent for far longer than its kind of work ever took is asked about:
- * over another connection, whether the server works for it at all. Pure: numbers and `now` in, slots out.
+ * over another connection, whether the server works for it at all.
  */
 export class StallWatch<C> {
   #watched = new Map<Slot<C>, Watched>();
@@ -77,7 +77,7 @@ export class StallWatch<C> {
       else this.dueAt = Math.min(this.dueAt, dueAt);
     }
     if (this.#silent.length > 0)
-      this.dueAt = Math.min(this.dueAt, Math.max(now + SILENT_MS, this.#nextAskAt));
+      this.dueAt = Math.min(this.dueAt, Math.max(now + LEAST_SILENT_MS, this.#nextAskAt));
     return this.#silent;
   }
 
@@ -98,8 +98,8 @@ export class StallWatch<C> {
     return this.#silent.some(isChecked);
   }
 
-  /** Whether a connection may be opened to ask over; at most one a second. */
-  mayOpen(now: number): boolean {
+  /** True once a second at most: then a connection may be opened to ask over. */
+  claimOpening(now: number): boolean {
     if (now < this.#nextOpenAt) return false;
     this.#nextOpenAt = now + OPEN_EVERY_MS;
     return true;
@@ -189,11 +189,14 @@ export class StallWatch<C> {
 
   #limitMs(slot: Slot<C>): number {
     if (slot.state === SlotState.checking)
-      return Math.max(SILENT_MS, FAR_LONGER * Math.max(this.#longestCheckMs, this.#shortestOpenMs ?? 0));
-    if (slot.depth > 1) return Math.max(SILENT_MS, FAR_LONGER * slot.loadMs);
+      return Math.max(
+        LEAST_SILENT_MS,
+        FAR_LONGER * Math.max(this.#longestCheckMs, this.#shortestOpenMs ?? 0),
+      );
+    if (slot.depth > 1) return Math.max(LEAST_SILENT_MS, FAR_LONGER * slot.loadMs);
     const { profile } = slot;
     if (profile === undefined || profile.runs < KNOWN_RUNS) return UNKNOWN_MS;
-    return Math.max(SILENT_MS, FAR_LONGER * profile.longestMs);
+    return Math.max(LEAST_SILENT_MS, FAR_LONGER * profile.longestMs);
   }
 }
 

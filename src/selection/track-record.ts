@@ -1,3 +1,4 @@
+import { remaining } from '../decay.js';
 import type { Outcome } from '../lease.js';
 import type { QueryProfile } from '../query/profiles.js';
 
@@ -103,7 +104,7 @@ export class TrackRecord {
   /** How many times longer queries take here than elsewhere; fades towards 1. */
   slowness(now: number): number {
     if (this.#compared < LEASES_TO_JUDGE) return 1;
-    return Math.exp(this.#slownessLog * 2 ** ((this.#comparedAt - now) / HALF_LIFE_MS));
+    return Math.exp(this.#slownessLog * remaining(now - this.#comparedAt, HALF_LIFE_MS));
   }
 
   /** What its queries take elsewhere over what they take here, at most 1, times the share that did not fail. */
@@ -123,7 +124,7 @@ export class TrackRecord {
   }
 
   #compare(ratio: number, now: number): void {
-    const kept = this.#slownessLog * 2 ** ((this.#comparedAt - now) / HALF_LIFE_MS);
+    const kept = this.#slownessLog * remaining(now - this.#comparedAt, HALF_LIFE_MS);
     this.#compared += 1;
     this.#comparedAt = now;
     const weight = 1 / Math.min(this.#compared, AVERAGED_LEASES);

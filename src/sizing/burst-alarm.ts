@@ -1,4 +1,5 @@
-import { type Observation, remaining, STEP_MS } from './observation.js';
+import { remaining } from '../decay.js';
+import { type Observation, STEP_MS } from './observation.js';
 
 /** log2 e = 1 / ln 2: with it the sum below is the log-likelihood ratio of a doubled Poisson rate, in units of ln 2. */
 const DRIFT = Math.LOG2E;

@@ -11,12 +11,10 @@ export type Expert = 'reactive' | 'floor' | 'seasonal' | 'trend' | 'burst';
 
 /** What the forecaster asks for, and on whose word. */
 export interface Forecast {
-  /** Connections that should be open. */
+  /** Connections that should be open; beyond this they are needed no more. */
   readonly target: number;
   /** Connections worth opening before anybody waits for them. */
   readonly ahead: number;
-  /** Connections beyond this are needed no more. */
-  readonly keep: number;
   /** Connections up to this are needed though their idle timeout may be over. */
   readonly protect: number;
   readonly reason: Expert;
@@ -62,11 +60,6 @@ export class Forecaster {
     this.#floor = new WarmFloor((gap) => this.#weigh(gap));
   }
 
-  /** Bursts that came as a surprise, so far. */
-  get alarms(): number {
-    return this.#burst.alarms;
-  }
-
   /** Of what recurs, in milliseconds; 0 while nothing is known to. */
   get periodMs(): number {
     return this.#periodMs;
@@ -97,7 +90,6 @@ export class Forecaster {
     return {
       target,
       ahead: Math.min(seen.limit, ahead),
-      keep: target,
       protect: within(Math.max(protect, ahead)),
       reason,
     };
@@ -108,9 +100,9 @@ export class Forecaster {
     return this.#useSeasonal() && this.#seasonGate.trusts ? this.#seasonal.highest : 0;
   }
 
-  /** When, with nothing happening until then, fewer than the `keep` connections that are kept are to stay. */
-  fallsAt(keep: number, idleTimeoutMs: number): number {
-    return this.#floor.fallsAt(keep, idleTimeoutMs, this.foreseen);
+  /** When, with nothing happening until then, fewer than the `kept` connections are to stay. */
+  fallsAt(kept: number, idleTimeoutMs: number): number {
+    return this.#floor.fallsAt(kept, idleTimeoutMs, this.foreseen);
   }
 
   /** When, with nothing happening until then, more than `level` connections will be asked for. */

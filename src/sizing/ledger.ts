@@ -1,4 +1,4 @@
-import { remaining } from './observation.js';
+import { remaining } from '../decay.js';
 
 const HALF_LIFE_MS = 600_000;
 /** What an expert has to be cheaper by. */

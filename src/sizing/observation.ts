@@ -23,8 +23,3 @@ export interface Observation extends Demand {
   /** How long the user lets a connection stand idle; infinite where for ever. */
   readonly idleTimeoutMs: number;
 }
-
-/** The share that is left of what lay `elapsedMs` ago, where half of it is left after `halfLifeMs`. */
-export function remaining(elapsedMs: number, halfLifeMs: number): number {
-  return 2 ** (-elapsedMs / halfLifeMs);
-}

@@ -60,7 +60,7 @@ export class Sizing {
   readonly #workload = new WorkloadClass();
   readonly #listener: SizingListener;
   readonly #forecaster: Forecaster;
-  #forecast: Forecast = { target: 0, ahead: 0, keep: 0, protect: 0, reason: 'reactive' };
+  #forecast: Forecast = { target: 0, ahead: 0, protect: 0, reason: 'reactive' };
   #limit = 0;
   #demand = 0;
   #arrivals = 0;
@@ -121,7 +121,7 @@ export class Sizing {
 
   /** How many of `open` connections may be closed now because they are needed no more. */
   surplus(open: number, now: number): number {
-    const surplus = open - this.#forecast.keep;
+    const surplus = open - this.#forecast.target;
     if (surplus <= 0) {
       this.#scaledDownAt = now;
       return 0;
@@ -134,13 +134,13 @@ export class Sizing {
 
   /** When a pool at rest with `open` connections, of which `min` stay in any case, has to be looked at again. */
   nextDueAt(open: number, { min, idleTimeoutMs }: ResolvedOptions, now: number): number {
-    const { keep, ahead } = this.#forecast;
+    const { target, ahead } = this.#forecast;
     let dueAt = Number.POSITIVE_INFINITY;
     if (open < this.#limit) dueAt = this.#forecaster.nextAbove(open, now, this.#connectMs);
     if (ahead > this.#demand) dueAt = Math.min(dueAt, now + EXPECTANT_INTERVAL_MS);
     if (open > min && idleTimeoutMs > 0) {
       const fallsAt =
-        open > keep ? now + SCALE_DOWN_INTERVAL_MS : this.#forecaster.fallsAt(keep, idleTimeoutMs);
+        open > target ? now + SCALE_DOWN_INTERVAL_MS : this.#forecaster.fallsAt(target, idleTimeoutMs);
       dueAt = Math.min(dueAt, fallsAt);
     }
     return Math.max(dueAt, now + STEP_MS);

@@ -1,6 +1,7 @@
+import { remaining } from '../decay.js';
 import { CONNECTION_SECOND_MS, coldWaitMs, keepingMs } from './cost.js';
 import { Ledger } from './ledger.js';
-import { type Observation, remaining } from './observation.js';
+import type { Observation } from './observation.js';
 
 /** A connection that nobody needs stays so long at the least: shorter gaps are no gaps. */
 export const LEAST_KEPT_MS = 1_000;

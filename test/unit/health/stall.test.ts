@@ -193,7 +193,7 @@ describe('the watch over silent connections', () => {
   it('opens at most one connection a second to ask over', () => {
     const watch = new StallWatch<Line>();
     const opened: number[] = [];
-    for (let now = 0; now < 3_000; now += 100) if (watch.mayOpen(now)) opened.push(now);
+    for (let now = 0; now < 3_000; now += 100) if (watch.claimOpening(now)) opened.push(now);
     expect(opened).deep.equal([0, 1_000, 2_000]);
   });
 

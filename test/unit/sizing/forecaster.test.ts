@@ -232,10 +232,10 @@ describe('the forecaster', () => {
       for (let step = 0; step < 150; step += 1) {
         now += 100;
         const crowd = step < 4 ? { peak: 12, load: 4, arrivals: 100 } : {};
-        const { target, ahead, keep } = forecaster.step(observed({ now, open, ...crowd }));
+        const { target, ahead } = forecaster.step(observed({ now, open, ...crowd }));
         open = target;
         if (period === 19 && step === 149) aheadInTime = ahead;
-        if (period === 19 && step === 75) keptInBetween = keep;
+        if (period === 19 && step === 75) keptInBetween = target;
       }
     }
     expect(forecaster.periodMs).equal(15_000);
@@ -268,15 +268,15 @@ describe('the forecaster', () => {
         let now = 0;
         for (const each of seen) {
           now += each.elapsedMs;
-          const { target, ahead, keep, protect } = forecaster.step({ ...each, now, min, limit });
-          for (const value of [target, keep, protect]) {
+          const { target, ahead, protect } = forecaster.step({ ...each, now, min, limit });
+          for (const value of [target, protect]) {
             expect(Number.isFinite(value)).equal(true);
             expect(value).within(min, limit);
           }
           // Whether `min` is kept filled is for the pool to know.
           expect(ahead).within(0, limit);
           expect(forecaster.nextAbove(0, now, each.connectMs)).at.least(now);
-          expect(forecaster.fallsAt(keep, each.idleTimeoutMs)).not.equal(Number.NaN);
+          expect(forecaster.fallsAt(target, each.idleTimeoutMs)).not.equal(Number.NaN);
         }
       }),
       { numRuns: 200 },
@@ -292,10 +292,10 @@ describe('the forecaster', () => {
           now += 100;
           forecaster.step(observed({ now, peak }));
         }
-        const { keep } = forecaster.step(
+        const { target } = forecaster.step(
           observed({ now: now + 7_200_000, elapsedMs: 7_200_000, atRest: true }),
         );
-        expect(keep).equal(0);
+        expect(target).equal(0);
       }),
       { numRuns: 100 },
     );
