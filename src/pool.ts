@@ -726,10 +726,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #recordUse(lease: Lease<C>, slot: Slot<C>, outcome: Outcome): void {
     const heldMs = this.#readClock() - lease.since;
-    if (outcome !== 'broken') {
-      this.#heardAt = this.#now;
-      this.#stalls.learnAnswer(lease.since);
-    }
+    if (outcome !== 'broken') this.#heard(lease.since);
     this.#useTimes.record(heldMs);
     try {
       this.#learnFromUse(lease, slot, heldMs, outcome);
@@ -737,6 +734,16 @@ export class Pool<C> implements LeaseHome<C> {
       this.#tripLearners(error);
     }
     this.#observer?.onReleased?.(lease, heldMs, outcome);
+  }
+
+  /** A connection answered what it was leased for at `since`. */
+  #heard(since: number): void {
+    this.#heardAt = this.#now;
+    try {
+      this.#stalls.learnAnswer(since);
+    } catch (error) {
+      this.tripFlag('stallWatchdog', error);
+    }
   }
 
   #learnFromUse(lease: Lease<C>, slot: Slot<C>, heldMs: number, outcome: Outcome): void {
@@ -931,13 +938,13 @@ export class Pool<C> implements LeaseHome<C> {
     this.#fillBackoffMs = 0;
     const tookMs = now - slot.openStartedAt;
     this.#createTimes.record(tookMs);
-    this.#stalls.learnOpen(tookMs);
+    this.#advised('stallWatchdog', undefined, () => this.#stalls.learnOpen(tookMs));
     this.#wanted.openMs = this.#createTimes.meanMs;
     this.#observer?.onOpened?.(slot, tookMs);
     this.#breaker.opened(slot.openStartedAt, now);
-    this.#sizing?.openings.opened(slot.openStartedAt, now);
+    this.#advised('forecaster', undefined, () => this.#sizing?.openings.opened(slot.openStartedAt, now));
     if (this.#serverLimit.inForce) this.#granted(slot, now);
-    if (this.#stallsAct && this.#stalls.wantsToAsk(now)) this.#askAboutSilent(slot, now);
+    if (this.#wantsToAsk(now)) this.#askAboutSilent(slot, now);
     else this.#offerUnlessSurplus(slot);
     if (this.#breaker.state !== 'closed' && this.#waiters.length > 0) this.#grow(now);
   }
@@ -975,7 +982,7 @@ export class Pool<C> implements LeaseHome<C> {
   #openFailed(slot: Slot<C>, error: unknown): void {
     const now = this.#readClock();
     this.#counters.openFailed += 1;
-    this.#sizing?.openings.failed(slot.openStartedAt, now);
+    this.#advised('forecaster', undefined, () => this.#sizing?.openings.failed(slot.openStartedAt, now));
     this.#lastOpenError = error;
     this.#slots.move(slot, SlotState.closing);
     this.#setDeadline(slot, now, this.#options.closeTimeoutMs);
@@ -1119,7 +1126,8 @@ export class Pool<C> implements LeaseHome<C> {
         this.#learnIdle(() => this.#trust.died(idleMs, 'found', now));
         throw error;
       }
-      this.#stalls.learnCheck(now, this.#readClock() - now);
+      const tookMs = this.#readClock() - now;
+      this.#advised('stallWatchdog', undefined, () => this.#stalls.learnCheck(now, tookMs));
       this.#learnIdle(() => this.#trust.passed(idleMs, now));
     });
   }
@@ -1228,6 +1236,10 @@ export class Pool<C> implements LeaseHome<C> {
     return this.rollout.acting.stallWatchdog && this.#driver.bytesHeard !== undefined;
   }
 
+  #wantsToAsk(now: number): boolean {
+    return this.#stallsAct && this.#advised('stallWatchdog', false, () => this.#stalls.wantsToAsk(now));
+  }
+
   /**
    * Who is silent for far longer than usual is asked about over a connection that works: an idle one, or one that is opened for
    * it, within `max`. Where all are silent and none can be spared nothing is done: they may merely be slow.
@@ -1237,14 +1249,14 @@ export class Pool<C> implements LeaseHome<C> {
     if (stalledMs > 0) stalls.restart(now);
     const silent = stalls.look(this.#slots, (connection) => this.#driver.bytesHeard!(connection), now);
     if (silent.length === 0) return;
-    for (const slot of stalls.lost()) this.#sever(slot, now);
+    for (const slot of stalls.lost()) this.#severCheck(slot, now);
     if (!stalls.wantsToAsk(now)) return;
     const idle = this.#slots.newestIdle();
     if (idle !== undefined && !stalls.doubtsIdle) return this.#askAboutSilent(idle, now);
     if (this.#drain !== undefined || this.#slots.count(SlotState.opening) > 0) return;
     if (this.#room(now) <= 0) {
       const expendable = stalls.expendable();
-      if (expendable !== undefined) this.#sever(expendable, now);
+      if (expendable !== undefined) this.#severCheck(expendable, now);
     } else if ((!this.#heedsCircuit || this.#breaker.room(now, 0) > 0) && stalls.claimOpening(now)) {
       this.#open(now, this.#waiters.head);
     }
@@ -1252,19 +1264,22 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Over a connection that is proven alive by the same question. */
   #askAboutSilent(slot: Slot<C>, now: number): void {
-    const suspects = this.#stalls.asks(slot, this.#heardAt, now);
+    const suspects = this.#advised('stallWatchdog', [], () => this.#stalls.asks(slot, this.#heardAt, now));
     this.#counters.checks += 1;
     this.#prove(slot, now, 'check', async () => {
       try {
         const dead = await this.#findDeadForSure(slot, suspects);
-        this.#stalls.answered(slot, dead.length > 0, this.#readClock());
+        const answeredAt = this.#readClock();
+        this.#advised('stallWatchdog', undefined, () =>
+          this.#stalls.answered(slot, dead.length > 0, answeredAt),
+        );
         for (const each of dead) this.#sever(each, this.#now);
         if (dead.length > 0) {
           this.#distrustAll();
           this.#checkSuspects(this.#now, Number.POSITIVE_INFINITY);
         }
       } catch (error) {
-        this.#stalls.unanswered(slot);
+        this.#advised('stallWatchdog', undefined, () => this.#stalls.unanswered(slot));
         throw error;
       }
     });
@@ -1285,15 +1300,21 @@ export class Pool<C> implements LeaseHome<C> {
       return [];
     }
     const dead = await driver.findDead(slot.connection!, connections);
-    return suspects.filter(
-      (each) =>
-        dead.includes(each.connection!) &&
-        this.#stalls.isStillSilent(each, driver.bytesHeard!(each.connection!)),
-    );
+    const isDead = (each: Slot<C>) =>
+      dead.includes(each.connection!) &&
+      this.#stalls.isStillSilent(each, driver.bytesHeard!(each.connection!));
+    return this.#advised('stallWatchdog', [], () => suspects.filter(isDead));
+  }
+
+  /** Whoever is leased is cut on the server's word only. */
+  #severCheck(slot: Slot<C>, now: number): void {
+    if (slot.state === SlotState.checking) this.#sever(slot, now);
+    else
+      this.rollout.trip('stallWatchdog', 'it would have cut a connection that the server may work for', now);
   }
 
   #sever(slot: Slot<C>, now: number): void {
-    const silentMs = this.#stalls.silentMs(slot, now);
+    const silentMs = this.#advised('stallWatchdog', 0, () => this.#stalls.silentMs(slot, now));
     const error = muteError(silentMs);
     this.#counters.severed += 1;
     this.#observer?.onSevered?.(slot, silentMs, error);
@@ -1739,7 +1760,7 @@ export class Pool<C> implements LeaseHome<C> {
     for (const slot of idleTooLong(this.#slots, this.#options, this.#leastKept, now))
       this.#close(slot, 'idle');
     if (!this.#follows || this.#options.idleTimeoutMs === 0) return;
-    const surplus = this.#sizing!.surplus(this.#slots.open, now);
+    const surplus = this.#advised('forecaster', 0, () => this.#sizing!.surplus(this.#slots.open, now));
     for (const slot of idleBeyond(this.#slots, this.#slots.open - surplus)) this.#close(slot, 'idle');
   }
 
@@ -1772,7 +1793,10 @@ export class Pool<C> implements LeaseHome<C> {
 
   #newSizing(now: number): Sizing {
     return new Sizing(this.rollout.acting, this.#options.max, now, {
-      onDecision: (flag, smartMs, plainMs) => this.rollout.recordRegret(flag, smartMs, plainMs),
+      onDecision: (flag, smartMs, plainMs) => {
+        if (this.rollout.attended[flag]) this.rollout.recordRegret(flag, smartMs, plainMs);
+      },
+      onSeasonFault: (error) => this.tripFlag('seasonal', error),
       onWorkload: (change) => this.#observer?.onWorkloadChanged?.(change),
     });
   }
@@ -1827,9 +1851,11 @@ export class Pool<C> implements LeaseHome<C> {
   /** When there are to be more connections, or fewer, though nobody calls. */
   #nextSizeAt(now: number): number {
     const { keepMin, min } = this.#options;
+    const { open } = this.#slots;
+    const nextDueAt = () => this.#sizing!.nextDueAt(open, this.#options, now);
     return Math.min(
-      keepMin && this.#slots.open < min ? Math.max(this.#nextFillAt, now + 1) : NEVER,
-      !this.#inUse && this.#follows ? this.#sizing!.nextDueAt(this.#slots.open, this.#options, now) : NEVER,
+      keepMin && open < min ? Math.max(this.#nextFillAt, now + 1) : NEVER,
+      !this.#inUse && this.#follows ? this.#advised('forecaster', NEVER, nextDueAt) : NEVER,
     );
   }
 

@@ -9,11 +9,7 @@ const REST_MS = 10_000;
 /** What one step of the forecaster takes, over hours of a load that comes and goes. */
 export function microsecondsPerStep(max: number): number {
   const random = seeded(1);
-  const forecaster = new Forecaster(
-    0,
-    () => true,
-    () => {},
-  );
+  const forecaster = new Forecaster(0, () => true, { onDecision() {}, onSeasonFault() {} });
   const startedAt = process.cpuUsage();
   for (let step = 1; step <= STEPS; step += 1) {
     const busy = step % 150 < 30 ? max : 2;

@@ -20,8 +20,12 @@ export interface Forecast {
   readonly reason: Expert;
 }
 
-/** Told what a decision cost, and what the plain one would have, in milliseconds of a caller's wait. */
-export type DecisionListener = (flag: 'forecaster' | 'seasonal', smartMs: number, plainMs: number) => void;
+export interface ForecastListener {
+  /** A decision is known to have cost so much, and the plain one would have, in milliseconds of a caller's wait. */
+  readonly onDecision: (flag: 'forecaster' | 'seasonal', smartMs: number, plainMs: number) => void;
+  /** The season threw; the other experts go on without it. */
+  readonly onSeasonFault: (error: unknown) => void;
+}
 
 /** Experts are scored over no more steps than this, however slowly connections open. */
 const LONGEST_HORIZON_STEPS = 50;
@@ -36,7 +40,7 @@ export class Forecaster {
   readonly #burst = new BurstAlarm();
   readonly #seasonal: Seasonal;
   readonly #useSeasonal: () => boolean;
-  readonly #onDecision: DecisionListener;
+  readonly #listener: ForecastListener;
   readonly #seasonGate = new Ledger();
   readonly #trendGate = new Ledger();
   readonly #burstGate = new Ledger();
@@ -51,10 +55,9 @@ export class Forecaster {
 
   /**
    * @param useSeasonal asked at every step whether the forecast may go by what recurs.
-   * @param onDecision told of every decision once it is known what it cost.
    */
-  constructor(now: number, useSeasonal: () => boolean, onDecision: DecisionListener) {
-    this.#onDecision = onDecision;
+  constructor(now: number, useSeasonal: () => boolean, listener: ForecastListener) {
+    this.#listener = listener;
     this.#seasonal = new Seasonal(now);
     this.#useSeasonal = useSeasonal;
     this.#floor = new WarmFloor((gap) => this.#weigh(gap));
@@ -97,7 +100,12 @@ export class Forecaster {
 
   /** Up to so many connections are the season's care: they need not be kept until they are needed again. */
   get foreseen(): number {
-    return this.#useSeasonal() && this.#seasonGate.trusts ? this.#seasonal.highest : 0;
+    return this.#useSeasonal() ? this.#wouldForesee : 0;
+  }
+
+  /** The same, whether the season may act or only watches. */
+  get #wouldForesee(): number {
+    return this.#seasonGate.trusts ? this.#seasonal.highest : 0;
   }
 
   /** When, with nothing happening until then, fewer than the `kept` connections are to stay. */
@@ -108,23 +116,36 @@ export class Forecaster {
   /** When, with nothing happening until then, more than `level` connections will be asked for. */
   nextAbove(level: number, now: number, connectMs: number): number {
     if (level >= this.foreseen) return Number.POSITIVE_INFINITY;
-    return this.#seasonal.nextAbove(level, now, connectMs);
+    return this.#askSeason((season) => season.nextAbove(level, now, connectMs), Number.POSITIVE_INFINITY);
+  }
+
+  #askSeason(ask: (season: Seasonal) => number, silent: number): number {
+    try {
+      return ask(this.#seasonal);
+    } catch (error) {
+      this.#listener.onSeasonFault(error);
+      return silent;
+    }
   }
 
   #weigh({ level, missMs, keptMs, plainMs, seen }: Gap): void {
     const seasonMs = keepingMs(1, LEAST_KEPT_MS) + (this.#expected >= level ? 0 : missMs);
+    const { onDecision } = this.#listener;
     const bySeason = level <= this.foreseen;
+    const wouldBe = level <= this.#wouldForesee;
     if (this.#periodMs > 0) this.#seasonGate.add(seasonMs, keptMs, seen.now);
-    if (bySeason) this.#onDecision('seasonal', seasonMs, keptMs);
-    this.#onDecision('forecaster', bySeason ? seasonMs : keptMs, plainMs);
+    if (wouldBe) onDecision('seasonal', seasonMs, keptMs);
+    onDecision('forecaster', bySeason ? seasonMs : keptMs, plainMs);
   }
 
   #followSeason(seen: Observation): void {
     const idle = Math.max(0, Math.min(this.#expected, seen.limit) - seen.peak);
     if (idle > 0 && !seen.stalled) {
-      this.#seasonGate.add(keepingMs(idle, Math.min(seen.elapsedMs, LEAST_KEPT_MS)), 0, seen.now);
+      const idleMs = keepingMs(idle, Math.min(seen.elapsedMs, LEAST_KEPT_MS));
+      if (this.#seasonGate.trusts) this.#listener.onDecision('seasonal', idleMs, 0);
+      this.#seasonGate.add(idleMs, 0, seen.now);
     }
-    this.#expected = this.#seasonal.step(seen);
+    this.#expected = this.#askSeason((season) => season.step(seen), 0);
     if (this.#seasonal.periodMs === this.#periodMs) return;
     // A period a slot longer or shorter is the same one, seen better.
     if (Math.abs(this.#seasonal.periodMs - this.#periodMs) > this.#periodMs / 8) this.#seasonGate.clear();

@@ -1,7 +1,7 @@
 import type { ResolvedOptions } from '../config.js';
 import type { Histogram } from '../histogram.js';
 import type { OptimizationName } from '../rollout/flags.js';
-import { type DecisionListener, type Expert, type Forecast, Forecaster } from './forecaster.js';
+import { type Expert, type Forecast, Forecaster, type ForecastListener } from './forecaster.js';
 import { STEP_MS } from './observation.js';
 import { Openings } from './openings.js';
 import { History, type WhatIf } from './what-if.js';
@@ -47,9 +47,7 @@ export interface SizingReport {
   readonly whatIf: WhatIf | undefined;
 }
 
-export interface SizingListener {
-  /** A decision is known to have cost so much, and the plain one would have. */
-  readonly onDecision: DecisionListener;
+export interface SizingListener extends ForecastListener {
   readonly onWorkload: (change: WorkloadChange) => void;
 }
 
@@ -83,7 +81,7 @@ export class Sizing {
   ) {
     this.#listener = listener;
     this.openings = new Openings(max);
-    this.#forecaster = new Forecaster(now, () => acting.seasonal, listener.onDecision);
+    this.#forecaster = new Forecaster(now, () => acting.seasonal, listener);
     this.#observedAt = now;
     this.#scaledDownAt = now;
   }

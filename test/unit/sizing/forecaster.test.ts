@@ -32,11 +32,7 @@ function observed(seen: Partial<Observation>): Observation {
 }
 
 function newForecaster(): Forecaster {
-  return new Forecaster(
-    0,
-    () => true,
-    () => {},
-  );
+  return new Forecaster(0, () => true, { onDecision() {}, onSeasonFault() {} });
 }
 
 describe('the cost of a cold wait', () => {
@@ -242,6 +238,26 @@ describe('the forecaster', () => {
     expect(aheadInTime).equal(12);
     expect(keptInBetween).equal(0);
     expect(forecaster.nextAbove(0, now - 7_500, 40)).greaterThan(now - 7_500);
+  });
+
+  it('compares the season with the plain way while it may only watch', () => {
+    const costs = { smartMs: 0, plainMs: 0 };
+    const forecaster = new Forecaster(0, () => false, {
+      onDecision(flag, smartMs, plainMs) {
+        if (flag !== 'seasonal') return;
+        costs.smartMs += smartMs;
+        costs.plainMs += plainMs;
+      },
+      onSeasonFault() {},
+    });
+    let now = 0;
+    for (let step = 0; step < 3_000; step += 1) {
+      now += 100;
+      const crowd = step % 150 < 4 ? { peak: 12, load: 4, arrivals: 100 } : {};
+      expect(forecaster.step(observed({ now, open: 12, ...crowd })).reason).not.equal('seasonal');
+    }
+    expect(forecaster.foreseen, 'nothing is left to it').equal(0);
+    expect(costs.plainMs).above(costs.smartMs).and.above(0);
   });
 
   const steps = fc.array(
