@@ -362,6 +362,31 @@ export class Pool<C> implements LeaseHome<C> {
     if (waiter.queued) this.#arm(waiter.deadlineAt);
   }
 
+  /** Tells the pool what a lease is for, once that shows: by then it counts, and what it teaches is that query's. */
+  identify(lease: Lease<C>, hint: Hint): void {
+    const { slot } = lease;
+    if (lease.released || slot.depth > 1) return;
+    const profile = this.#profileOf(hint);
+    if (profile === undefined || profile === slot.profile) return;
+    slot.profile = profile;
+    const lane = this.#laneOf(profile, hint);
+    if (lane === slot.lane) return;
+    if (lane === 'fast') return this.#leaveSlowLane(slot);
+    slot.lane = lane;
+    this.#enterSlowLane();
+  }
+
+  /** Takes in what one statement took of a holder who runs several, in a transaction say: his lease teaches nothing of it. */
+  learnStatement(hint: Hint, tookMs: number, outcome: Outcome): void {
+    const profile = this.#profileOf(hint);
+    if (profile?.classification?.sessionStateful !== false) return;
+    try {
+      this.#teach(profile, tookMs, outcome);
+    } catch (error) {
+      this.#tripLearners(error);
+    }
+  }
+
   /** Takes a waiter out of the queue and rejects it with `error`; false when it was already settled. */
   cancel(waiter: Waiter<C>, error: unknown): boolean {
     if (!this.#waiters.remove(waiter)) return false;
@@ -772,9 +797,14 @@ export class Pool<C> implements LeaseHome<C> {
   #learn(profile: QueryProfile, heldMs: number, outcome: Outcome): void {
     const isStatement = profile !== this.profiles.session && profile !== this.profiles.other;
     if (isStatement && profile.runs > 0) this.rollout.recordHold(heldMs / profile.usualMs(this.#now));
-    profile.learn(heldMs, outcome);
-    if (isStatement && this.rollout.attended.lanes)
-      this.#advised('lanes', undefined, () => this.#lanes.learn(profile, heldMs));
+    if (isStatement) this.#teach(profile, heldMs, outcome);
+    else profile.learn(heldMs, outcome);
+  }
+
+  #teach(profile: QueryProfile, tookMs: number, outcome: Outcome): void {
+    profile.learn(tookMs, outcome);
+    if (this.rollout.attended.lanes)
+      this.#advised('lanes', undefined, () => this.#lanes.learn(profile, tookMs));
   }
 
   #listenForAbort(waiter: Waiter<C>, signal: AbortSignal): void {

@@ -1,4 +1,4 @@
-import { type Driver, type Lease, PoolError } from '../../src/index.js';
+import { type Driver, type Hint, type Lease, PoolError } from '../../src/index.js';
 import { settled } from '../callback.js';
 import { PipelinedClient } from '../pg/pipelined.js';
 import type { PgClient } from '../pg/shapes.js';
@@ -15,6 +15,7 @@ import type {
 } from './shapes.js';
 import { UNKNOWN_REASON } from './timeout-error.js';
 import { type Transactions, transactionsOf } from './transactions.js';
+import type { Kind } from './workload.js';
 
 /** A connection in the pool and what we remember of it. */
 export class PooledConnection {
@@ -23,6 +24,13 @@ export class PooledConnection {
   lease: Lease<PooledConnection> | undefined = undefined;
   /** Whether it is leased for one statement of a builder: a transaction that one began is for the next to end. */
   forStatement = false;
+  /** The kind of that builder, until its SQL shows what it is. */
+  kind: Kind | undefined = undefined;
+  /** Statements in flight of a holder who runs several; counted while his lease is timed. */
+  unanswered = 0;
+  /** The only one of them, and since when. */
+  sent: Hint | undefined = undefined;
+  sentAt = 0;
   /** What its holder's latest failed statement met. */
   failure: unknown = undefined;
   /** It arrived after its deadline, when its creation had been reported as failed: it goes without a word. */
@@ -58,6 +66,8 @@ export class KnexDriver implements Driver<PooledConnection> {
   readonly #listener: DriverListener;
   readonly #timeoutErrorClass: () => Promise<TimeoutErrorClass>;
   readonly #pooled = new WeakMap<KnexConnection, PooledConnection>();
+  /** Those that are open, by the name that knex's events have for them. */
+  readonly #named = new Map<string, PooledConnection>();
   readonly #stockValidate: TarnPool['validate'];
   /** Undefined where open transactions are left to the next holder, or nobody can tell of them. */
   readonly #transactions: Transactions | undefined;
@@ -93,6 +103,11 @@ export class KnexDriver implements Driver<PooledConnection> {
     return this.#pooled.get(connection);
   }
 
+  /** The same by what knex's events call it. */
+  named(uid: string): PooledConnection | undefined {
+    return this.#named.get(uid);
+  }
+
   open(signal: AbortSignal): Promise<PooledConnection> {
     const pool = this.#pool;
     const id = pool.eventId++;
@@ -115,6 +130,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     const pooled = new PooledConnection(connection, !this.pendingCreates.delete(create), this.#pipelines);
     if (pooled.late) return pooled;
     this.#pooled.set(connection, pooled);
+    if (connection.__knexUid !== undefined) this.#named.set(connection.__knexUid, pooled);
     this.arrived = pooled;
     this.#listener.tell('createSuccess', id, connection);
     this.arrived = undefined;
@@ -213,6 +229,7 @@ export class KnexDriver implements Driver<PooledConnection> {
 
   close({ connection, late }: PooledConnection): Promise<void> {
     this.#listener.onClosing(connection);
+    if (connection.__knexUid !== undefined) this.#named.delete(connection.__knexUid);
     const closing = late ? settled(() => this.#pool.destroyer(connection)) : this.#pool._destroy(connection);
     return closing.then(() => {});
   }

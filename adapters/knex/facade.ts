@@ -1,5 +1,6 @@
 import {
   createPool,
+  type Hint,
   type Lease,
   type Pool,
   PoolError,
@@ -27,15 +28,17 @@ import { type DriverListener, KnexDriver, type PooledConnection, pipelines } fro
 import type {
   KnexClient,
   KnexConnection,
+  KnexRunner,
   PendingOperation,
   StatementEvent,
   TarnEvent,
   TarnPool,
   TarnPoolClass,
 } from './shapes.js';
-import { type KnexStatementHome, KnexStatements, type Ride } from './statements.js';
+import { type KnexStatementHome, KnexStatements, Ride } from './statements.js';
 import { timeoutErrorClassOf, UNKNOWN_REASON } from './timeout-error.js';
 import { KnexWatch } from './watch.js';
+import { KnexWorkload } from './workload.js';
 
 /** What a facade is made for: a client, the stock class of its pool, and whether only `validate` can judge a connection. */
 export interface KnexPoolOrigin {
@@ -46,16 +49,18 @@ export interface KnexPoolOrigin {
 
 type ConnectionLease = Lease<PooledConnection>;
 
+/** The ride of a builder of which nobody wants to know more. */
+const ON_FOOT = new Ride(undefined, undefined);
+
 /** What knex and the application see of a tarn pool that runs on the engine: its calls, events, counts and errors. */
 export class KnexFacade implements DriverListener, PoolControl, KnexStatementHome {
   readonly engine: Pool<PooledConnection>;
   /** While a builder asks for the connection of its one statement. */
-  forStatement = false;
-  /** While a builder asks whose statement may share a connection. */
   ride: Ride | undefined = undefined;
   returning: Ride | undefined = undefined;
   /** Undefined where no statement can share a connection. */
   readonly statements: KnexStatements | undefined;
+  readonly #workload: KnexWorkload;
   readonly #pool: TarnPool;
   readonly #origin: KnexPoolOrigin;
   readonly #info: PoolInfo;
@@ -100,6 +105,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     this.statements = pipelines(origin.client)
       ? new KnexStatements(this.engine, origin.client, this)
       : undefined;
+    this.#workload = new KnexWorkload(this.engine, origin.client.driverName);
     this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
     this.#stopListening = this.#listen(origin.client);
@@ -112,10 +118,18 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
   acquire(): PendingOperation {
     const id = this.#pool.eventId++;
     if (this.#hears('acquireRequest')) this.tell('acquireRequest', id);
-    const { forStatement, ride } = this;
-    const lease = this.#shareFor(ride) ?? this.engine.tryAcquire(currentHint());
-    if (lease === undefined) return this.#queue(id, forStatement, ride);
-    return new Acquisition(Promise.resolve(this.#hand(id, lease, forStatement, ride)), this.engine);
+    const { ride } = this;
+    const hint = hintOf(ride);
+    const lease = this.#shareFor(ride) ?? this.engine.tryAcquire(hint);
+    if (lease === undefined) return this.#queue(id, ride, hint);
+    return new Acquisition(Promise.resolve(this.#hand(id, lease, ride)), this.engine);
+  }
+
+  /** The ride of a runner's builder, which is about to ask for a connection. */
+  rideOf(runner: KnexRunner, streams: boolean): Ride {
+    const kind = streams ? undefined : this.#workload.kindOf(runner.builder);
+    if (kind === undefined) return ON_FOOT;
+    return this.statements?.board(runner, kind) ?? new Ride(kind, undefined);
   }
 
   #shareFor(ride: Ride | undefined): ConnectionLease | undefined {
@@ -138,23 +152,25 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
 
   /** knex tells of every statement by events, those in transactions included. */
   #listen(client: KnexClient): () => void {
-    const onError = (error: unknown, { __knexUid: uid }: StatementEvent) => {
-      const found = uid === undefined ? undefined : this.#named(uid);
-      if (found !== undefined) found.failure = error;
+    const named = ({ __knexUid: uid }: StatementEvent) =>
+      uid === undefined ? undefined : this.#driver.named(uid);
+    const onQuery = (statement: StatementEvent) => {
+      const found = named(statement);
+      if (found !== undefined) this.#workload.sends(found, statement);
     };
-    const onResponse = (_: unknown, { response }: StatementEvent) => {
-      if (changedRows(response)) this.engine.wrote();
+    const onError = (error: unknown, statement: StatementEvent) => {
+      const found = named(statement);
+      if (found === undefined) return;
+      found.failure = error;
+      this.#workload.answered(found, statement, true);
     };
-    client.on('query-error', onError);
-    client.on('query-response', onResponse);
-    return () => client.off('query-error', onError).off('query-response', onResponse);
-  }
-
-  #named(uid: string): PooledConnection | undefined {
-    for (const { connection } of this.engine.connections()) {
-      if (connection.connection.__knexUid === uid) return connection;
-    }
-    return undefined;
+    const onResponse = (_: unknown, statement: StatementEvent) => {
+      if (changedRows(statement.response)) this.engine.wrote();
+      const found = named(statement);
+      if (found !== undefined) this.#workload.answered(found, statement, false);
+    };
+    client.on('query', onQuery).on('query-error', onError).on('query-response', onResponse);
+    return () => client.off('query', onQuery).off('query-error', onError).off('query-response', onResponse);
   }
 
   /** One that was sent gives its place back when it is answered; this one may never have come to that. */
@@ -186,7 +202,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     return !lease.released && this.engine.waiting > 0 && this.#driver.isBroken(lease.connection);
   }
 
-  #queue(id: number, forStatement: boolean, ride: Ride | undefined): Acquisition {
+  #queue(id: number, ride: Ride | undefined, hint: Hint | undefined): Acquisition {
     let settle!: (outcome: KnexConnection | Promise<KnexConnection>) => void;
     const promise = new Promise<KnexConnection>((resolve) => {
       settle = resolve;
@@ -195,7 +211,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     this.#waiting.add(acquisition);
     const serve = (lease: ConnectionLease) => {
       this.#waiting.delete(acquisition);
-      settle(this.#hand(id, lease, forStatement, ride));
+      settle(this.#hand(id, lease, ride));
     };
     const fail = (error: unknown) => {
       const elsewhere = isHandedBack(error) || error instanceof ServedElsewhere;
@@ -205,7 +221,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     };
     // Only listeners run on the stack of whoever serves; the caller's own continuation hangs on the promise.
     const bind = this.#hearsOutcome() ? inCallersContext : <F>(callback: F) => callback;
-    acquisition.waiter = this.engine.request(bind(serve), bind(fail), currentHint(), ride?.costMs);
+    acquisition.waiter = this.engine.request(bind(serve), bind(fail), hint, ride?.costMs);
     if (!this.#keepsMin) this.#keepMin();
     return acquisition;
   }
@@ -225,7 +241,6 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
   #hand(
     id: number,
     lease: ConnectionLease,
-    forStatement: boolean,
     ride: Ride | undefined,
   ): KnexConnection | Promise<KnexConnection> {
     const pooled = lease.connection;
@@ -234,7 +249,9 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
       ride!.lease = lease;
     } else {
       pooled.lease = lease;
-      pooled.forStatement = forStatement;
+      pooled.forStatement = ride !== undefined;
+      pooled.kind = ride?.isTold === true ? undefined : ride?.kind;
+      pooled.unanswered = 0;
       if (pooled.pipelined?.client.pipeline === true) pooled.pipelined.endPipelining();
     }
     if (!this.#reaping) this.#startReaping();
@@ -425,6 +442,16 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     const wanted = { min, max, [name]: wholeOr(value, this.engine.options[name]) };
     if (wanted.max >= 1) this.engine.resize({ max: wanted.max, min: Math.min(wanted.min, wanted.max) });
   }
+}
+
+/** What is known of what a caller will run: his own word first, then what his builder's kind became last. */
+function hintOf(ride: Ride | undefined): Hint | undefined {
+  const told = currentHint();
+  if (ride?.kind === undefined) return told;
+  const { hint: expected } = ride.kind;
+  if (told === undefined) return expected;
+  ride.isTold = told.sql !== undefined || told.requiresTransaction === true;
+  return { ...expected, ...told };
 }
 
 /** A connection that was leased when stock took the pool back, in the shape of tarn's resources in use. */

@@ -96,12 +96,10 @@ function patchEnsureConnection(prototype: KnexRunner): void {
     if (facade === undefined) return stock.call(this, work, params);
     if (params?.stream !== undefined && facade.streamsReleaseOnce) this.client = releasingOnce(this.client);
     // The way from here to the pool is one synchronous stretch.
-    facade.forStatement = true;
-    facade.ride = params?.stream === undefined ? facade.statements?.board(this) : undefined;
+    facade.ride = facade.rideOf(this, params?.stream !== undefined);
     try {
       return stock.call(this, work, params);
     } finally {
-      facade.forStatement = false;
       facade.ride = undefined;
     }
   };

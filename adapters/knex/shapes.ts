@@ -8,9 +8,13 @@ export interface KnexConnection {
   readonly __knexUid?: string;
 }
 
-/** What knex tells of a statement, once it has failed or was answered. */
+/** What knex tells of a statement, when it is sent and once it has failed or was answered. */
 export interface StatementEvent {
   readonly __knexUid?: string;
+  /** That of a builder's statement; knex's own, such as BEGIN, are told of when they are sent only, and have none. */
+  readonly __knexQueryUid?: string;
+  /** As it is sent. */
+  readonly sql?: string;
   /** The driver's own answer: pg's result, or mysql2's rows and fields. */
   readonly response?: unknown;
 }
@@ -141,12 +145,20 @@ export interface KnexClient extends EventEmitter {
   initializePool(config?: KnexConfig): void;
 }
 
+/** A part of what a builder will ask: a condition, a join, columns. */
+export interface BuilderPart {
+  readonly grouping?: unknown;
+  readonly type?: unknown;
+  readonly column?: unknown;
+  readonly table?: unknown;
+}
+
 /** The part of a builder that tells what it will ask. */
 export interface KnexBuilder {
   readonly _connection?: KnexConnection;
   readonly _method?: unknown;
   readonly _single?: { readonly table?: unknown; readonly lock?: unknown };
-  readonly _statements?: readonly unknown[];
+  readonly _statements?: readonly BuilderPart[];
   readonly _timeout?: unknown;
   readonly _transacting?: unknown;
   readonly isRawInstance?: boolean;

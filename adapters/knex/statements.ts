@@ -1,34 +1,29 @@
-import { type Pool, Recent, type SharedLease, type Statement } from '../../src/index.js';
+import type { Pool, SharedLease, Statement } from '../../src/index.js';
 import type { QueryCallback } from '../pg/shapes.js';
 import { type PgStatement, PgStatements, type StatementHome } from '../pg/statements.js';
 import type { PooledConnection } from './driver.js';
 import type { Asked, KnexBuilder, KnexClient, KnexConnection, KnexRunner } from './shapes.js';
-
-/** Kinds of builders that are remembered. */
-const MAX_KINDS = 1_024;
-const MAX_KIND_LENGTH = 8_192;
+import type { Kind } from './workload.js';
 
 const READS: ReadonlySet<unknown> = new Set(['select', 'first', 'pluck']);
 
-/** Builders whose SQL is likely to be the same, and what the last of them became. */
-interface Kind {
-  expected: Statement | undefined;
-}
-
 /** The one statement of a builder, from the wait for its connection to the answer. */
 export class Ride {
-  readonly kind: Kind;
+  /** Undefined where nobody wants to know. */
+  readonly kind: Kind | undefined;
   /** What the last builder of its kind had become. Its own SQL is known only when it has its connection: knex compiles it then. */
   readonly expected: Statement | undefined;
   /** What it is expected to cost a connection that it shares; undefined when it is to have one of its own. */
   readonly costMs: number | undefined;
+  /** Whether its caller has said himself what he runs. */
+  isTold = false;
   isShared = false;
   /** Its place on a shared connection, until it is sent: from then on whoever hears the answer gives it back. */
   lease: SharedLease<PooledConnection> | undefined = undefined;
 
-  constructor(kind: Kind, costMs: number | undefined) {
+  constructor(kind: Kind | undefined, costMs: number | undefined) {
     this.kind = kind;
-    this.expected = kind.expected;
+    this.expected = kind?.expected;
     this.costMs = costMs;
   }
 
@@ -64,7 +59,6 @@ export class KnexStatements implements StatementHome<PooledConnection> {
   readonly #client: KnexClient;
   readonly #home: KnexStatementHome;
   readonly #statements: PgStatements<PooledConnection>;
-  readonly #kinds = new Recent<Kind>(MAX_KINDS);
   readonly #riding = new WeakMap<KnexClient, KnexClient>();
 
   constructor(engine: Pool<PooledConnection>, client: KnexClient, home: KnexStatementHome) {
@@ -76,27 +70,15 @@ export class KnexStatements implements StatementHome<PooledConnection> {
   }
 
   /** A ride for the runner's builder; undefined where it is none that may share, or nobody wants that. */
-  board(runner: KnexRunner): Ride | undefined {
+  board(runner: KnexRunner, kind: Kind): Ride | undefined {
     const { pipelining, autoPrepare } = this.#engine.rollout.acting;
-    if (!pipelining && !autoPrepare) return undefined;
-    const name = kindOf(runner.builder);
-    if (name === undefined || runner.client._query === undefined || !asksPlainly(runner.client._query))
-      return undefined;
-    const kind = this.#kindNamed(name);
+    if ((!pipelining && !autoPrepare) || !mayShare(runner.builder)) return undefined;
+    if (runner.client._query === undefined || !asksPlainly(runner.client._query)) return undefined;
     const ride = new Ride(kind, kind.expected && this.#statements.costMsOf(kind.expected));
     const client = Object.create(this.#ridingClientOf(runner.client));
     client.ride = ride;
     runner.client = client;
     return ride;
-  }
-
-  #kindNamed(name: string): Kind {
-    let kind = this.#kinds.get(name);
-    if (kind === undefined) {
-      kind = { expected: undefined };
-      this.#kinds.set(name, kind);
-    }
-    return kind;
   }
 
   sendElsewhere(statement: PgStatement): void {
@@ -158,7 +140,7 @@ export class KnexStatements implements StatementHome<PooledConnection> {
     const { text, values, ...more } = config;
     const [query, bound] = hasAny(more) ? [config, undefined] : [text, values];
     const statement = this.#statements.of(query, bound, done);
-    if (statement !== undefined) ride.kind.expected = statement.known;
+    if (statement !== undefined) ride.kind!.expected = statement.known;
     const lease = ride.leave();
     if (lease === undefined) return this.#askAlone(connection, statement, query, bound, done);
     const { pipelined } = lease.connection;
@@ -223,17 +205,19 @@ export class KnexStatements implements StatementHome<PooledConnection> {
 
 declare function pgQuery(query: unknown, values: unknown, done: QueryCallback): unknown;
 
-/** What builders have in common whose SQL is likely to be the same; undefined for one that is no plain read. */
-function kindOf(builder: KnexBuilder): string | undefined {
-  if (builder._timeout !== undefined || builder._transacting !== undefined) return undefined;
-  if (builder.isRawInstance === true) {
-    const { sql } = builder;
-    return typeof sql === 'string' && sql.length <= MAX_KIND_LENGTH ? `raw ${sql}` : undefined;
-  }
-  const { _method: method, _single: single, _statements: statements } = builder;
-  if (!READS.has(method) || single === undefined || statements === undefined) return undefined;
-  if (single.lock !== undefined || typeof single.table !== 'string') return undefined;
-  return `${method} ${single.table} ${statements.length}`;
+/** Whether the builder is a plain read, by what it tells without being compiled. */
+function mayShare({
+  isRawInstance,
+  _timeout,
+  _transacting,
+  _method,
+  _single,
+  _statements,
+}: KnexBuilder): boolean {
+  if (_timeout !== undefined || _transacting !== undefined) return false;
+  if (isRawInstance === true) return true;
+  if (!READS.has(_method) || _single === undefined || _statements === undefined) return false;
+  return _single.lock === undefined && typeof _single.table === 'string';
 }
 
 const plainly = new WeakMap<object, boolean>();
