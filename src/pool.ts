@@ -162,6 +162,10 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #plainCheckAfterMs: number;
   /** What holds now: the plain one, or the one that was learned. */
   #checkAfterIdleMs: number;
+  /** Of those who do not say what they will run; undefined where nobody wants to know. */
+  #sessionProfile: QueryProfile | undefined = undefined;
+  /** Whether whose turn it is is for the lanes to say. */
+  #lanesAct = false;
   readonly #trust: IdleTrust;
   /** As in the options, but never reached when it is off. */
   readonly #maxUses: number;
@@ -184,6 +188,8 @@ export class Pool<C> implements LeaseHome<C> {
   #servedAtTick = 0;
   /** Until then every idle connection is checked before it is leased. */
   #doubtedUntil = 0;
+  /** Until then none is, on account of what others have met. */
+  #soundUntil = Number.NEGATIVE_INFINITY;
   #drain: Drain | undefined = undefined;
   #handedBack = false;
 
@@ -216,6 +222,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#heardAt = this.#now;
     this.#wokeAt = this.#now;
     this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now);
+    this.#heedFlags();
     this.#classify = classifierOf(classifyError);
     this.#serverLimit = new ServerLimit(() => runtime.random());
     this.#breaker = new Breaker(
@@ -498,10 +505,13 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #needsCheck(slot: Slot<C>): boolean {
-    if (slot.isSuspect || this.#now < this.#doubtedUntil) return true;
+    if (slot.isSuspect || this.#now - slot.idleSince >= this.#checkAfterIdleMs) return true;
     if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
-    if (this.#now - slot.idleSince >= this.#checkAfterIdleMs) return true;
-    return this.#now - this.#heardAt >= QUIET_MS && this.#isLastOfQuiet();
+    return this.#now >= this.#soundUntil && this.#isDoubtful();
+  }
+
+  #isDoubtful(): boolean {
+    return this.#now < this.#doubtedUntil || (this.#now - this.#heardAt >= QUIET_MS && this.#isLastOfQuiet());
   }
 
   /** Whether it is the last one, and the others are held as if the network had gone mute. */
@@ -536,10 +546,6 @@ export class Pool<C> implements LeaseHome<C> {
     return slot;
   }
 
-  get #sessionProfile(): QueryProfile | undefined {
-    return this.readsQueries ? this.profiles.session : undefined;
-  }
-
   /** What a caller's query has taught so far, where an optimisation wants to know. */
   #profileOf(hint: Hint | undefined): QueryProfile | undefined {
     if (!this.readsQueries) return undefined;
@@ -561,14 +567,11 @@ export class Pool<C> implements LeaseHome<C> {
     return new SharedLease(slot, timed, now, costMs);
   }
 
-  get #lanesAct(): boolean {
-    return this.#lanes.mixed && this.rollout.acting.lanes;
-  }
-
   /** Whose turn it is; undefined when those who wait have to leave a free connection to others. */
   #nextWaiter(): Waiter<C> | undefined {
-    const { head } = this.#waiters;
-    return head === undefined || !this.#lanesAct || this.#drain !== undefined ? head : this.#nextOr(head);
+    if (this.#waiters.length === 0) return undefined;
+    const head = this.#waiters.head!;
+    return !this.#lanesAct || this.#drain !== undefined ? head : this.#nextOr(head);
   }
 
   // What the lanes decide. These calls and their closures are kept out of the functions that every acquire runs through:
@@ -764,6 +767,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** A connection answered what it was leased for at `since`. */
   #heard(since: number): void {
     this.#heardAt = this.#now;
+    if (this.#now >= this.#doubtedUntil) this.#soundUntil = this.#now + QUIET_MS;
     try {
       this.#stalls.learnAnswer(since);
     } catch (error) {
@@ -1085,9 +1089,14 @@ export class Pool<C> implements LeaseHome<C> {
   #lost(slot: Slot<C>, now: number, tells = true): boolean {
     if (!this.#heedsCircuit) return false;
     const isBurst = this.#breaker.connectionLost(slot.openedAt, this.#slots.open, now);
-    if (tells) this.#doubtedUntil = Math.max(this.#doubtedUntil, now + DOUBT_MS[isBurst ? 'several' : 'one']);
+    if (tells) this.#doubt(now + DOUBT_MS[isBurst ? 'several' : 'one']);
     if (isBurst) this.#distrustAll();
     return isBurst;
+  }
+
+  #doubt(until: number): void {
+    this.#doubtedUntil = Math.max(this.#doubtedUntil, until);
+    this.#soundUntil = Number.NEGATIVE_INFINITY;
   }
 
   /** Tells the pool that a write succeeded: only then does a refused one mean a failover. */
@@ -1173,10 +1182,13 @@ export class Pool<C> implements LeaseHome<C> {
   #learnIdle(learn: () => void): void {
     if (!this.rollout.attended.learnedValidation || this.#breaker.state !== 'closed') return;
     this.#advised('learnedValidation', undefined, learn);
-    this.#heedTrust();
+    this.#heedFlags();
   }
 
-  #heedTrust(): void {
+  /** Of what the flags decide, what every acquire asks for. */
+  #heedFlags(): void {
+    this.#sessionProfile = this.readsQueries ? this.profiles.session : undefined;
+    this.#lanesAct = this.#lanes.mixed && this.rollout.acting.lanes;
     const acts = this.rollout.acting.learnedValidation;
     this.#checkAfterIdleMs = acts ? this.#trust.checkAfterMs : this.#plainCheckAfterMs;
   }
@@ -1520,14 +1532,14 @@ export class Pool<C> implements LeaseHome<C> {
   /** Changes the setting of an optimisation, from the next decision on. */
   setFlag(name: OptimizationName, setting: FlagSetting): void {
     this.rollout.set(name, setting, this.#readClock());
-    this.#heedTrust();
+    this.#heedFlags();
   }
 
   /** Takes an optimisation back that threw `error`. */
   tripFlag(name: OptimizationName, error: unknown): void {
     const kind = error instanceof Error ? error.name : typeof error;
     this.rollout.trip(name, `it threw a ${kind}`, this.#readClock());
-    this.#heedTrust();
+    this.#heedFlags();
   }
 
   /** What the pool has done so far; the live object, for those who read it often. */
@@ -1708,6 +1720,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#advised('lanes', undefined, () =>
       this.#lanes.tick(now, this.#slots.count(SlotState.leased), this.#options.max),
     );
+    this.#heedFlags();
     if (this.#slots.count(SlotState.idle) > 0) this.#serve(now);
     const { queuedAt = now } = this.#waiters.first('fast') ?? {};
     if (this.#slots.count(SlotState.idle) > 0 && now - queuedAt >= STARVED_MS) this.#endStarvation(now);
@@ -1716,6 +1729,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Whoever may have any connection must not wait beside one that is idle. */
   #endStarvation(now: number): void {
     this.rollout.trip('lanes', 'callers waited beside an idle connection', now);
+    this.#heedFlags();
     this.#serve(now);
   }
 
@@ -1743,7 +1757,7 @@ export class Pool<C> implements LeaseHome<C> {
     const queuedAt = this.rollout.onProbation ? this.#waiters.queuedAt(WAITS_WEIGHED) : [];
     for (const change of this.rollout.tick(now, totals, stalledMs, queuedAt))
       this.#observer?.onFlagChanged?.(change);
-    this.#heedTrust();
+    this.#heedFlags();
   }
 
   #endOverdue(now: number): void {
