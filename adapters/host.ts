@@ -10,6 +10,7 @@ import {
 } from '../src/index.js';
 import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
+import type { PoolerConfig } from './pg/pooler.js';
 
 /** The libraries whose pools can run on the engine. */
 export type Library = 'pg' | 'mysql2' | 'knex';
@@ -47,6 +48,8 @@ export interface PoolSetup {
   readonly background?: Background;
   /** Undefined while nobody wants to know of single queries. */
   readonly follow?: FollowQuery | undefined;
+  /** What stands between a pool and its PostgreSQL, where it is not to be found out. */
+  readonly pooler?: PoolerConfig | undefined;
 }
 
 /** What can be done with a pool that runs on the engine. */

@@ -1,5 +1,6 @@
 import { type Differences, ENHANCED, STRICT } from '../adapters/differences.js';
 import type { Library } from '../adapters/host.js';
+import type { PoolerConfig } from '../adapters/pg/pooler.js';
 import { invalidOptions, optionFaults, quote, unknownKey } from '../src/config.js';
 import type { PoolOptions } from '../src/index.js';
 import { FLAG_SETTINGS, OPTIMIZATION_NAMES, type OptimizationFlags } from '../src/rollout/flags.js';
@@ -24,6 +25,7 @@ export interface Settings {
   readonly telemetry: Required<TelemetryConfig>;
   readonly rollout: RolloutConfig;
   readonly flagProvider: FlagProvider | undefined;
+  readonly pooler: PoolerConfig;
   readonly compatibility: Compatibility;
   readonly mode: Mode;
 }
@@ -69,6 +71,7 @@ export function merged(
     optimizations: { ...below.optimizations, ...above.optimizations },
     telemetry: { ...below.telemetry, ...above.telemetry },
     rollout: { ...below.rollout, ...above.rollout },
+    pooler: { ...below.pooler, ...above.pooler },
   };
 }
 
@@ -89,6 +92,7 @@ export function settle(config: EnhancedPoolInstrumentationConfig): Settings {
     telemetry: { metrics, acquireSpans, requireParentSpan, connectSpans, querySpans, console },
     compatibility: config.compatibility ?? 'enhanced',
     rollout: config.rollout ?? {},
+    pooler: config.pooler ?? {},
     flagProvider: config.flagProvider,
     mode: config.mode ?? 'enhance',
   };
@@ -205,12 +209,15 @@ const FLAGS = shape(Object.fromEntries(OPTIMIZATION_NAMES.map((flag) => [flag, o
 
 const mode = oneOf(['enhance', 'observe']);
 
+const pooler = shape({ mode: oneOf(['auto', 'none', 'session', 'transaction']), preparedStatements: bool });
+
 const OVERRIDES = shape({
   enabled: bool,
   mode,
   name,
   options: poolOptions,
   optimizations: FLAGS,
+  pooler,
   compatibility,
 });
 
@@ -236,6 +243,7 @@ const CONFIG = shape({
     querySpans: bool,
     console: boolOrPort,
   }),
+  pooler,
   compatibility,
 });
 

@@ -65,7 +65,7 @@ export class InstrumentationHost implements Host {
   setUp(info: PoolInfo): PoolSetup | undefined {
     const overrides = this.#overridesFor(info);
     if (this.#modeOf(info, overrides) !== 'enhance') return undefined;
-    const { options, compatibility } = this.settings;
+    const { options, compatibility, pooler } = this.settings;
     const { series } = this.#get(info, overrides);
     const { observer, follow } = this.#listeners(series);
     return {
@@ -75,6 +75,7 @@ export class InstrumentationHost implements Host {
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
       follow,
+      pooler: { ...pooler, ...overrides.pooler },
     };
   }
 

@@ -1,6 +1,7 @@
 import type { InstrumentationConfig } from '@opentelemetry/instrumentation';
 import type { Differences } from '../adapters/differences.js';
 import type { Library, PoolInfo } from '../adapters/host.js';
+import type { PoolerConfig } from '../adapters/pg/pooler.js';
 import type { FlagSetting, OptimizationFlags, OptimizationName, PoolOptions } from '../src/index.js';
 
 /** What is emitted. */
@@ -68,6 +69,7 @@ export interface PoolOverrides {
   name?: string;
   options?: PoolOptions;
   optimizations?: OptimizationFlags;
+  pooler?: PoolerConfig;
   compatibility?: Compatibility;
 }
 
@@ -85,6 +87,8 @@ export interface EnhancedPoolInstrumentationConfig extends InstrumentationConfig
   /** Asked once for every pool, when it is first used. If it throws, that is logged and the pool goes without overrides. */
   pools?: (info: PoolInfo) => PoolOverrides | undefined;
   telemetry?: TelemetryConfig;
+  /** What stands between the pools and their PostgreSQL. Default: it is looked for. */
+  pooler?: PoolerConfig;
   /** Default `'enhanced'`. */
   compatibility?: Compatibility;
 }

@@ -35,6 +35,6 @@ export type { SizingReport } from './sizing/sizing.js';
 export type { Alternative, WhatIf } from './sizing/what-if.js';
 export type { Workload, WorkloadChange } from './sizing/workload.js';
 export { type CloseReason, Slot, SlotState } from './slots.js';
-export type { DurationSummary, PoolCounters, PoolReport, PoolStats } from './stats.js';
+export type { DurationSummary, PoolCounters, PoolerReport, PoolReport, PoolStats } from './stats.js';
 export { Waiter } from './waiters.js';
 export { type AcquireFailure, type PoolFacts, WatchedPool } from './watched-pool.js';

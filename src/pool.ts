@@ -32,8 +32,10 @@ import {
   connectionReports,
   newCounters,
   type PoolCounters,
+  type PoolerReport,
   type PoolReport,
   type PoolStats,
+  poolerReport,
 } from './stats.js';
 import {
   idleBeyond,
@@ -128,6 +130,8 @@ export class Pool<C> implements LeaseHome<C> {
   readonly profiles = new QueryProfiles();
   /** Counted by an adapter that knows single statements; told by `report()`. */
   statementCounters: Readonly<StatementCounters> | undefined = undefined;
+  /** Known to an adapter that can tell; told by `report()`. */
+  pooler: PoolerReport | undefined = undefined;
   readonly #lanes = new Lanes();
   readonly #selection: Cheapest<Slot<C>>;
   /** One object for all acquires. */
@@ -1560,6 +1564,7 @@ export class Pool<C> implements LeaseHome<C> {
       use: this.#useTimes.summary(),
       create: this.#createTimes.summary(),
       statements: this.statementCounters,
+      pooler: poolerReport(this.pooler),
       sizing: this.#sizing?.report(this.#now, this.#options, this.#timingMask + 1),
       connections: connectionReports(this.#slots, this.#readClock()),
       queries: this.profiles.costliest(QUERIES_REPORTED),

@@ -106,6 +106,23 @@ export function newCounters(): PoolCounters {
   };
 }
 
+/** What stands between a pool and its server, as far as the adapter can tell. */
+export interface PoolerReport {
+  /** `unknown`: there is a pooler, and nothing has shown yet that it lends its connections by the transaction; it is taken to do so. */
+  readonly mode: 'none' | 'unknown' | 'session' | 'transaction';
+  /** Whether the user said so; else it was seen. */
+  readonly declared: boolean;
+  /** Whether it keeps prepared statements for its clients, as the user said. */
+  readonly preparedStatements: boolean;
+}
+
+/** As it stands now. */
+export function poolerReport(pooler: PoolerReport | undefined): PoolerReport | undefined {
+  if (pooler === undefined) return undefined;
+  const { mode, declared, preparedStatements } = pooler;
+  return { mode, declared, preparedStatements };
+}
+
 /** Quantiles of a duration, in milliseconds, over all that was timed. */
 export interface DurationSummary {
   readonly count: number;
@@ -158,6 +175,8 @@ export interface PoolReport {
   readonly create: DurationSummary;
   /** What was done with single statements, where the adapter knows them: shared connections, names given. */
   readonly statements: Readonly<StatementCounters> | undefined;
+  /** Undefined where the adapter cannot tell. */
+  readonly pooler: PoolerReport | undefined;
   /** How many connections are asked for and why, and what another `max` would have meant; undefined while the flag `forecaster` is off. */
   readonly sizing: SizingReport | undefined;
   /** The connections, in the order of their birth. */

@@ -158,6 +158,7 @@ export class WatchedPool {
       use: this.#useTimes.summary(),
       create: this.#createTimes.summary(),
       statements: undefined,
+      pooler: undefined,
       sizing: undefined,
       connections: connectionReports(this.#slots, this.#runtime.now()),
       queries: [],

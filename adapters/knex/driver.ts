@@ -1,6 +1,7 @@
 import { type Driver, type Hint, type Lease, PoolError } from '../../src/index.js';
 import { settled } from '../callback.js';
 import { PipelinedClient } from '../pg/pipelined.js';
+import type { PgPooler } from '../pg/pooler.js';
 import type { PgClient } from '../pg/shapes.js';
 import type { PgStatement } from '../pg/statements.js';
 import type { Sessions } from '../sessions.js';
@@ -74,6 +75,8 @@ export class KnexDriver implements Driver<PooledConnection> {
   /** Undefined where the driver does not tell of its sessions. */
   readonly #sessions: Sessions<KnexConnection> | undefined;
   readonly #pipelines: boolean;
+  /** Undefined where the driver is not pg. */
+  readonly #pooler: PgPooler | undefined;
   /** Whether only the pool's own, asynchronous `validate` can judge a connection. */
   #validatesAsync: boolean;
   readonly pendingCreates = new Set<PendingCreate>();
@@ -85,6 +88,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     client: KnexClient,
     validatesAsync: boolean,
     rollsBack: boolean,
+    pooler: PgPooler | undefined,
     listener: DriverListener,
     timeoutErrorClass: () => Promise<TimeoutErrorClass>,
   ) {
@@ -95,6 +99,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     this.#transactions = rollsBack ? transactionsOf(client.driverName) : undefined;
     this.#sessions = sessionsOf(client.driverName);
     this.#pipelines = pipelines(client);
+    this.#pooler = pooler;
     this.#listener = listener;
     this.#timeoutErrorClass = timeoutErrorClass;
   }
@@ -117,13 +122,32 @@ export class KnexDriver implements Driver<PooledConnection> {
     signal.addEventListener('abort', () => {
       if (isOpenTimeout(signal.reason)) this.#timedOut(create, id, signal.reason);
     });
-    return create.promise.then(
-      (connection) => this.#arrive(create, id, connection),
-      (error: unknown) => {
-        if (this.pendingCreates.has(create)) this.#fail(create, id, error);
-        throw error;
-      },
-    );
+    const fail = (error: unknown) => {
+      this.#pooler?.failed(error);
+      if (this.pendingCreates.has(create)) this.#fail(create, id, error);
+      throw error;
+    };
+    return create.promise.then((connection) => {
+      const proof = this.#pooler?.welcomed(connection as PgClient);
+      if (proof === undefined) return this.#arrive(create, id, connection);
+      return this.#arriveProven(create, id, connection, proof).catch(fail);
+    }, fail);
+  }
+
+  /** A pooler whose server is away welcomes clients as ever. */
+  async #arriveProven(
+    create: PendingCreate,
+    id: number,
+    connection: KnexConnection,
+    proof: Promise<void>,
+  ): Promise<PooledConnection> {
+    try {
+      await proof;
+    } catch (error) {
+      await settled(() => this.#pool.destroyer(connection)).catch(() => {});
+      throw error;
+    }
+    return this.#arrive(create, id, connection);
   }
 
   #arrive(create: PendingCreate, id: number, connection: KnexConnection): PooledConnection {
@@ -186,7 +210,8 @@ export class KnexDriver implements Driver<PooledConnection> {
     }
     if (!valid) throw new Error('validate returned false');
     // Where knex's `validate` is all there is it asks nobody, and the engine wants to know.
-    if (!this.mustCheck()) await this.#sessions?.ask(connection);
+    if (this.mustCheck()) return;
+    await (this.#pooler?.ask(connection as PgClient) ?? this.#sessions?.ask(connection));
   }
 
   bytesHeard({ connection }: PooledConnection): number | undefined {

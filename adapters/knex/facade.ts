@@ -20,6 +20,7 @@ import {
   type PoolSetup,
 } from '../host.js';
 import { wholeOr } from '../native-options.js';
+import { PgPooler } from '../pg/pooler.js';
 import type { PgStatement } from '../pg/statements.js';
 import { changedRows as changedRowsOfPg } from '../pg/transaction.js';
 import { currentHint } from '../query-hint.js';
@@ -67,6 +68,8 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
   readonly #host: Host;
   readonly #setup: PoolSetup;
   readonly #driver: KnexDriver;
+  /** Undefined where the driver is not pg. */
+  readonly #pooler: PgPooler | undefined;
   readonly #announced: Announced;
   readonly #stopListening: () => void;
   /** In the order of the queue. */
@@ -86,11 +89,13 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     this.#host = host;
     this.#setup = setup;
     const { openTransactionsRolledBack } = setup.differences;
+    this.#pooler = origin.client.driverName === 'pg' ? new PgPooler(setup.pooler) : undefined;
     this.#driver = new KnexDriver(
       pool,
       origin.client,
       origin.validatesAsync,
       openTransactionsRolledBack,
+      this.#pooler,
       this,
       () => timeoutErrorClassOf(origin.StockPool),
     );
@@ -102,9 +107,11 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
       options: options.keepMin === true ? { ...options, min: 0 } : options,
       ...commonParts(setup, this),
     });
-    this.statements = pipelines(origin.client)
-      ? new KnexStatements(this.engine, origin.client, this)
-      : undefined;
+    this.engine.pooler = this.#pooler;
+    this.statements =
+      this.#pooler !== undefined && pipelines(origin.client)
+        ? new KnexStatements(this.engine, origin.client, this, this.#pooler)
+        : undefined;
     this.#workload = new KnexWorkload(this.engine, origin.client.driverName);
     this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
@@ -146,6 +153,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     lease.connection.failure = undefined;
     const error = connection.__knex__disposed ?? failure;
     // knex may hear of the connection's end only after its next holder has it.
+    if (error !== undefined) this.#pooler?.failed(error);
     const lost = error !== undefined && this.engine.heed(error, lease.connection);
     return lease.release(lost || this.#isRefused(lease) ? 'broken' : failure === undefined ? 'ok' : 'failed');
   }
@@ -189,7 +197,10 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
 
   giveBackShared(lease: SharedLease<PooledConnection>, error: unknown, ended: boolean): void {
     const pooled = lease.connection;
-    if (error) this.engine.heed(error, pooled);
+    if (error) {
+      this.#pooler?.failed(error);
+      this.engine.heed(error, pooled);
+    }
     lease.release(ended || pooled.connection.__knex__disposed ? 'broken' : error ? 'failed' : 'ok');
   }
 

@@ -1,4 +1,5 @@
 import type { Pool, SharedLease, Statement } from '../../src/index.js';
+import type { PgPooler } from '../pg/pooler.js';
 import type { QueryCallback } from '../pg/shapes.js';
 import { type PgStatement, PgStatements, type StatementHome } from '../pg/statements.js';
 import type { PooledConnection } from './driver.js';
@@ -61,11 +62,12 @@ export class KnexStatements implements StatementHome<PooledConnection> {
   readonly #statements: PgStatements<PooledConnection>;
   readonly #riding = new WeakMap<KnexClient, KnexClient>();
 
-  constructor(engine: Pool<PooledConnection>, client: KnexClient, home: KnexStatementHome) {
+  constructor(engine: Pool<PooledConnection>, client: KnexClient, home: KnexStatementHome, pooler: PgPooler) {
     this.#engine = engine;
     this.#client = client;
     this.#home = home;
-    this.#statements = new PgStatements(engine, this, Boolean(client.connectionSettings?.query_timeout));
+    const timesOut = Boolean(client.connectionSettings?.query_timeout);
+    this.#statements = new PgStatements(engine, this, pooler, timesOut);
     engine.statementCounters = this.#statements.counters;
   }
 

@@ -3,10 +3,11 @@ import { settled } from '../callback.js';
 import type { Differences } from '../differences.js';
 import { endsSession } from './failures.js';
 import { PipelinedClient } from './pipelined.js';
+import type { PgPooler } from './pooler.js';
 import { pgSessions } from './sessions.js';
 import type { PgClient, PgPool, QueryCallback } from './shapes.js';
 import type { PgStatement } from './statements.js';
-import { inTransaction, mayBeInTransaction, rollBack, run, unanswered } from './transaction.js';
+import { inTransaction, mayBeInTransaction, rollBack, unanswered } from './transaction.js';
 
 /** A client in the pool and what we remember of it. */
 export class PooledClient extends PipelinedClient {
@@ -46,14 +47,17 @@ export class PgDriver implements Driver<PooledClient> {
   onForgotten: ((client: PgClient) => void) | undefined = undefined;
   readonly #clientFailed: (pooled: PooledClient, error: Error) => void;
   readonly #sendElsewhere: (statement: PgStatement) => void;
+  readonly #pooler: PgPooler;
 
   constructor(
     pool: PgPool,
+    pooler: PgPooler,
     differences: Readonly<Differences>,
     clientFailed: (pooled: PooledClient, error: Error) => void,
     sendElsewhere: (statement: PgStatement) => void,
   ) {
     this.#pool = pool;
+    this.#pooler = pooler;
     this.#differences = differences;
     this.#clientFailed = clientFailed;
     this.#sendElsewhere = sendElsewhere;
@@ -90,13 +94,28 @@ export class PgDriver implements Driver<PooledClient> {
         client.on('error', pooled.onError);
         if (error) {
           pool.log('client failed to connect', error);
+          this.#pooler.failed(error);
           fail(connectError(error));
         } else {
           pool.log('new client connected');
-          this.#runHook(pooled, welcomed, fail);
+          this.#prove(pooled, () => this.#runHook(pooled, welcomed, fail), fail);
         }
       });
     });
+  }
+
+  /** A pooler whose server is away welcomes clients as ever. */
+  #prove(pooled: PooledClient, proven: () => void, fail: (error: unknown) => void): void {
+    const proof = this.#pooler.welcomed(pooled.client);
+    if (proof === undefined) proven();
+    else proof.then(proven, this.#failing(pooled, fail));
+  }
+
+  #failing(pooled: PooledClient, fail: (error: unknown) => void): (error: unknown) => void {
+    return (error) => {
+      pooled.closed = true;
+      pooled.client.end(() => fail(error));
+    };
   }
 
   #forget(client: PgClient): void {
@@ -108,16 +127,13 @@ export class PgDriver implements Driver<PooledClient> {
     const { client } = pooled;
     const { onConnect } = this.#pool.options;
     if (onConnect === undefined) return welcomed();
-    settled(() => onConnect(client)).then(welcomed, (error: unknown) => {
-      pooled.closed = true;
-      client.end(() => fail(error));
-    });
+    settled(() => onConnect(client)).then(welcomed, this.#failing(pooled, fail));
   }
 
   /** One that still answers a statement its last holder did not await is in use: nothing is to be asked behind it. */
   check(pooled: PooledClient): Promise<void> {
     if (pooled.client.readyForQuery === false) return Promise.resolve();
-    return this.#awake(pooled, () => run(pooled.client, ''));
+    return this.#awake(pooled, () => this.#pooler.ask(pooled.client));
   }
 
   close(pooled: PooledClient, reason: CloseReason): Promise<void> {

@@ -26,6 +26,7 @@ import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { connectionTimeout, PgDriver, type PooledClient } from './driver.js';
 import { endsSession } from './failures.js';
+import { PgPooler } from './pooler.js';
 import type {
   ConnectCallback,
   PgClient,
@@ -52,6 +53,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   readonly #pool: PgPool;
   readonly #driver: PgDriver;
   readonly #statements: PgStatements<PooledClient>;
+  readonly #pooler: PgPooler;
   readonly #differences: Readonly<Differences>;
   readonly #follow: FollowQuery | undefined;
   readonly #announced: Announced;
@@ -74,8 +76,10 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     this.#differences = setup.differences;
     this.#follow = setup.follow;
     this.#heededMax = pool.options.max;
+    this.#pooler = new PgPooler(setup.pooler);
     this.#driver = new PgDriver(
       pool,
+      this.#pooler,
       setup.differences,
       (pooled, error) => this.#clientFailed(pooled, error),
       (statement) => this.#statements.sendElsewhere(statement),
@@ -85,7 +89,8 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
       options: { ...engineOptions(pool, setup.differences), ...setup.options },
       ...commonParts(setup, this),
     });
-    this.#statements = new PgStatements(this.engine, this, Boolean(pool.options.query_timeout));
+    this.engine.pooler = this.#pooler;
+    this.#statements = new PgStatements(this.engine, this, this.#pooler, Boolean(pool.options.query_timeout));
     this.engine.statementCounters = this.#statements.counters;
     this.#announced = announce(info, this.engine as Pool<unknown>, host, this);
     this.#showTruth();
@@ -374,6 +379,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const broken = lost || this.#driver.isBroken(pooled);
     if (error) {
       pooled.failed = true;
+      this.#pooler.failed(error);
       this.engine.heed(error, pooled);
     }
     lease.release(broken ? 'broken' : error ? 'failed' : 'ok');

@@ -7,6 +7,7 @@ import {
 } from '../../src/index.js';
 import { endsSession } from './failures.js';
 import type { PipelinedClient } from './pipelined.js';
+import type { PgPooler } from './pooler.js';
 import type { PgQuery, QueryCallback } from './shapes.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
@@ -80,13 +81,15 @@ export class PgStatements<C> {
   readonly #statements: Statements;
   readonly #engine: StatementEngine;
   readonly #home: StatementHome<C>;
+  readonly #pooler: PgPooler;
   readonly #timesOut: boolean;
   #refusals = 0;
 
   /** `timesOut`: whether a late answer costs a client its connection, and with it everybody on it. */
-  constructor(engine: StatementEngine, home: StatementHome<C>, timesOut: boolean) {
+  constructor(engine: StatementEngine, home: StatementHome<C>, pooler: PgPooler, timesOut: boolean) {
     this.#engine = engine;
     this.#home = home;
+    this.#pooler = pooler;
     this.#statements = new Statements(engine.profiles, 'postgresql');
     this.#timesOut = timesOut;
   }
@@ -245,7 +248,7 @@ export class PgStatements<C> {
 
   #nameFor({ query, values, known, isSecond }: PgStatement, pooled: PipelinedClient): string | undefined {
     const { preparation } = known;
-    if (isSecond || !this.#engine.rollout.acting.autoPrepare) return undefined;
+    if (isSecond || !this.#engine.rollout.acting.autoPrepare || !this.#pooler.keepsNames) return undefined;
     const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
       name?: unknown;
       values?: unknown;

@@ -65,6 +65,7 @@ export const FAILURES = {
   host_blocked: pattern('configuration', 'refuse', false, 'the server has blocked this host'),
   tls: pattern('configuration', 'refuse', false, 'no encrypted connection can be agreed on'),
   proxy_overloaded: pattern('host', 'spare', false, 'a proxy in between is overloaded'),
+  proxied_server_away: pattern('host', 'hold', true, 'a proxy in between cannot reach the server'),
   protocol: pattern('connection', 'replace', true, 'the protocol was broken'),
   unknown: pattern('statement', 'none', false, 'something failed'),
 } as const satisfies Readonly<Record<string, Pattern>>;
@@ -199,7 +200,9 @@ const TLS_CODE = /^ERR_(TLS|SSL)_/;
 
 /** What only a message tells, since pg's own errors have no code, and poolers send theirs as PostgreSQL's. */
 const MESSAGES: readonly (readonly [RegExp, Match])[] = [
-  [/query_wait_timeout|max_client_conn|server_login_retry|no more connections allowed/i, 'proxy_overloaded'],
+  [/query_wait_timeout|max_client_conn|no more connections allowed/i, 'proxy_overloaded'],
+  [/server_login_retry|^pgbouncer cannot connect to server/i, 'proxied_server_away'],
+  [/^server conn crashed/i, 'session_ended'],
   [/Query read timeout/, 'read_timeout'],
   [/Connection terminated due to connection timeout|^timeout expired$/, 'network_timeout'],
   [/Connection terminated( unexpectedly)?$/, { connect: 'starting', use: 'network_reset' }],

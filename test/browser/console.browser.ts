@@ -1,5 +1,5 @@
 // npm run test:browser: clicks through the console in a real browser; npm run docs:pictures takes its pictures as well.
-import { execFileSync } from 'node:child_process';
+
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -7,6 +7,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
 import { checkoutDirectory } from '../checkout.js';
 import { type FakePool, openFakePool } from '../instrumentation/fake-library.js';
+import { toolFromDebian } from '../servers/tool.js';
 
 const root = checkoutDirectory();
 const pictures = process.env.PICTURES;
@@ -35,7 +36,7 @@ describe('the console in a browser', function () {
     address = await said;
     work = keepBusy(pools, () => working);
     browser = await chromium.launch({
-      executablePath: programOfChromium(),
+      executablePath: toolFromDebian('chromium', 'usr/lib/chromium/chromium'),
       args: [
         '--no-sandbox',
         '--disable-gpu',
@@ -115,13 +116,6 @@ describe('the console in a browser', function () {
     });
   }
 });
-
-/** Debian's, unpacked into `.cache` where the machine has none. */
-function programOfChromium(): string {
-  const script = join(root, 'scripts/tool-from-debian.mjs');
-  const words = [script, 'chromium', 'usr/lib/chromium/chromium'];
-  return execFileSync(process.execPath, words, { encoding: 'utf8' }).trim();
-}
 
 /** Callers who come in waves, so that there is something to see. */
 async function keepBusy(pools: readonly FakePool[], goOn: () => boolean): Promise<void> {

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { checkoutDirectory } from '../checkout.js';
+import { toolFromDebian } from '../servers/tool.js';
 
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
@@ -20,12 +20,8 @@ export interface Prometheus {
   stop(): Promise<void>;
 }
 
-/** Debian's, unpacked into `.cache` where the machine has none. */
 export function programOfPrometheus(name: 'prometheus' | 'promtool'): string {
-  const script = join(checkoutDirectory(), 'scripts/tool-from-debian.mjs');
-  return execFileSync(process.execPath, [script, 'prometheus', `usr/bin/${name}`], {
-    encoding: 'utf8',
-  }).trim();
+  return toolFromDebian('prometheus', `usr/bin/${name}`);
 }
 
 export async function startPrometheus(targets: Readonly<Record<string, string>>): Promise<Prometheus> {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Knex } from 'knex';
 import type pg from 'pg';
 import { PipelinedClient } from '../../adapters/pg/pipelined.js';
+import { PgPooler } from '../../adapters/pg/pooler.js';
 import type { PgClient, QueryCallback } from '../../adapters/pg/shapes.js';
 import { type PgStatement, PgStatements } from '../../adapters/pg/statements.js';
 import type { Pool, SharedLease } from '../../src/index.js';
@@ -45,7 +46,7 @@ describe('the second sending of a statement', () => {
       giveBackShared() {},
       resend: (second: PgStatement) => seconds.push(second),
     };
-    statements = new PgStatements<unknown>(engine as never, home as never, false);
+    statements = new PgStatements<unknown>(engine as never, home as never, new PgPooler(), false);
     statement = statements.of('select 1', undefined, (error, result) => told.push(error ?? result))!;
     const client = {
       query(_query: unknown, _values: unknown, done: QueryCallback) {

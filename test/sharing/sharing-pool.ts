@@ -12,10 +12,11 @@ import { unload } from '../own-libraries.js';
 export function sharingPool(
   config: pg.PoolConfig,
   flags: PoolSetup['flags'] = {},
+  setup: Partial<PoolSetup> = {},
 ): { pool: pg.Pool; engine: () => Pool<unknown> } {
   unload('pg', 'pg-pool');
   const own = require('pg') as typeof pg;
-  const { host, engine } = sharingHost(flags);
+  const { host, engine } = sharingHost(flags, setup);
   patchPgPool(Object.getPrototypeOf(own.Pool), host);
   return { pool: new own.Pool(config), engine };
 }
@@ -24,18 +25,22 @@ export function sharingPool(
 export function sharingKnex(
   config: Knex.Config,
   flags: PoolSetup['flags'] = {},
+  setup: Partial<PoolSetup> = {},
 ): { knex: Knex; engine: () => Pool<unknown> } {
   unload('knex', 'pg', 'pg-pool');
   const own = require('knex') as (config: Knex.Config) => Knex;
-  const { host, engine } = sharingHost(flags);
+  const { host, engine } = sharingHost(flags, setup);
   patchKnex({ Client: require('knex/lib/client.js'), Runner: require('knex/lib/execution/runner.js') }, host);
   return { knex: own({ client: 'pg', ...config }), engine };
 }
 
-function sharingHost(flags: PoolSetup['flags']): { host: Host; engine: () => Pool<unknown> } {
+function sharingHost(
+  flags: PoolSetup['flags'],
+  setup: Partial<PoolSetup>,
+): { host: Host; engine: () => Pool<unknown> } {
   let engine: Pool<unknown> | undefined;
   const host = {
-    ...hostOf({ flags: { pipelining: 'on', autoPrepare: 'on', ...flags } }),
+    ...hostOf({ ...setup, flags: { pipelining: 'on', autoPrepare: 'on', ...flags } }),
     adopted: (_info: unknown, adopted: Pool<unknown>) => {
       engine = adopted;
     },

@@ -75,6 +75,13 @@ const CASES: readonly Case[] = [
     'connect',
     'proxy_overloaded',
   ],
+  [
+    'a pooler that cannot reach its server',
+    postgres('08P01', 'server login has been failing, try again later (server_login_retry)', 'FATAL'),
+    'use',
+    'proxied_server_away',
+  ],
+  ['a pooler whose server died', postgres('08P01', 'server conn crashed?', 'FATAL'), 'use', 'session_ended'],
   ['a broken protocol', postgres('08P01', 'invalid message length', 'FATAL'), 'use', 'protocol'],
   ['any fatal error', postgres('XX000', '', 'FATAL'), 'use', 'session_ended'],
   ['pg: a query of which no answer came', new Error('Query read timeout'), 'use', 'read_timeout'],
