@@ -1,4 +1,5 @@
 import {
+  type Callers,
   type Observer,
   type OptimizationFlags,
   type Pool,
@@ -46,6 +47,8 @@ export interface PoolSetup {
   readonly flags?: OptimizationFlags;
   /** Runs what the pool does on its own account, so that telemetry keeps it out of the trace of whoever caused it. */
   readonly background?: Background;
+  /** Tells callers apart; undefined where nobody can. */
+  readonly callers?: Callers;
   /** Undefined while nobody wants to know of single queries. */
   readonly follow?: FollowQuery | undefined;
   /** What stands between a pool and its PostgreSQL, where it is not to be found out. */
@@ -156,10 +159,11 @@ export function announce(info: PoolInfo, engine: Pool<unknown>, host: Host, cont
 
 /** The parts of an engine that are the same whatever library it serves. */
 export function commonParts(
-  { observer, flags }: PoolSetup,
+  { observer, flags, callers }: PoolSetup,
   control: PoolControl,
-): Pick<PoolParts<unknown>, 'observer' | 'flags' | 'onFault'> {
+): Pick<PoolParts<unknown>, 'observer' | 'flags' | 'callers' | 'onFault'> {
   return {
+    ...(callers === undefined ? {} : { callers }),
     ...(observer === undefined ? {} : { observer }),
     ...(flags === undefined ? {} : { flags }),
     onFault: (fault) => control.fallBack(`the engine failed: ${messageOf(fault)}`),

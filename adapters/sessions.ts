@@ -1,10 +1,17 @@
+import type { Dialect } from '../src/index.js';
+
 /** What a driver tells of a connection's session on the server, where it can. */
 export interface Sessions<Connection> {
+  /** How to read statements, and the methods of a connection that run one. */
+  readonly dialect: Dialect;
+  readonly runs: readonly string[];
   /**
    * Bytes received so far, while an answer is owed and read as it comes; undefined while none is, while the reader is paused or
    * what came is unread, and where the driver does not tell.
    */
   bytesHeard(connection: Connection): number | undefined;
+  /** Bytes received so far, while no answer is owed; undefined while one is, and where the driver does not tell. */
+  bytesAtRest(connection: Connection): number | undefined;
   /** A round trip to the server. */
   ask(connection: Connection): Promise<void>;
   /**

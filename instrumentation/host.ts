@@ -14,6 +14,7 @@ import { checkOverrides, differencesOf, type Settings } from './config.js';
 import type { PoolConsole } from './console/console.js';
 import { flagsOf, isInEngineShare } from './flags.js';
 import { type FollowedPool, PoolRegistry, type PoolSeries } from './registry.js';
+import { spanCallers } from './telemetry/callers.js';
 import { PoolObserver } from './telemetry/observer.js';
 import { QueryFollower } from './telemetry/queries.js';
 import type { Signals } from './telemetry/signals.js';
@@ -74,6 +75,7 @@ export class InstrumentationHost implements Host {
       flags: this.#flagsOf(info, overrides),
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
+      callers: spanCallers,
       follow,
       pooler: { ...pooler, ...overrides.pooler },
     };

@@ -32,6 +32,12 @@ export interface PoolOptions {
   openRetryMs?: number;
   /** Whether `min` connections are opened and kept up ahead of demand. Default true. */
   keepMin?: boolean;
+  /**
+   * Whether, once the holders of all connections wait for others, one of them is rejected with code `NESTED_ACQUIRE`, the latest
+   * first, so that the rest can go on. Needs somebody who tells callers apart, as the instrumentation does by their traces.
+   * Default false.
+   */
+  failNestedAcquires?: boolean;
 }
 
 export type ResolvedOptions = Required<PoolOptions>;
@@ -67,7 +73,9 @@ const share = (fallback: number): NumberRule => ({
   whole: false,
 });
 
-const NUMBERS: Readonly<Record<Exclude<keyof PoolOptions, 'keepMin'>, NumberRule>> = {
+const SWITCHES = { keepMin: true, failNestedAcquires: false };
+
+const NUMBERS: Readonly<Record<Exclude<keyof PoolOptions, keyof typeof SWITCHES>, NumberRule>> = {
   min: count(0),
   max: count(10, 1),
   acquireTimeoutMs: timeMs(30_000),
@@ -88,7 +96,7 @@ const NUMBERS: Readonly<Record<Exclude<keyof PoolOptions, 'keepMin'>, NumberRule
 const SECRETIVE = /pass|pwd|secret|token|key|credential|connection.?string|url/i;
 
 /** Every option name, for those who check a whole configuration at once. */
-export const OPTION_NAMES: readonly string[] = [...Object.keys(NUMBERS), 'keepMin'];
+export const OPTION_NAMES: readonly string[] = [...Object.keys(NUMBERS), ...Object.keys(SWITCHES)];
 
 /**
  * Fills in the defaults.
@@ -97,9 +105,12 @@ export const OPTION_NAMES: readonly string[] = [...Object.keys(NUMBERS), 'keepMi
 export function resolveOptions(options: PoolOptions = {}): ResolvedOptions {
   const faults = optionFaults(options);
   if (faults.length > 0) throw invalidOptions(faults);
-  const resolved: Record<string, number | boolean> = { keepMin: options.keepMin ?? true };
-  for (const [name, rule] of Object.entries(NUMBERS)) {
-    resolved[name] = options[name as keyof typeof NUMBERS] ?? rule.fallback;
+  const resolved: Record<string, number | boolean> = {};
+  for (const [name, { fallback }] of Object.entries(NUMBERS)) {
+    resolved[name] = options[name as keyof typeof NUMBERS] ?? fallback;
+  }
+  for (const [name, fallback] of Object.entries(SWITCHES)) {
+    resolved[name] = options[name as keyof typeof SWITCHES] ?? fallback;
   }
   return resolved as unknown as ResolvedOptions;
 }
@@ -117,9 +128,9 @@ export function optionFaults(options: unknown, path = ''): string[] {
     if (rule !== undefined) {
       const fault = numberFault(value, rule);
       if (fault !== undefined) faults.push(`${prefix}${name} must be ${fault}, got ${quote(value)}`);
-    } else if (name === 'keepMin') {
+    } else if (Object.hasOwn(SWITCHES, name)) {
       if (typeof value !== 'boolean')
-        faults.push(`${prefix}keepMin must be true or false, got ${quote(value)}`);
+        faults.push(`${prefix}${name} must be true or false, got ${quote(value)}`);
     } else {
       faults.push(unknownKey('an option', `${prefix}${name}`, value, OPTION_NAMES));
     }

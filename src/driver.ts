@@ -1,4 +1,13 @@
+import type { Dialect } from './query/classify.js';
 import type { CloseReason } from './slots.js';
+
+/** The text of a statement, of which only the fingerprint is ever told. */
+export interface LastStatement {
+  readonly sql: string;
+  readonly dialect: Dialect;
+  /** When it was sent, by the clock of the process (`performance.now`). */
+  readonly startedAt: number;
+}
 
 /**
  * PORT: what an adapter supplies so that the engine can keep connections of type `C`.
@@ -28,6 +37,12 @@ export interface Driver<C> {
   onSilent?(connection: C): void;
   /** Bytes received so far on a connection that owes an answer; undefined when it owes none, or nobody can tell. */
   bytesHeard?(connection: C): number | undefined;
+  /** Bytes received so far on a connection that owes no answer; undefined when it owes one, or nobody can tell. */
+  bytesAtRest?(connection: C): number | undefined;
+  /** From now on it is to be known what is run on the connection, whoever holds it: asked for once, where leaks are looked for. */
+  rememberStatements?(connection: C): void;
+  /** The statement that was run last; undefined when nobody can tell. */
+  lastStatement?(connection: C): LastStatement | undefined;
   /**
    * Asks over `connection` whose sessions the server is not working for, though an answer is owed on them. What cannot be told
    * is left out; rejects only when `connection` itself is of no use.

@@ -5,6 +5,8 @@ export type PoolErrorCode =
   | 'INVALID_OPTIONS'
   | 'ACQUIRE_TIMEOUT'
   | 'QUEUE_FULL'
+  /** Those who hold the connections wait for others, this caller among them; needs the option `failNestedAcquires`. */
+  | 'NESTED_ACQUIRE'
   | 'ABORTED'
   | 'OPEN_TIMEOUT'
   | 'CHECK_TIMEOUT'
@@ -99,6 +101,12 @@ export function acquireTimeout(
   const stall = stalledMs > 0 ? ` The event loop stood still for ${Math.round(stalledMs)} ms meanwhile.` : '';
   const message = `No connection within ${Math.round(waitedMs)} ms: ${because} (${describeStats(stats)}).${stall}`;
   return withoutStack(() => new PoolError('ACQUIRE_TIMEOUT', 'wait', message, stats, openError));
+}
+
+/** The error of a caller that would wait for ever, as those do who hold what it waits for; `because` as `describeNested`. */
+export function nestedAcquire(because: string, stats: PoolStats): PoolError {
+  const message = `No connection: ${because} (${describeStats(stats)}).`;
+  return withoutStack(() => new PoolError('NESTED_ACQUIRE', 'wait', message, stats));
 }
 
 /** The pool's numbers as a sentence's tail. */

@@ -1,6 +1,7 @@
 export type { CircuitChange, CircuitState } from './breaker/breaker.js';
+export type { Callers } from './callers.js';
 export type { PoolOptions, ResolvedOptions } from './config.js';
-export type { Driver } from './driver.js';
+export type { Driver, LastStatement } from './driver.js';
 export { PoolError, type PoolErrorCode, type PoolErrorPhase } from './errors.js';
 export {
   type ClassifyError,
@@ -11,6 +12,8 @@ export {
   type FailureScope,
   type Mitigation,
 } from './health/failure.js';
+export type { LeakReport } from './health/leaks.js';
+export type { NestedAcquires } from './health/nesting.js';
 export type { Hint, QueryCharacteristics } from './hint.js';
 export { Lease, type Outcome, SharedLease } from './lease.js';
 export type { Observer } from './observer.js';

@@ -1,4 +1,5 @@
 import type { CircuitChange } from './breaker/breaker.js';
+import type { NestedAcquires } from './health/nesting.js';
 import type { Lease, Outcome } from './lease.js';
 import type { FlagChange } from './rollout/rollout.js';
 import type { WorkloadChange } from './sizing/workload.js';
@@ -25,7 +26,10 @@ export interface Observer<C> {
   onClosed?(slot: Slot<C>, reason: CloseReason): void;
   /** There may be more connections than before, or fewer: by the user's word, or the server's. */
   onResized?(from: number, to: number, reason: string): void;
-  onLeakSuspected?(slot: Slot<C>, heldMs: number): void;
+  /** `fingerprint`: of what ran last on it, as far as that is known. */
+  onLeakSuspected?(slot: Slot<C>, heldMs: number, fingerprint: string | undefined): void;
+  /** Those who hold the connections wait for others: nobody will be served before one of them gives up. */
+  onNestedAcquires?(nested: NestedAcquires<C>): void;
   /** A connection was cut on which no byte had come for `silentMs`; `error` is what its holder is told. */
   onSevered?(slot: Slot<C>, silentMs: number, error: Error): void;
   onStaleRelease?(lease: Lease<C>): void;
@@ -49,6 +53,7 @@ const CALLBACKS = [
   'onClosed',
   'onResized',
   'onLeakSuspected',
+  'onNestedAcquires',
   'onSevered',
   'onStaleRelease',
   'onFlagChanged',

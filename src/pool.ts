@@ -1,10 +1,20 @@
 import { Breaker, type Verdict } from './breaker/breaker.js';
+import type { Callers } from './callers.js';
 import { type PoolOptions, type ResolvedOptions, resolveOptions } from './config.js';
 import type { Driver } from './driver.js';
-import { acquireTimeout, lateness, type PoolError, type RefusalCode, refusal } from './errors.js';
+import {
+  acquireTimeout,
+  lateness,
+  nestedAcquire,
+  type PoolError,
+  type RefusalCode,
+  refusal,
+} from './errors.js';
 import { Failover } from './health/failover.js';
 import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
 import { causeOfWaiting } from './health/holders.js';
+import { lastFingerprint, leakReports } from './health/leaks.js';
+import { describeNested, Nesting, STUCK_MS } from './health/nesting.js';
 import { muteError, QUIET_MS, StallWatch } from './health/stall.js';
 import { type DeathNews, IdleTrust } from './health/trust.js';
 import type { Hint, QueryCharacteristics } from './hint.js';
@@ -63,6 +73,8 @@ export interface PoolParts<C> {
   flags?: OptimizationFlags;
   /** Overrules how errors are classified; see `classifyFailure`. */
   classifyError?: ClassifyError;
+  /** Tells callers apart, for reports of leaks and of nested acquires; without it nobody does. */
+  callers?: Callers;
   /** Told of a fault of the engine's own, after which it has handed back its callers; without it the fault is thrown. */
   onFault?: (error: unknown) => void;
 }
@@ -186,6 +198,9 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #serverLimit: ServerLimit;
   readonly #failover = new Failover();
   readonly #stalls = new StallWatch<C>();
+  readonly #callers: Callers | undefined;
+  /** Undefined where nobody can tell callers apart, or whether connections are used. */
+  readonly #nesting: Nesting<C> | undefined;
   /** When a timed lease came back last from a connection that was sound. */
   #heardAt: number;
   readonly #classify: ReturnType<typeof classifierOf>;
@@ -205,6 +220,7 @@ export class Pool<C> implements LeaseHome<C> {
     runtime = systemRuntime,
     flags,
     classifyError,
+    callers,
     onFault,
   }: PoolParts<C>) {
     this.#options = resolveOptions(options);
@@ -219,6 +235,8 @@ export class Pool<C> implements LeaseHome<C> {
       driver.hasPrepared?.(connection!, statement),
     );
     this.#onFault = onFault;
+    this.#callers = callers;
+    this.#nesting = callers && driver.bytesAtRest && new Nesting(callers);
     this.#observer = observer === undefined ? undefined : guarded(observer);
     this.#runtime = runtime;
     this.#now = runtime.now();
@@ -270,9 +288,17 @@ export class Pool<C> implements LeaseHome<C> {
   acquire(hint?: Hint): Promise<Lease<C>> {
     if (this.#drain === undefined) {
       const lease = this.tryAcquire(hint);
-      if (lease !== undefined) return Promise.resolve(lease);
+      if (lease !== undefined) {
+        if (this.#callers !== undefined) this.noteHolder(lease);
+        return Promise.resolve(lease);
+      }
     }
     return this.#queueUp(hint);
+  }
+
+  /** Remembers on whose behalf a lease was taken by `tryAcquire` that is for more than one statement; called by its taker. */
+  noteHolder({ slot }: Lease<C>): void {
+    if (this.#callers !== undefined) slot.holder = this.#callers.current();
   }
 
   /**
@@ -345,6 +371,7 @@ export class Pool<C> implements LeaseHome<C> {
     const timeoutMs = hint?.deadlineMs ?? this.#options.acquireTimeoutMs;
     const waiter = new Waiter(hint, now, timeoutMs, resolve, reject);
     waiter.costMs = costMs;
+    waiter.caller = this.#callers?.current();
     this.#waiters.enqueue(waiter);
     const demand = this.#slots.count(SlotState.leased) + this.#waiters.length;
     if (demand > this.#peakDemand) this.#peakDemand = demand;
@@ -684,7 +711,9 @@ export class Pool<C> implements LeaseHome<C> {
 
   #leaseTo(waiter: Waiter<C>, slot: Slot<C>, timed: boolean): Lease<C> {
     try {
-      return this.#lease(slot, timed, waiter.profile, waiter.lane);
+      const lease = this.#lease(slot, timed, waiter.profile, waiter.lane);
+      if (waiter.caller !== undefined) slot.holder = waiter.caller;
+      return lease;
     } catch (fault) {
       // Back among those who are handed back.
       this.#waiters.enqueue(waiter);
@@ -973,6 +1002,7 @@ export class Pool<C> implements LeaseHome<C> {
       slot.expiresAt = now + maxLifetimeMs * (1 - lifetimeJitter * this.#runtime.random());
     this.#counters.opened += 1;
     this.#lastOpenError = undefined;
+    if (this.#options.leakThresholdMs > 0) this.#driver.rememberStatements?.(connection);
     this.#fillBackoffMs = 0;
     const tookMs = now - slot.openStartedAt;
     this.#createTimes.record(tookMs);
@@ -1566,6 +1596,7 @@ export class Pool<C> implements LeaseHome<C> {
       statements: this.statementCounters,
       pooler: poolerReport(this.pooler),
       sizing: this.#sizing?.report(this.#now, this.#options, this.#timingMask + 1),
+      leaks: leakReports(this.#slots, this.#driver, this.#callers, this.#readClock()),
       connections: connectionReports(this.#slots, this.#readClock()),
       queries: this.profiles.costliest(QUERIES_REPORTED),
       flags: this.rollout.report(),
@@ -1678,11 +1709,8 @@ export class Pool<C> implements LeaseHome<C> {
     this.#askQuietIdle(now);
     this.#weighFlags(now, stalledMs);
     if (this.rollout.attended.lanes) this.#watchLanes(now);
-    for (const slot of suspectedLeaks(this.#slots, this.#options, now)) {
-      slot.leakReported = true;
-      this.#counters.leaksSuspected += 1;
-      this.#observer?.onLeakSuspected?.(slot, now - slot.leasedAt);
-    }
+    this.#lookForLeaks(now);
+    if (this.#nesting !== undefined) this.#lookForNested(this.#nesting, now, stalledMs);
     if (this.#drain !== undefined && now >= this.#drain.deadlineAt) this.#endDrain(this.#drain, now);
     this.#grow(now);
     const { queuedAt = Number.NEGATIVE_INFINITY } = this.#waiters.head ?? {};
@@ -1692,6 +1720,38 @@ export class Pool<C> implements LeaseHome<C> {
     this.#rested = !this.#inUse;
     this.#paceTiming(now);
     this.#arm(this.#nextDueAt(now));
+  }
+
+  #lookForLeaks(now: number): void {
+    for (const slot of suspectedLeaks(this.#slots, this.#options, now)) {
+      slot.leakReported = true;
+      this.#counters.leaksSuspected += 1;
+      this.#observer?.onLeakSuspected?.(slot, now - slot.leasedAt, lastFingerprint(slot, this.#driver));
+    }
+  }
+
+  #lookForNested(nesting: Nesting<C>, now: number, stalledMs: number): void {
+    const isFull = this.#waiters.length > 0 && this.#slots.count(SlotState.leased) >= this.#limit;
+    if (stalledMs > 0) nesting.restart();
+    if (!isFull) nesting.found = undefined;
+    if (stalledMs > 0 || !isFull) return;
+    const bytesAtRest = (connection: C) => this.#driver.bytesAtRest!(connection);
+    if (nesting.look(this.#slots, this.#waiters, bytesAtRest, now)) {
+      this.#counters.nestedAcquires += 1;
+      this.#observer?.onNestedAcquires?.(nesting.found!);
+    }
+    if (nesting.found !== undefined && this.#options.failNestedAcquires) this.#failNested(nesting, now);
+  }
+
+  /** One of those who block each other gives up what it holds, once it knows that it gets nothing: the latest has waited least. */
+  #failNested(nesting: Nesting<C>, now: number): void {
+    const { waiters } = nesting.found!;
+    const latest = waiters[waiters.length - 1]!;
+    this.#waiters.remove(latest);
+    this.#counters.rejected += 1;
+    this.#fail(latest, nestedAcquire(describeNested(nesting.found!), this.stats()), now);
+    nesting.restart();
+    this.#advanceDrain();
   }
 
   #advanceCircuit(now: number): void {
@@ -1790,7 +1850,9 @@ export class Pool<C> implements LeaseHome<C> {
     if (expired.length === 0) return;
     const stats = this.stats();
     const openError = this.#lastOpenError;
-    const cause = causeOfWaiting(stats, this.#slots, openError, now);
+    const nested = this.#nesting?.found;
+    const cause =
+      nested === undefined ? causeOfWaiting(stats, this.#slots, openError, now) : describeNested(nested);
     for (const waiter of expired) {
       this.#counters.timedOut += 1;
       this.#fail(waiter, acquireTimeout(now - waiter.queuedAt, cause, stats, stalledMs, openError), now);
@@ -1868,6 +1930,7 @@ export class Pool<C> implements LeaseHome<C> {
       this.#hasUpkeep ? now + UPKEEP_INTERVAL_MS : NEVER,
       this.#nextQuestionAt(),
       this.#waiters.length > 0 ? this.#nextOpeningAt(now) : NEVER,
+      this.#waiters.length > 0 && this.#nesting !== undefined ? now + STUCK_MS : NEVER,
       this.#drain === undefined ? this.#nextSizeAt(now) : this.#drain.deadlineAt,
     );
   }

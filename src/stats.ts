@@ -1,4 +1,5 @@
 import type { CircuitState } from './breaker/breaker.js';
+import type { LeakReport } from './health/leaks.js';
 import type { Lane } from './query/profiles.js';
 import type { StatementCounters } from './query/statements.js';
 import type { FlagReport } from './rollout/rollout.js';
@@ -70,6 +71,8 @@ export interface PoolCounters {
   /** Connections that were cut because nothing came on them, while another was answered. */
   severed: number;
   leaksSuspected: number;
+  /** How often the holders of all connections were found waiting for others. */
+  nestedAcquires: number;
   /** How often the pool's trust in its server came to stand there. */
   readonly circuit: Record<CircuitState, number>;
   readonly closed: Record<CloseReason, number>;
@@ -101,6 +104,7 @@ export function newCounters(): PoolCounters {
     resets: 0,
     severed: 0,
     leaksSuspected: 0,
+    nestedAcquires: 0,
     circuit: { closed: 0, degraded: 0, open: 0, half_open: 0, recovering: 0 },
     closed: { idle: 0, lifetime: 0, uses: 0, broken: 0, check: 0, dirty: 0, shrink: 0, evicted: 0, drain: 0 },
   };
@@ -179,6 +183,8 @@ export interface PoolReport {
   readonly pooler: PoolerReport | undefined;
   /** How many connections are asked for and why, and what another `max` would have meant; undefined while the flag `forecaster` is off. */
   readonly sizing: SizingReport | undefined;
+  /** Leases held beyond `leakThresholdMs` now. */
+  readonly leaks: readonly LeakReport[];
   /** The connections, in the order of their birth. */
   readonly connections: readonly ConnectionReport[];
   /** The queries that took most of the connections' time, at most twenty; none where no optimisation reads queries. */

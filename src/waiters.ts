@@ -20,6 +20,8 @@ export class Waiter<C> {
   order = 0;
   /** Whether a connection had to be opened on its behalf. */
   openedFor = false;
+  /** On whose behalf, as `Callers` tells. */
+  caller: unknown = undefined;
   /** The observer's own: what it wants to remember of this caller. */
   note: unknown = undefined;
   /** Takes back what `hint.signal` was given to call. */

@@ -1,5 +1,6 @@
-import { type Driver, type Hint, type Lease, PoolError } from '../../src/index.js';
+import { type Driver, type Hint, type LastStatement, type Lease, PoolError } from '../../src/index.js';
 import { settled } from '../callback.js';
+import { lastStatementOn, rememberStatements } from '../last-statement.js';
 import { PipelinedClient } from '../pg/pipelined.js';
 import type { PgPooler } from '../pg/pooler.js';
 import type { PgClient } from '../pg/shapes.js';
@@ -216,6 +217,18 @@ export class KnexDriver implements Driver<PooledConnection> {
 
   bytesHeard({ connection }: PooledConnection): number | undefined {
     return this.#sessions?.bytesHeard(connection);
+  }
+
+  bytesAtRest({ connection }: PooledConnection): number | undefined {
+    return this.#sessions?.bytesAtRest(connection);
+  }
+
+  rememberStatements({ connection }: PooledConnection): void {
+    if (this.#sessions !== undefined) rememberStatements(connection, this.#sessions.runs);
+  }
+
+  lastStatement({ connection }: PooledConnection): LastStatement | undefined {
+    return this.#sessions && lastStatementOn(connection, this.#sessions.dialect);
   }
 
   async findDead(

@@ -129,6 +129,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     const hint = hintOf(ride);
     const lease = this.#shareFor(ride) ?? this.engine.tryAcquire(hint);
     if (lease === undefined) return this.#queue(id, ride, hint);
+    if (ride === undefined) this.engine.noteHolder(lease);
     return new Acquisition(Promise.resolve(this.#hand(id, lease, ride)), this.engine);
   }
 

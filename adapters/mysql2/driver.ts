@@ -1,5 +1,6 @@
-import type { Driver, Lease } from '../../src/index.js';
+import type { Driver, LastStatement, Lease } from '../../src/index.js';
 import type { Differences } from '../differences.js';
+import { lastStatementOn, rememberStatements } from '../last-statement.js';
 import { mysqlSessions } from './sessions.js';
 import type { MysqlConnection, MysqlConnectionClass, MysqlPool } from './shapes.js';
 import { answered, isBusy, mayBeInTransaction, rollBack } from './transaction.js';
@@ -87,6 +88,18 @@ export class MysqlDriver implements Driver<PooledConnection> {
 
   bytesHeard({ connection }: PooledConnection): number | undefined {
     return mysqlSessions.bytesHeard(connection);
+  }
+
+  bytesAtRest({ connection }: PooledConnection): number | undefined {
+    return mysqlSessions.bytesAtRest(connection);
+  }
+
+  rememberStatements({ connection }: PooledConnection): void {
+    rememberStatements(connection, mysqlSessions.runs);
+  }
+
+  lastStatement({ connection }: PooledConnection): LastStatement | undefined {
+    return lastStatementOn(connection, mysqlSessions.dialect);
   }
 
   async findDead(

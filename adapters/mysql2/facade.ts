@@ -93,6 +93,7 @@ export class MysqlFacade implements PoolControl {
       const keepsContext = this.#differences.callbacksKeepContext && !settlesPromise;
       return this.#waitInLine(done, keepsContext, hint, statement !== undefined);
     }
+    if (statement === undefined) this.engine.noteHolder(lease);
     this.#take(lease, statement !== undefined);
     process.nextTick(hand, lease.connection, done);
   }
@@ -102,6 +103,7 @@ export class MysqlFacade implements PoolControl {
     if (this.#pool._closed) return undefined;
     const lease = this.engine.tryAcquire(currentHint());
     if (lease === undefined) return undefined;
+    this.engine.noteHolder(lease);
     this.#take(lease, false);
     handOver(lease.connection);
     return lease.connection;

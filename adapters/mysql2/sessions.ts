@@ -19,9 +19,14 @@ interface SessionRow {
 
 /** What mysql2 tells of a connection's thread. */
 export const mysqlSessions: Sessions<MysqlConnection> = {
+  dialect: 'mysql',
+  runs: ['query', 'execute'],
+
   bytesHeard(connection) {
     return isBusy(connection) && connection._paused !== true ? bytesReadOf(connection.stream) : undefined;
   },
+
+  bytesAtRest: (connection) => (isBusy(connection) ? undefined : connection.stream?.bytesRead),
 
   ask: (connection) => answered((done) => connection.ping(done)),
 

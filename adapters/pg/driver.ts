@@ -1,6 +1,7 @@
-import type { CloseReason, Driver } from '../../src/index.js';
+import type { CloseReason, Driver, LastStatement } from '../../src/index.js';
 import { settled } from '../callback.js';
 import type { Differences } from '../differences.js';
+import { lastStatementOn, rememberStatements } from '../last-statement.js';
 import { endsSession } from './failures.js';
 import { PipelinedClient } from './pipelined.js';
 import type { PgPooler } from './pooler.js';
@@ -171,6 +172,18 @@ export class PgDriver implements Driver<PooledClient> {
 
   bytesHeard({ client }: PooledClient): number | undefined {
     return pgSessions.bytesHeard(client);
+  }
+
+  bytesAtRest({ client }: PooledClient): number | undefined {
+    return pgSessions.bytesAtRest(client);
+  }
+
+  rememberStatements({ client }: PooledClient): void {
+    rememberStatements(client, pgSessions.runs);
+  }
+
+  lastStatement({ client }: PooledClient): LastStatement | undefined {
+    return lastStatementOn(client, pgSessions.dialect);
   }
 
   async findDead(pooled: PooledClient, silent: readonly PooledClient[]): Promise<PooledClient[]> {

@@ -102,6 +102,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     if (pool.ending) return refuse(pool, done);
     if (pool.options.max !== this.#heededMax) this.#heedMax();
     const lease = this.engine.tryAcquire(currentHint());
+    if (lease !== undefined) this.engine.noteHolder(lease);
     if (done === undefined) return this.#promiseClient(lease);
     if (lease === undefined) this.#request(this.#inContext(this.#handing(done)));
     else process.nextTick(() => this.#hand(lease, done));

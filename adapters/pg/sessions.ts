@@ -28,10 +28,16 @@ const RESTED = "interval '100 milliseconds'";
 
 /** What pg tells of a client's backend. */
 export const pgSessions: Sessions<PgClient> = {
+  dialect: 'postgresql',
+  runs: ['query'],
+
   bytesHeard(client) {
     if (client.readyForQuery !== false || !isPlain(client)) return undefined;
     return bytesReadOf(client.connection?.stream);
   },
+
+  bytesAtRest: ({ readyForQuery, connection }) =>
+    readyForQuery === true ? connection?.stream?.bytesRead : undefined,
 
   ask: (client) => run(client, ''),
 

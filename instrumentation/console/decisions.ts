@@ -3,6 +3,7 @@ import type {
   CloseReason,
   FlagChange,
   Lease,
+  NestedAcquires,
   Observer,
   Slot,
   Waiter,
@@ -74,6 +75,11 @@ export class DecisionLog {
         tell('resized', `at most ${to} connections, before ${from}: ${reason}`),
       onLeakSuspected: (slot: Slot<unknown>, heldMs: number) =>
         tell('leak', `connection ${slot.id} has been held for ${Math.round(heldMs)} ms`),
+      onNestedAcquires: ({ held, stuckMs }: NestedAcquires<unknown>) =>
+        tell(
+          'leak',
+          `${held} connections are held by callers who wait for another, for ${Math.round(stuckMs)} ms`,
+        ),
       onSevered: (slot: Slot<unknown>, silentMs: number) =>
         tell('closed', `connection ${slot.id} cut: nothing came on it for ${Math.round(silentMs)} ms`),
       onCircuitChanged: ({ from, to, reason }: CircuitChange) =>

@@ -24,6 +24,9 @@ export const ATTR_CIRCUIT_STATE = 'enhanced_pool.circuit.state';
 export const ATTR_CLOSE_REASON = 'enhanced_pool.connection.close_reason';
 export const ATTR_CONNECTION_ID = 'enhanced_pool.connection.id';
 export const ATTR_HELD_MS = 'enhanced_pool.lease.held_ms';
+export const ATTR_NESTED_HELD = 'enhanced_pool.acquire.nested_held';
+export const ATTR_NESTED_WAITING = 'enhanced_pool.acquire.nested_waiting';
+export const ATTR_STUCK_MS = 'enhanced_pool.acquire.stuck_ms';
 export const ATTR_DECISION_CHOSEN = 'enhanced_pool.decision.chosen';
 export const ATTR_DECISION_REASON = 'enhanced_pool.decision.reason';
 export const ATTR_DECISION_RUNNER_UP = 'enhanced_pool.decision.runner_up';
@@ -34,6 +37,7 @@ export const ATTR_OPTIMIZATION_STAGE = 'enhanced_pool.optimization.stage';
 export const ATTR_OPTIMIZATION_FROM = 'enhanced_pool.optimization.from_stage';
 export const ATTR_MODE = 'enhanced_pool.mode';
 export const ATTR_PASSED_OVER_REASON = 'enhanced_pool.selection.reason';
+export const ATTR_QUERY_FINGERPRINT = 'enhanced_pool.query.fingerprint';
 export const ATTR_QUERY_TYPE = 'enhanced_pool.query.type';
 export const ATTR_LIMIT_FROM = 'enhanced_pool.limit.from';
 export const ATTR_LIMIT_TO = 'enhanced_pool.limit.to';
@@ -78,6 +82,14 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   [ATTR_CIRCUIT_FROM]: { values: CIRCUIT_STATES, meaning: 'how far it did before' },
   [ATTR_CONNECTION_ID]: { type: 'int', meaning: 'a number of the connection, its own within the pool' },
   [ATTR_HELD_MS]: { type: 'double', meaning: 'how long a lease had been held' },
+  [ATTR_QUERY_FINGERPRINT]: {
+    type: 'string',
+    meaning:
+      'a key of the statement that ran last, the same whatever its literals; `session` where that is not known',
+  },
+  [ATTR_NESTED_HELD]: { type: 'int', meaning: 'how many connections are held by those who wait for another' },
+  [ATTR_NESTED_WAITING]: { type: 'int', meaning: 'how many callers wait who hold a connection' },
+  [ATTR_STUCK_MS]: { type: 'double', meaning: 'for how long nothing had happened on any connection' },
   [ATTR_DECISION_CHOSEN]: {
     values: [
       'idle_connection',

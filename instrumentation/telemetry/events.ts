@@ -1,12 +1,13 @@
-import type { Attributes, Logger } from '@opentelemetry/api';
+import type { Attributes, Context, Logger } from '@opentelemetry/api';
 import type { EventRow } from './signal-table.js';
 
 /** The API's `SeverityNumber`, which its version 1.9 does not have. */
 const SEVERITIES = { INFO: 9, WARN: 13, ERROR: 17 } as const;
 
-/** Something happened to a pool that is worth a line: a log record with a name. */
-export function tellEvent(logger: Logger, event: EventRow, attributes: Attributes): void {
+/** Something happened to a pool that is worth a line: a log record with a name, in the trace of `caller`. */
+export function tellEvent(logger: Logger, event: EventRow, attributes: Attributes, caller?: Context): void {
   logger.emit({
+    ...(caller === undefined ? {} : { context: caller }),
     eventName: event.name,
     severityNumber: SEVERITIES[event.severity],
     severityText: event.severity,

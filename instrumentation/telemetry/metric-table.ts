@@ -290,6 +290,12 @@ const COUNTS: readonly CountRow[] = [
     'leases held beyond the leak threshold',
     (counters) => counters.leaksSuspected,
   ),
+  counter(
+    'enhanced_pool.acquire.nested',
+    '{event}',
+    'how often the holders of all connections were found waiting for others',
+    (counters) => counters.nestedAcquires,
+  ),
 ];
 
 /** Every metric that is emitted, the nine of the conventions first. */

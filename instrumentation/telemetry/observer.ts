@@ -1,8 +1,16 @@
-import { type Attributes, context, type Link, type Span, type SpanContext } from '@opentelemetry/api';
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Link,
+  type Span,
+  type SpanContext,
+} from '@opentelemetry/api';
 import type {
   CircuitChange,
   FlagChange,
   Lease,
+  NestedAcquires,
   Observer,
   Slot,
   Waiter,
@@ -20,11 +28,15 @@ import {
   ATTR_HELD_MS,
   ATTR_LIMIT_FROM,
   ATTR_LIMIT_TO,
+  ATTR_NESTED_HELD,
+  ATTR_NESTED_WAITING,
   ATTR_OPTIMIZATION,
   ATTR_OPTIMIZATION_FROM,
   ATTR_OPTIMIZATION_STAGE,
+  ATTR_QUERY_FINGERPRINT,
   ATTR_QUERY_TYPE,
   ATTR_QUEUE_POSITION,
+  ATTR_STUCK_MS,
   ATTR_WAITED_MS,
   ATTR_WORKLOAD_FROM,
   ATTR_WORKLOAD_TO,
@@ -39,6 +51,7 @@ import {
   type EventRow,
   FLAG_EVENT,
   LEAK_EVENT,
+  NESTED_EVENT,
   RESIZED_EVENT,
   WORKLOAD_EVENT,
 } from './signal-table.js';
@@ -199,8 +212,19 @@ export class PoolObserver implements Observer<unknown> {
     });
   }
 
-  onLeakSuspected(slot: Slot<unknown>, heldMs: number): void {
-    this.#tellEvent(LEAK_EVENT, { [ATTR_CONNECTION_ID]: slot.id, [ATTR_HELD_MS]: heldMs });
+  onLeakSuspected(slot: Slot<unknown>, heldMs: number, fingerprint: string | undefined): void {
+    const told: Attributes = { [ATTR_CONNECTION_ID]: slot.id, [ATTR_HELD_MS]: heldMs };
+    if (fingerprint !== undefined) told[ATTR_QUERY_FINGERPRINT] = fingerprint;
+    this.#tellEvent(LEAK_EVENT, told, slot.holder as Context | undefined);
+  }
+
+  onNestedAcquires({ held, waiters, stuckMs }: NestedAcquires<unknown>): void {
+    const told = {
+      [ATTR_NESTED_HELD]: held,
+      [ATTR_NESTED_WAITING]: waiters.length,
+      [ATTR_STUCK_MS]: stuckMs,
+    };
+    this.#tellEvent(NESTED_EVENT, told, waiters[0]!.caller as Context);
   }
 
   onFlagChanged({ name, from, to, reason }: FlagChange): void {
@@ -264,8 +288,8 @@ export class PoolObserver implements Observer<unknown> {
     });
   }
 
-  #tellEvent(event: EventRow, attributes: Attributes): void {
-    tellEvent(this.#signals.logger, event, { ...this.#series.attributes, ...attributes });
+  #tellEvent(event: EventRow, attributes: Attributes, caller?: Context): void {
+    tellEvent(this.#signals.logger, event, { ...this.#series.attributes, ...attributes }, caller);
   }
 }
 

@@ -8,11 +8,15 @@ import {
   ATTR_HELD_MS,
   ATTR_LIMIT_FROM,
   ATTR_LIMIT_TO,
+  ATTR_NESTED_HELD,
+  ATTR_NESTED_WAITING,
   ATTR_OPTIMIZATION,
   ATTR_OPTIMIZATION_FROM,
   ATTR_OPTIMIZATION_STAGE,
+  ATTR_QUERY_FINGERPRINT,
   ATTR_QUERY_TYPE,
   ATTR_QUEUE_POSITION,
+  ATTR_STUCK_MS,
   ATTR_WAITED_MS,
   ATTR_WORKLOAD_FROM,
   ATTR_WORKLOAD_TO,
@@ -92,8 +96,15 @@ export const RESIZED_EVENT: EventRow = {
 export const LEAK_EVENT: EventRow = {
   name: 'enhanced_pool.lease.suspected_leak',
   severity: 'WARN',
-  when: 'a lease is held beyond `leakThresholdMs`',
-  attributes: [ATTR_CONNECTION_ID, ATTR_HELD_MS],
+  when: 'a lease is held beyond `leakThresholdMs`; its trace and span are those of whoever took it',
+  attributes: [ATTR_CONNECTION_ID, ATTR_HELD_MS, ATTR_QUERY_FINGERPRINT],
+};
+
+export const NESTED_EVENT: EventRow = {
+  name: 'enhanced_pool.acquire.nested',
+  severity: 'ERROR',
+  when: 'those who hold the connections wait for others; its trace and span are those of the one who waits longest',
+  attributes: [ATTR_NESTED_HELD, ATTR_NESTED_WAITING, ATTR_STUCK_MS],
 };
 
 export const FLAG_EVENT: EventRow = {
@@ -120,6 +131,7 @@ export const WORKLOAD_EVENT: EventRow = {
 export const EVENTS: readonly EventRow[] = [
   RESIZED_EVENT,
   LEAK_EVENT,
+  NESTED_EVENT,
   FLAG_EVENT,
   CIRCUIT_EVENT,
   WORKLOAD_EVENT,

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { type BackgroundWork, inBackground } from '../../adapters/background.js';
 import { KnexDriver } from '../../adapters/knex/driver.js';
 import { PgDriver } from '../../adapters/pg/driver.js';
-import type { Driver } from '../../src/index.js';
+import type { Driver, LastStatement } from '../../src/index.js';
 
 type Connection = { readonly id: number };
 
@@ -45,6 +45,15 @@ class WholeDriver implements Required<Driver<Connection>> {
   }
   bytesHeard(...given: unknown[]): number {
     return this.#note('bytesHeard', ...given);
+  }
+  bytesAtRest(...given: unknown[]): number {
+    return this.#note('bytesAtRest', ...given);
+  }
+  rememberStatements(...given: unknown[]): void {
+    this.#note('rememberStatements', ...given);
+  }
+  lastStatement(...given: unknown[]): LastStatement {
+    return this.#note('lastStatement', ...given);
   }
   findDead(...given: unknown[]): Promise<Connection[]> {
     return this.#note('findDead', ...given);

@@ -54,6 +54,12 @@ export async function liveThrough({ engine, driver, setup }: FakePool): Promise<
       },
     );
   }
+  // Both are held by the one who waits.
+  engine.resize({ max: 2 });
+  const nested = [await engine.acquire(), await engine.acquire()];
+  await engine.acquire({ deadlineMs: 5_000, signal: AbortSignal.timeout(1_500) }).catch(() => {});
+  for (const lease of nested) lease.release();
+  engine.resize({ max: 3 });
   // Two connections lost at once.
   const lost = [await engine.acquire(), await engine.acquire()];
   for (const lease of lost) {

@@ -39,6 +39,10 @@ export class FakeDriver implements Driver<FakeConnection> {
 
   close(): void {}
 
+  bytesAtRest(): number {
+    return 0;
+  }
+
   mustCheck(): boolean {
     return this.checkBeforeLease;
   }
@@ -76,6 +80,7 @@ export function openFakePool(about: Partial<PoolInfo> = {}, options: PoolOptions
     options: { ...options, ...setup.options },
     ...(setup.observer && { observer: setup.observer }),
     ...(setup.flags && { flags: setup.flags }),
+    ...(setup.callers && { callers: setup.callers }),
   });
   processHost.adopted(info, engine as Pool<unknown>);
   const close = async () => {

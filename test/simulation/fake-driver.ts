@@ -5,6 +5,9 @@ import type { VirtualRuntime } from './virtual-runtime.js';
 export interface FakeConnection {
   readonly id: number;
   broken: boolean;
+  /** Whether it owes an answer, and how many bytes have come. */
+  busy: boolean;
+  bytes: number;
   dirty: boolean;
   closed: boolean;
 }
@@ -38,7 +41,7 @@ export class FakeDriver implements Driver<FakeConnection> {
     this.opens += 1;
     const id = this.opens;
     await this.#reply(this.onOpen(), 'connect refused');
-    const connection = { id, broken: false, dirty: false, closed: false };
+    const connection = { id, broken: false, busy: false, bytes: 0, dirty: false, closed: false };
     this.live.add(connection);
     return connection;
   }
@@ -68,6 +71,10 @@ export class FakeDriver implements Driver<FakeConnection> {
 
   isBroken(connection: FakeConnection): boolean {
     return connection.broken;
+  }
+
+  bytesAtRest({ busy, bytes }: FakeConnection): number | undefined {
+    return busy ? undefined : bytes;
   }
 
   canShare(connection: FakeConnection): boolean {
