@@ -126,13 +126,25 @@ export function takeOver<Facade>(
   }
 }
 
-/** Asks the host whether a stock pool is to be watched; whatever goes wrong costs the watching and nothing else. */
-export function askToWatch(info: PoolInfo, host: Host, source: WatchSource): Watching | undefined {
+/**
+ * What `begin` makes of a stock pool that the host wants to watch; undefined where it does not. Whatever goes wrong on the way
+ * costs the watching and nothing else.
+ */
+export function startWatch<Watch extends WatchSource>(
+  info: PoolInfo,
+  host: Host,
+  begin: (watching: Watching) => Watch,
+): Watch | undefined {
+  let watch: Watch | undefined;
+  const source: WatchSource = { facts: () => watch!.facts(), stop: () => watch!.stop() };
+  let watching: Watching | undefined;
   try {
-    return host.watch?.(info, source);
+    watching = host.watch?.(info, source);
   } catch {
     return undefined;
   }
+  if (watching !== undefined) watch = begin(watching);
+  return watch;
 }
 
 /** What a host is told of a pool that runs on the engine. */

@@ -48,6 +48,7 @@ export class InstrumentationHost implements Host {
   console: PoolConsole | undefined = undefined;
   readonly #log: DiagLogger;
   readonly #onNewPool: () => void;
+  readonly #overrides = new WeakMap<PoolInfo, PoolOverrides>();
   readonly #byInfo = new WeakMap<PoolInfo, Known>();
   readonly #byPool = new WeakMap<FollowedPool, Known>();
   #switchedOff = false;
@@ -83,7 +84,7 @@ export class InstrumentationHost implements Host {
 
   watch(info: PoolInfo, source: WatchSource): Watching | undefined {
     if (this.#switchedOff) return undefined;
-    const overrides = this.#byInfo.get(info)?.overrides ?? this.#overridesFor(info);
+    const overrides = this.#overridesFor(info);
     if (this.#modeOf(info, overrides) === undefined) return undefined;
     const known = this.#get(info, overrides);
     const { observer, follow } = this.#listeners(known.series);
@@ -202,8 +203,18 @@ export class InstrumentationHost implements Host {
     return flagsOf(info, this.settings, overrides, (message) => this.#log.warn(message));
   }
 
-  /** A hook that fails costs its pool the overrides, and nothing else. */
+  /** The hook is asked once for each pool, whether that is to run on the engine or to be watched. */
   #overridesFor(info: PoolInfo): PoolOverrides {
+    let overrides = this.#overrides.get(info);
+    if (overrides === undefined) {
+      overrides = this.#askForOverrides(info);
+      this.#overrides.set(info, overrides);
+    }
+    return overrides;
+  }
+
+  /** A hook that fails costs its pool the overrides, and nothing else. */
+  #askForOverrides(info: PoolInfo): PoolOverrides {
     try {
       const { good, faults } = checkOverrides(this.settings.pools?.(info) ?? {});
       if (faults.length === 0) return good;

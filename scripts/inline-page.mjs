@@ -8,6 +8,7 @@ export function inlinePage(root, directory, more = {}) {
   const licence = `/*!\nuPlot, ${uplot('LICENSE').trim().replaceAll('*/', '')}\n*/\n`;
   const parts = {
     '/* {uplot.css} */': uplot('dist/uPlot.min.css'),
+    '/* {palette.css} */': readFileSync(join(root, 'scripts/palette.css'), 'utf8'),
     '/* {page.css} */': part('page.css'),
     '/* {uplot.js} */': licence + uplot('dist/uPlot.iife.min.js'),
     '/* {page.js} */': part('page.js'),

@@ -1,5 +1,5 @@
 import type { AcquireFailure, CloseReason, Slot, Waiter, WatchedPool } from '../../src/index.js';
-import { askToWatch, type Host, type PoolInfo } from '../host.js';
+import { type Host, type PoolInfo, startWatch, type WatchSource } from '../host.js';
 import { overhear } from '../overhear.js';
 import type { KnexConnection, TarnPool } from './shapes.js';
 
@@ -11,12 +11,12 @@ interface TarnLists {
 }
 
 /** A stock tarn pool that is watched: it tells everything it does as events, each with a number. */
-export class KnexWatch {
+export class KnexWatch implements WatchSource {
   readonly #pool: TarnPool & TarnLists;
   readonly #info: PoolInfo;
   readonly #host: Host;
   readonly #watched: WatchedPool;
-  readonly #end: () => void;
+  readonly stop: () => void;
   readonly #asking = new Map<unknown, Waiter<unknown>>();
   readonly #opening = new Map<unknown, Slot<unknown>>();
 
@@ -25,17 +25,14 @@ export class KnexWatch {
     this.#info = info;
     this.#host = host;
     this.#watched = watched;
-    this.#end = overhear(pool, '_executeEventHandlers', (event, ...told) =>
+    this.stop = overhear(pool, '_executeEventHandlers', (event, ...told) =>
       this.#heard(event as string, told),
     );
   }
 
   /** From now on `pool`, which is stock, is watched, if `host` wants that. */
   static start(pool: TarnPool, info: PoolInfo, host: Host): void {
-    let watch: KnexWatch;
-    const source = { facts: () => watch.#facts(), stop: () => watch.#end() };
-    const watching = askToWatch(info, host, source);
-    if (watching !== undefined) watch = new KnexWatch(pool, info, host, watching.watched);
+    startWatch(info, host, ({ watched }) => new KnexWatch(pool, info, host, watched));
   }
 
   #heard(event: string, [first, second]: unknown[]): void {
@@ -94,11 +91,11 @@ export class KnexWatch {
 
   #destroyed(): void {
     this.#watched.ended();
-    this.#end();
+    this.stop();
     this.#host.closed(this.#info, this.#watched);
   }
 
-  #facts() {
+  facts() {
     const pool = this.#pool;
     const connections = [...pool.used, ...pool.free].map(({ resource }) => resource);
     return {

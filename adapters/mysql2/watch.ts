@@ -1,5 +1,5 @@
 import type { CloseReason, Slot, Waiter, WatchedPool } from '../../src/index.js';
-import { askToWatch, type FollowQuery, type Host, type PoolInfo } from '../host.js';
+import { type FollowQuery, type Host, type PoolInfo, startWatch, type WatchSource } from '../host.js';
 import { tapped } from '../overhear.js';
 import { maxOf } from './facade.js';
 import type { ConnectionCallback, MysqlConnection, MysqlPool, MysqlPoolPrototype } from './shapes.js';
@@ -15,7 +15,7 @@ interface Ask {
 }
 
 /** A stock mysql2 pool that is watched: whatever is called goes to the stock code, and what comes of it is noted. */
-export class MysqlWatch {
+export class MysqlWatch implements WatchSource {
   readonly follow: FollowQuery | undefined;
   readonly #pool: MysqlPool;
   readonly #info: PoolInfo;
@@ -41,12 +41,12 @@ export class MysqlWatch {
 
   /** From now on `pool`, which is stock, is watched, if `host` wants that. */
   static start(pool: MysqlPool, info: PoolInfo, host: Host): void {
-    let watch: MysqlWatch;
-    const source = { facts: () => watch.#facts(), stop: () => watch.#stop() };
-    const watching = askToWatch(info, host, source);
-    if (watching === undefined) return;
-    watch = new MysqlWatch(pool, info, host, watching.watched, watching.follow);
-    watches.set(pool, watch);
+    const watch = startWatch(
+      info,
+      host,
+      ({ watched, follow }) => new MysqlWatch(pool, info, host, watched, follow),
+    );
+    if (watch !== undefined) watches.set(pool, watch);
   }
 
   static of(pool: MysqlPool): MysqlWatch | undefined {
@@ -79,11 +79,11 @@ export class MysqlWatch {
   /** After stock has told every connection to quit. */
   ended(): void {
     this.#watched.ended();
-    this.#stop();
+    this.stop();
     this.#host.closed(this.#info, this.#watched);
   }
 
-  #stop(): void {
+  stop(): void {
     watches.delete(this.#pool);
   }
 
@@ -116,7 +116,7 @@ export class MysqlWatch {
     return connection._fatalError || connection.stream?.destroyed || isLeased ? 'broken' : 'idle';
   }
 
-  #facts() {
+  facts() {
     const { _allConnections, _freeConnections, config } = this.#pool;
     const connections = _allConnections.toArray();
     const idle = _freeConnections.length;

@@ -1,5 +1,5 @@
 import type { CloseReason, Slot, Waiter, WatchedPool } from '../../src/index.js';
-import { askToWatch, type FollowQuery, type Host, type PoolInfo } from '../host.js';
+import { type FollowQuery, type Host, type PoolInfo, startWatch, type WatchSource } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { overhear, tapped } from '../overhear.js';
 import { rethrowWithCallersStack } from './facade.js';
@@ -11,7 +11,7 @@ type Stock = Pick<PgPoolPrototype, 'connect' | 'newClient' | 'query'>;
 type PendingItem = Parameters<PgPoolPrototype['newClient']>[0];
 
 /** A stock `pg.Pool` that is watched: whatever is called goes to the stock code, and what comes of it is noted. */
-export class PgWatch {
+export class PgWatch implements WatchSource {
   readonly #pool: PgPool;
   readonly #info: PoolInfo;
   readonly #host: Host;
@@ -43,12 +43,12 @@ export class PgWatch {
 
   /** From now on `pool`, which is stock, is watched, if `host` wants that. */
   static start(pool: PgPool, info: PoolInfo, host: Host): void {
-    let watch: PgWatch;
-    const source = { facts: () => watch.#facts(), stop: () => watch.#stop() };
-    const watching = askToWatch(info, host, source);
-    if (watching === undefined) return;
-    watch = new PgWatch(pool, info, host, watching.watched, watching.follow);
-    watches.set(pool, watch);
+    const watch = startWatch(
+      info,
+      host,
+      ({ watched, follow }) => new PgWatch(pool, info, host, watched, follow),
+    );
+    if (watch !== undefined) watches.set(pool, watch);
   }
 
   static of(pool: PgPool): PgWatch | undefined {
@@ -118,11 +118,11 @@ export class PgWatch {
   pulsed(): void {
     if (!this.#pool.ended) return;
     this.#watched.ended();
-    this.#stop();
+    this.stop();
     this.#host.closed(this.#info, this.#watched);
   }
 
-  #stop(): void {
+  stop(): void {
     watches.delete(this.#pool);
     for (const end of this.#endings.splice(0)) end();
   }
@@ -184,7 +184,7 @@ export class PgWatch {
     this.#watched.closed(client, reason);
   }
 
-  #facts() {
+  facts() {
     this.#forgetUnopened();
     const { _clients, _idle, options } = this.#pool;
     const opening = this.#opening.size;

@@ -75,6 +75,22 @@ describe('the instrumentation', () => {
     expect(processHost.setUp({ ...info, library: 'pg' })).to.equal(undefined);
   });
 
+  it('asks it once about each, whether the pool is to run on the engine or to be watched', () => {
+    const asked: string[] = [];
+    instrument({
+      pools: ({ library }) => {
+        asked.push(library);
+        return { mode: 'observe' };
+      },
+    });
+    const pool = { ...info };
+    const facts = { idle: 0, leased: 0, opening: 0, min: 0, max: 10, connections: [] };
+    expect(processHost.setUp(pool)).to.equal(undefined);
+    const watching = processHost.watch?.(pool, { facts: () => facts, stop() {} });
+    expect(watching?.watched).to.be.an('object');
+    expect(asked).to.deep.equal([info.library]);
+  });
+
   it('survives an application that answers nonsense about a pool, and says so', () => {
     let answer: () => unknown = () => {
       throw new Error('no idea');
