@@ -264,6 +264,8 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
       pooled.forStatement = ride !== undefined;
       pooled.kind = ride?.isTold === true ? undefined : ride?.kind;
       pooled.unanswered = 0;
+      // It may be of one that shared the connection.
+      pooled.failure = undefined;
       if (pooled.pipelined?.client.pipeline === true) pooled.pipelined.endPipelining();
     }
     if (!this.#reaping) this.#startReaping();

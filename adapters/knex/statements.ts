@@ -7,6 +7,7 @@ import type { Asked, KnexBuilder, KnexClient, KnexConnection, KnexRunner } from 
 import type { Kind } from './workload.js';
 
 const READS: ReadonlySet<unknown> = new Set(['select', 'first', 'pluck']);
+const WRITES: ReadonlySet<unknown> = new Set(['insert', 'update', 'del']);
 
 /** The one statement of a builder, from the wait for its connection to the answer. */
 export class Ride {
@@ -73,8 +74,8 @@ export class KnexStatements implements StatementHome<PooledConnection> {
 
   /** A ride for the runner's builder; undefined where it is none that may share, or nobody wants that. */
   board(runner: KnexRunner, kind: Kind): Ride | undefined {
-    const { pipelining, autoPrepare } = this.#engine.rollout.acting;
-    if ((!pipelining && !autoPrepare) || !mayShare(runner.builder)) return undefined;
+    const { pipelining, pipelinedWrites, autoPrepare } = this.#engine.rollout.acting;
+    if ((!pipelining && !autoPrepare) || !mayShare(runner.builder, pipelinedWrites)) return undefined;
     if (runner.client._query === undefined || !asksPlainly(runner.client._query)) return undefined;
     const ride = new Ride(kind, kind.expected && this.#statements.costMsOf(kind.expected));
     const client = Object.create(this.#ridingClientOf(runner.client));
@@ -207,19 +208,13 @@ export class KnexStatements implements StatementHome<PooledConnection> {
 
 declare function pgQuery(query: unknown, values: unknown, done: QueryCallback): unknown;
 
-/** Whether the builder is a plain read, by what it tells without being compiled. */
-function mayShare({
-  isRawInstance,
-  _timeout,
-  _transacting,
-  _method,
-  _single,
-  _statements,
-}: KnexBuilder): boolean {
-  if (_timeout !== undefined || _transacting !== undefined) return false;
-  if (isRawInstance === true) return true;
-  if (!READS.has(_method) || _single === undefined || _statements === undefined) return false;
-  return _single.lock === undefined && typeof _single.table === 'string';
+/** Whether the builder is a plain read, or write where those may share, by what it tells without being compiled. */
+function mayShare(builder: KnexBuilder, writesShare: boolean): boolean {
+  const { _method: method, _single: single, _statements: statements } = builder;
+  if (builder._timeout !== undefined || builder._transacting !== undefined) return false;
+  if (builder.isRawInstance === true) return true;
+  if (single === undefined || statements === undefined || typeof single.table !== 'string') return false;
+  return single.lock === undefined && (READS.has(method) || (writesShare && WRITES.has(method)));
 }
 
 const plainly = new WeakMap<object, boolean>();

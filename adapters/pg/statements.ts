@@ -9,6 +9,7 @@ import { endsSession } from './failures.js';
 import type { PipelinedClient } from './pipelined.js';
 import type { PgPooler } from './pooler.js';
 import type { PgQuery, QueryCallback } from './shapes.js';
+import { changedRows } from './transaction.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
 const REFUSALS_BEHIND_A_POOLER = 3;
@@ -54,6 +55,11 @@ export class PgStatement {
     this.#done = done;
   }
 
+  /** Whether it may have been run though its answer never came: then nobody may run it again. */
+  get writes(): boolean {
+    return this.known.sharing.barrier !== undefined;
+  }
+
   tell(error: unknown, result?: unknown): void {
     const done = this.#done;
     if (done === undefined) return;
@@ -64,7 +70,7 @@ export class PgStatement {
 }
 
 /** What of an engine its statements need. */
-type StatementEngine = Pick<Pool<unknown>, 'profiles' | 'rollout' | 'tripFlag'>;
+type StatementEngine = Pick<Pool<unknown>, 'profiles' | 'rollout' | 'tripFlag' | 'wrote'>;
 
 /** The pool whose statements they are. */
 export interface StatementHome<C> {
@@ -121,9 +127,11 @@ export class PgStatements<C> {
 
   /** The same of one that is yet to come, by what is known of its kind. */
   costMsOf(known: Statement): number | undefined {
-    if (this.#timesOut || !this.#engine.rollout.acting.pipelining) return undefined;
+    const { pipelining, pipelinedWrites } = this.#engine.rollout.acting;
+    if (this.#timesOut || !pipelining) return undefined;
     const { roundTripMs } = this.#statements;
-    return known.sharing.whyAlone(roundTripMs) === undefined ? known.sharing.costMs(roundTripMs) : undefined;
+    const isAlone = known.sharing.whyAlone(roundTripMs, pipelinedWrites) !== undefined;
+    return isAlone ? undefined : known.sharing.costMs(roundTripMs);
   }
 
   /** Sends the statement: under a name where that pays, else as it was given. */
@@ -184,9 +192,12 @@ export class PgStatements<C> {
     const ended = Boolean(error) && endsSession(error);
     this.#home.giveBackShared(lease, error, ended);
     this.#learnShared(statement, lease);
-    if (!error) statement.tell(undefined, result);
+    if (!error) {
+      if (statement.writes && changedRows(result)) this.#engine.wrote();
+      statement.tell(undefined, result);
+    }
     // In stock it would not have died with this connection.
-    else if (ended && !this.#home.isEnding) this.#lost(statement);
+    else if (ended && !statement.writes && !this.#home.isEnding) this.#lost(statement);
     else if (this.refusedName(statement, error)) this.#lost(statement);
     else statement.tell(error);
   }
@@ -204,9 +215,10 @@ export class PgStatements<C> {
     this.#statements.learnShared(known, Math.min(servedMs, sinceMs), servedMs < sinceMs, fellSilent);
   }
 
-  /** While it waits behind another. One that shares a connection is read-only: whichever answer comes first is the answer. */
+  /** While it waits behind another. Of one that only reads, whichever answer comes first is the answer. */
   sendElsewhere(statement: PgStatement): void {
-    if (statement.second === undefined && !this.#home.isEnding) this.sendAgain(statement);
+    if (statement.second === undefined && !statement.writes && !this.#home.isEnding)
+      this.sendAgain(statement);
   }
 
   /** Once, and unseen: by `resend`, or on a connection of its own. */

@@ -27,6 +27,7 @@ export const OPTIMIZATIONS = {
   selection: built('a query gets the idle connection that is cheapest for it', 'auto'),
   affinity: built('a query gets a connection that has prepared it before', 'off'),
   pipelining: built('short read-only statements share a connection', 'auto'),
+  pipelinedWrites: built('short statements that write share one, too', 'off'),
   autoPrepare: built('statements that recur are prepared', 'auto'),
   learnedValidation: built(
     'how long an idle connection may be trusted is learned, and idle ones are kept alive where something ends them',

@@ -1,8 +1,9 @@
-import type { Classification } from '../query/classify.js';
+import type { Classification, Verb } from '../query/classify.js';
 
 /** Why a statement has a connection to itself. */
 export type AloneReason =
   | 'several_statements'
+  | 'writes'
   | 'may_write'
   | 'session_state'
   | 'not_learned'
@@ -68,15 +69,20 @@ export class LatestLeast {
   }
 }
 
-/** What forbids a statement to share, by its text alone; undefined when nothing does. */
+/** What changes rows, and nothing else that its text tells. */
+const WRITES: ReadonlySet<Verb> = new Set(['insert', 'update', 'delete', 'merge']);
+
+/** What forbids a statement to share, by its text alone; undefined when nothing does. `writes` forbids it until its user says otherwise. */
 export function barrierOf({
+  verb,
   readOnly,
   multiStatement,
   sessionStateful,
 }: Classification): AloneReason | undefined {
   if (multiStatement) return 'several_statements';
   if (sessionStateful) return 'session_state';
-  return readOnly === 'yes' ? undefined : 'may_write';
+  if (readOnly === 'yes') return undefined;
+  return WRITES.has(verb) ? 'writes' : 'may_write';
 }
 
 /**
@@ -103,9 +109,10 @@ export class SharingProfile {
   /**
    * Why its next statement is to have a connection to itself; undefined when it may share.
    * @param roundTripMs the shortest time in which this server answered anything.
+   * @param writesShare whether the user lets writes share.
    */
-  whyAlone(roundTripMs: number): AloneReason | undefined {
-    if (this.barrier !== undefined) return this.barrier;
+  whyAlone(roundTripMs: number, writesShare = false): AloneReason | undefined {
+    if (this.barrier !== undefined && !(writesShare && this.barrier === 'writes')) return this.barrier;
     if (this.#goodRuns < this.#neededRuns) return 'not_learned';
     this.#asked += 1;
     if ((this.#asked & PROBE_MASK) === PROBE_AT) return 'probe';

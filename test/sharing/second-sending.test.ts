@@ -47,7 +47,13 @@ describe('the second sending of a statement', () => {
       resend: (second: PgStatement) => seconds.push(second),
     };
     statements = new PgStatements<unknown>(engine as never, home as never, new PgPooler(), false);
-    statement = statements.of('select 1', undefined, (error, result) => told.push(error ?? result))!;
+    statement = share('select 1');
+    statements.sendElsewhere(statement);
+    expect(seconds).length(1);
+  });
+
+  function share(sql: string): PgStatement {
+    const sent = statements.of(sql, undefined, (error, result) => told.push(error ?? result))!;
     const client = {
       query(_query: unknown, _values: unknown, done: QueryCallback) {
         answerFirst = done;
@@ -55,10 +61,9 @@ describe('the second sending of a statement', () => {
     };
     const lease = { released: false, servedMs: 1, fellSilent: false };
     const pipelined = new PipelinedClient(client as unknown as PgClient);
-    statements.share(statement, lease as unknown as SharedLease<unknown>, pipelined);
-    statements.sendElsewhere(statement);
-    expect(seconds).length(1);
-  });
+    statements.share(sent, lease as unknown as SharedLease<unknown>, pipelined);
+    return sent;
+  }
 
   /** As a connection of its own does. */
   function answerSecond(error: unknown, result?: unknown): void {
@@ -161,6 +166,28 @@ describe('the second sending of a statement', () => {
     seconds[1]!.tell(TIMED_OUT);
     expect(told).deep.equal([TIMED_OUT]);
     expect(seconds).length(2);
+  });
+
+  it('of a write does not exist: nobody knows whether the first ran', () => {
+    seconds.length = 0;
+    const write = share('insert into t values (1)');
+    statements.sendElsewhere(write);
+    expect(seconds).length(0);
+    answerFirst(LOST);
+    expect(told).deep.equal([LOST]);
+    expect(seconds).length(0);
+  });
+
+  it('of a write is of one only that the server refused by its name, before it ran', () => {
+    seconds.length = 0;
+    const write = share('insert into t values (1)');
+    write.name = 'ours';
+    answerFirst(NAME_UNKNOWN);
+    expect(told).deep.equal([]);
+    expect(seconds).length(1);
+    answerSecond(LOST);
+    expect(told).deep.equal([LOST]);
+    expect(seconds).length(1);
   });
 
   it('is not begun while the pool ends', () => {

@@ -53,6 +53,8 @@ export async function untilShared(
   engine: () => Pool<unknown>,
   read: () => PromiseLike<unknown>,
 ): Promise<void> {
+  // The first use puts a pool on the engine.
+  await read();
   for (let run = 0; run < 20_000; run += 1) {
     const before = engine().counters.shared;
     await read();

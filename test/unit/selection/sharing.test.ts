@@ -19,9 +19,26 @@ describe('what may share a connection', () => {
     expect(barrier('select 1 from t where id = $1')).equal(undefined);
     expect(barrier('select 1; select 2')).equal('several_statements');
     expect(barrier("set search_path = 'x'")).equal('session_state');
-    expect(barrier('update t set x = 1')).equal('may_write');
+    expect(barrier('update t set x = 1')).equal('writes');
+    expect(barrier('with n as (select 1) insert into t select * from n')).equal('writes');
+    expect(barrier('with n as (delete from t returning x) select * from n')).equal('may_write');
+    expect(barrier('truncate t')).equal('may_write');
+    expect(barrier('call p()')).equal('may_write');
     expect(barrier('select my_function()')).equal('may_write');
     expect(barrier('select 1 from t for update')).equal('may_write');
+  });
+
+  it('is one that writes rows where its user lets it', () => {
+    const profileOf = (sql: string) => {
+      const profile = new SharingProfile(barrier(sql));
+      for (let run = 0; run < 8; run += 1) profile.learnAlone(0.3);
+      return profile;
+    };
+    expect(profileOf('insert into t values ($1)').whyAlone(ROUND_TRIP_MS)).equal('writes');
+    expect(profileOf('insert into t values ($1)').whyAlone(ROUND_TRIP_MS, true)).equal(undefined);
+    expect(profileOf('select my_function()').whyAlone(ROUND_TRIP_MS, true)).equal('may_write');
+    expect(profileOf('commit').whyAlone(ROUND_TRIP_MS, true)).equal('may_write');
+    expect(profileOf("set search_path = 'x'").whyAlone(ROUND_TRIP_MS, true)).equal('session_state');
   });
 
   it('has shown on connections of its own that it is short', () => {
