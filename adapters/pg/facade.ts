@@ -42,6 +42,14 @@ import { changedRows } from './transaction.js';
 type ClientLease = Lease<PooledClient>;
 type Settle = (error: unknown, lease?: ClientLease) => void;
 
+/** What a `pool.query` wants of the `connect` that it calls. */
+interface Errand {
+  readonly text: unknown;
+  readonly statement: PgStatement | undefined;
+  /** What it got, if it may share the client. */
+  shared: SharedLease<PooledClient> | undefined;
+}
+
 const nothing = () => {};
 
 /** The reason of callers who are left unsettled, as stock leaves them. */
@@ -66,6 +74,8 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** While `pool.query` itself releases what `connect` gave it, and the error if that did its client no harm. */
   #releasesOwn = false;
   #harmless: unknown = undefined;
+  /** While somebody else's `connect` runs for `pool.query`. */
+  #errand: Errand | undefined = undefined;
   /** While a wrapped stock `connect` runs, the pool looks as if it had room and nobody idle: that way leads to `newClient`. */
   passing = false;
 
@@ -101,6 +111,11 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const pool = this.#pool;
     if (pool.ending) return refuse(pool, done);
     if (pool.options.max !== this.#heededMax) this.#heedMax();
+    const errand = this.#errand;
+    if (errand !== undefined && done !== undefined) {
+      this.#errand = undefined;
+      return this.#connectFor(errand, done);
+    }
     const lease = this.engine.tryAcquire(currentHint());
     if (lease !== undefined) this.engine.noteHolder(lease);
     if (done === undefined) return this.#promiseClient(lease);
@@ -149,10 +164,18 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     return this.engine.readsQueries ? hintOf(query) : currentHint();
   }
 
-  /** `pool.query` where somebody else's `connect` stands before ours, a subclass's or a wrapper's: through it, as stock does. */
-  queryThroughConnect(text: unknown, values: unknown, done: QueryCallback): void {
-    this.#pool.connect((error, client) => {
+  /**
+   * `pool.query` where somebody else's `connect` stands before ours, a subclass's or a wrapper's: through it, as stock does. The client
+   * is its to use, and so it shares no connection, unless all that it does is to tell of the call (`onlyTells`).
+   */
+  queryThroughConnect(text: unknown, values: unknown, done: QueryCallback, onlyTells: boolean): void {
+    const statement = onlyTells ? this.#statements.of(text, values, done) : undefined;
+    // Whoever tells of the query is to see it as it was given.
+    if (statement !== undefined) statement.isBare = true;
+    const errand: Errand = { text, statement, shared: undefined };
+    const connected: ConnectCallback = (error, client) => {
       if (error || client === undefined) return done(error);
+      if (errand.shared !== undefined) return this.#startShared(errand.shared, statement!);
       let told = false;
       const finish = (failure: unknown, result?: unknown) => {
         if (told) return;
@@ -163,11 +186,13 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
         client.release!(failure);
         this.#harmless = undefined;
         this.#releasesOwn = false;
+        if (statement !== undefined && !failure) this.#statements.learnAlone(statement);
         if (failure) done(failure);
         else done(undefined, result);
       };
       client.once('error', finish);
       this.#pool.log('dispatching query');
+      if (statement !== undefined) statement.sentAt = performance.now();
       try {
         client.query(text, values, (failure: unknown, result: unknown) => {
           this.#pool.log('query dispatched');
@@ -176,7 +201,30 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
       } catch (failure) {
         finish(failure);
       }
-    });
+    };
+    this.#errand = errand;
+    try {
+      this.#pool.connect(connected);
+    } finally {
+      this.#errand = undefined;
+    }
+  }
+
+  /** `connect` for a `pool.query` that has come through somebody else's. */
+  #connectFor(errand: Errand, done: ConnectCallback): void {
+    const { text, statement } = errand;
+    const costMs = statement === undefined ? undefined : this.#statements.sharedCostMs(statement);
+    const hand = this.#handing(done);
+    const settle: Settle = (error, lease) => {
+      if (!(lease instanceof SharedLease)) return hand(error, lease);
+      errand.shared = lease;
+      done(undefined, lease.connection.client, nothing);
+    };
+    const hint = this.#hintOf(text);
+    const shared = costMs === undefined ? undefined : this.engine.tryShare(costMs);
+    const lease = shared ?? this.engine.tryAcquire(hint);
+    if (lease === undefined) this.#request(this.#inContext(settle), hint, costMs);
+    else process.nextTick(settle, undefined, lease);
   }
 
   /** A callback as it is stored: tied to its caller's context. */

@@ -1,6 +1,7 @@
 import { appoint, type Host, type Patched, type PoolInfo, plainHost, takeOver } from '../host.js';
 import { PgFacade, rethrowWithCallersStack } from './facade.js';
 import type { ConnectCallback, PgPool, PgPoolClass, PgPoolPrototype, QueryCallback } from './shapes.js';
+import { isStock, onlyTells } from './tracers.js';
 import { PgWatch } from './watch.js';
 
 /** On a prototype that carries it, a copy of this package is at work already. */
@@ -40,7 +41,8 @@ function patchedPrototype(PoolClass: PgPoolClass): Mark {
 function patchMethods(prototype: PgPoolPrototype, mark: Mark): void {
   const stock = pick(prototype, 'connect', 'query', 'newClient', '_pulseQueue', '_isFull');
   /** Another instrumentation was here first: its wrapper runs, and the stock `connect` in it ends in our `newClient`. */
-  const wrapped = !String(stock.connect).includes('.newClient(');
+  const wrapped = !isStock(stock.connect);
+  const wrappedByTracers = onlyTells(stock.connect);
 
   prototype.connect = function connect(this: PgPool, cb?: ConnectCallback) {
     const facade = facadeOf(this, mark.host);
@@ -88,10 +90,14 @@ function patchMethods(prototype: PgPoolPrototype, mark: Mark): void {
     }
     if (typeof text === 'function') return stock.query.call(this, text, values, cb);
     if (typeof values === 'function') return query.call(this, text, undefined, values as QueryCallback);
-    const ask = wrapped || this.connect !== enhancedConnect ? 'queryThroughConnect' : 'query';
-    if (cb !== undefined) return facade[ask](text, values, facade.bound(cb));
+    const ask = (done: QueryCallback) => {
+      if (!wrapped && this.connect === enhancedConnect) return facade.query(text, values, done);
+      const tellsOnly = wrappedByTracers && onlyTells(this.connect, enhancedConnect);
+      return facade.queryThroughConnect(text, values, done, tellsOnly);
+    };
+    if (cb !== undefined) return ask(facade.bound(cb));
     return new this.Promise((resolve, reject) => {
-      facade[ask](text, values, (error, result) => (error ? reject(error) : resolve(result)));
+      ask((error, result) => (error ? reject(error) : resolve(result)));
     }).catch(rethrowWithCallersStack);
   };
 

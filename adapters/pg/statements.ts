@@ -35,6 +35,8 @@ export class PgStatement {
   name: string | undefined = undefined;
   /** Whether it is another's second sending: it goes alone, and as it is. */
   readonly isSecond: boolean;
+  /** Whether it goes as it was given, without a name. */
+  isBare: boolean;
   /** Its second sending, unseen by the caller. */
   second: PgStatement | undefined = undefined;
   /** How the second failed, if it was sent and got no answer. */
@@ -52,6 +54,7 @@ export class PgStatement {
     this.values = values;
     this.known = known;
     this.isSecond = isSecond;
+    this.isBare = isSecond;
     this.#done = done;
   }
 
@@ -258,9 +261,9 @@ export class PgStatements<C> {
     return true;
   }
 
-  #nameFor({ query, values, known, isSecond }: PgStatement, pooled: PipelinedClient): string | undefined {
+  #nameFor({ query, values, known, isBare }: PgStatement, pooled: PipelinedClient): string | undefined {
     const { preparation } = known;
-    if (isSecond || !this.#engine.rollout.acting.autoPrepare || !this.#pooler.keepsNames) return undefined;
+    if (isBare || !this.#engine.rollout.acting.autoPrepare || !this.#pooler.keepsNames) return undefined;
     const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
       name?: unknown;
       values?: unknown;

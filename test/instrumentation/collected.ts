@@ -81,6 +81,14 @@ export class CollectedSpans {
     return this.#exporter.getFinishedSpans().filter((span) => span.name === name);
   }
 
+  /** All that have ended since the last collection. */
+  async collect(): Promise<ReadableSpan[]> {
+    await this.provider.forceFlush();
+    const found = this.#exporter.getFinishedSpans().slice();
+    this.#exporter.reset();
+    return found;
+  }
+
   async stop(): Promise<void> {
     context.disable();
     await this.provider.shutdown();

@@ -34,9 +34,9 @@ export function sharingKnex(
   return { knex: own({ client: 'pg', ...config }), engine };
 }
 
-function sharingHost(
+export function sharingHost(
   flags: PoolSetup['flags'],
-  setup: Partial<PoolSetup>,
+  setup: Partial<PoolSetup> = {},
 ): { host: Host; engine: () => Pool<unknown> } {
   let engine: Pool<unknown> | undefined;
   const host = {
