@@ -34,6 +34,7 @@ export { type Statement, type StatementCounters, Statements } from './query/stat
 export type { FlagSetting, Flags, OptimizationFlags, OptimizationName } from './rollout/flags.js';
 export type { FlagChange, FlagReport, FlagStage, Rollout } from './rollout/rollout.js';
 export { type Runtime, systemRuntime, type Timer } from './runtime.js';
+export type { LimitReport } from './sizing/limit-probe.js';
 export type { SizingReport } from './sizing/sizing.js';
 export type { Alternative, WhatIf } from './sizing/what-if.js';
 export type { Workload, WorkloadChange } from './sizing/workload.js';

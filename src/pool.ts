@@ -35,6 +35,7 @@ import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 import { Cheapest, Wanted } from './selection/cheapest.js';
 import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
+import { LimitProbe } from './sizing/limit-probe.js';
 import { ServerLimit } from './sizing/server-limit.js';
 import { Sizing } from './sizing/sizing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
@@ -174,6 +175,9 @@ export class Pool<C> implements LeaseHome<C> {
   #peakDemand = 0;
   /** Undefined until its flag is other than off. */
   #sizing: Sizing | undefined = undefined;
+  #limitProbe: LimitProbe;
+  /** Leases of shared connections when the limit probe last looked. */
+  #sharedAtProbe = 0;
   /** As in the options, but infinite when it is off. */
   readonly #plainCheckAfterMs: number;
   /** What holds now: the plain one, or the one that was learned. */
@@ -246,6 +250,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now);
     this.#heedFlags();
     this.#classify = classifierOf(classifyError);
+    this.#limitProbe = this.#newLimitProbe();
     this.#serverLimit = new ServerLimit(() => runtime.random());
     this.#breaker = new Breaker(
       () => runtime.random(),
@@ -392,12 +397,28 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#slots.count(SlotState.leased) < this.#options.max || this.#slots.count(SlotState.idle) > 0) {
       this.#serve(now);
       if (waiter.queued) this.#grow(now, waiter);
-      if (waiter.queued && this.#slots.count(SlotState.idle) > 0) this.#counters.heldBack += 1;
+      if (waiter.queued && this.#lanesAct && this.#slots.count(SlotState.idle) > 0)
+        this.#counters.heldBack += 1;
+      if (waiter.queued && this.#usable < this.#bound) this.#letNestedPass(waiter, now);
     }
     if (this.#heedsCircuit && this.#breaker.refuses && this.#live === 0)
       this.#failAll(this.#lastOpenError, now, 'openErrors');
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
+  }
+
+  /** Who holds a connection already does not wait for the limit probe's sake: it lets go. */
+  #letNestedPass(waiter: Waiter<C>, now: number): void {
+    const task = this.#callers?.taskOf(waiter.caller);
+    if (task === undefined) return;
+    const isNested = [...this.#slots].some(
+      ({ state, holder }) =>
+        state === SlotState.leased && holder !== undefined && this.#callers!.taskOf(holder) === task,
+    );
+    if (!isNested) return;
+    this.#limitProbe.letGo('a caller who held a connection waited for another', now);
+    this.#serve(now);
+    this.#grow(now, waiter);
   }
 
   /** Tells the pool what a lease is for, once that shows: by then it counts, and what it teaches is that query's. */
@@ -684,6 +705,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Serves waiters from idle slots, the suspect ones once they are checked. */
   #serve(now: number): void {
     while (this.#waiters.length > this.#slots.count(SlotState.checking)) {
+      if (this.#slots.count(SlotState.leased) >= this.#usable) return;
       const waiter = this.#nextWaiter();
       const slot = waiter === undefined ? undefined : this.#select();
       if (slot === undefined) return;
@@ -952,17 +974,36 @@ export class Pool<C> implements LeaseHome<C> {
   /** How many more connections there may be, by the user's word and the server's. */
   #room(now: number): number {
     const { max } = this.#options;
-    if (!this.#heedsServerLimit) return max - this.#slots.size;
+    if (!this.#heedsServerLimit) return this.#limit - this.#slots.size;
     const from = this.#limit;
     const room = this.#serverLimit.room(this.#slots.size, this.#slots.count(SlotState.opening), max, now);
     this.#tellLimit(from, 'nothing was refused for a while');
-    return room;
+    return Math.min(room, this.#openable - this.#slots.size);
   }
 
   /** The most connections there may be now. */
   get #limit(): number {
+    return Math.min(this.#bound, this.#openable);
+  }
+
+  /** The most by the user's word, and the server's. */
+  get #bound(): number {
     const { max } = this.#options;
     return this.#heedsServerLimit ? Math.max(1, Math.min(max, this.#serverLimit.granted)) : max;
+  }
+
+  /** The most that the limit probe lets be open. */
+  get #openable(): number {
+    return this.#probesLimit ? this.#limitProbe.open : NEVER;
+  }
+
+  /** The most that it lets be leased while others wait: a crowd is what it is for, so nobody else needs to ask. */
+  get #usable(): number {
+    return this.#probesLimit ? this.#limitProbe.use : NEVER;
+  }
+
+  get #probesLimit(): boolean {
+    return this.rollout.acting.limitProbe && this.#drain === undefined;
   }
 
   get #heedsServerLimit(): boolean {
@@ -1169,7 +1210,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** A slot is free: for the head of the queue, once proven where it must be, else for the idle stack. */
   #offer(slot: Slot<C>, proven = false): void {
     const waiter = this.#nextWaiter();
-    if (waiter !== undefined) {
+    if (waiter !== undefined && !this.#isOneTooMany(slot)) {
       if (proven || this.#driver.mustCheck?.(slot.connection!) !== true) return this.#handOver(slot, waiter);
       if (this.#waiters.length > this.#slots.count(SlotState.checking))
         return this.#check(slot, this.#readClock());
@@ -1179,6 +1220,12 @@ export class Pool<C> implements LeaseHome<C> {
     slot.idleSince = this.#now;
     this.#slots.move(slot, SlotState.idle);
     if (this.#shortIdleTimeoutMs > 0) this.#arm(this.#readClock() + this.#shortIdleTimeoutMs);
+  }
+
+  /** Whether as many are in use as may be, without this one. */
+  #isOneTooMany({ state }: Slot<C>): boolean {
+    const others = this.#slots.count(SlotState.leased) - (state === SlotState.leased ? 1 : 0);
+    return others >= this.#usable;
   }
 
   /** While a slot was being opened or proven the pool may have shrunk. */
@@ -1553,7 +1600,7 @@ export class Pool<C> implements LeaseHome<C> {
       min,
       max,
       target: Math.min(this.#limit, Math.max(min, asked, leased + checking + waiting)),
-      limit: this.#limit,
+      limit: Math.min(this.#limit, this.#usable),
       circuit: this.#heedsCircuit ? this.#breaker.state : 'closed',
     };
   }
@@ -1595,7 +1642,13 @@ export class Pool<C> implements LeaseHome<C> {
       create: this.#createTimes.summary(),
       statements: this.statementCounters,
       pooler: poolerReport(this.pooler),
-      sizing: this.#sizing?.report(this.#now, this.#options, this.#timingMask + 1),
+      sizing: this.#sizing?.report(
+        this.#now,
+        this.#options,
+        this.#timingMask + 1,
+        !this.#limitProbe.isEnough,
+      ),
+      limit: this.rollout.attended.limitProbe ? this.#limitProbe.report(this.#options.max) : undefined,
       leaks: leakReports(this.#slots, this.#driver, this.#callers, this.#readClock()),
       connections: connectionReports(this.#slots, this.#readClock()),
       queries: this.profiles.costliest(QUERIES_REPORTED),
@@ -1704,6 +1757,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#advanceCircuit(now);
     if (this.#stallsAct) this.#advised('stallWatchdog', undefined, () => this.#watchStalls(now, stalledMs));
     this.#lookForSilent(now);
+    if (this.rollout.attended.limitProbe) this.#probeLimit(now, stalledMs);
     if (this.rollout.attended.forecaster) this.#observe(now);
     this.#reap(now);
     this.#askQuietIdle(now);
@@ -1731,7 +1785,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #lookForNested(nesting: Nesting<C>, now: number, stalledMs: number): void {
-    const isFull = this.#waiters.length > 0 && this.#slots.count(SlotState.leased) >= this.#limit;
+    const isFull = this.#waiters.length > 0 && this.#slots.count(SlotState.leased) >= this.#bound;
     if (stalledMs > 0) nesting.restart();
     if (!isFull) nesting.found = undefined;
     if (stalledMs > 0 || !isFull) return;
@@ -1788,7 +1842,9 @@ export class Pool<C> implements LeaseHome<C> {
     this.#heedFlags();
     if (this.#slots.count(SlotState.idle) > 0) this.#serve(now);
     const { queuedAt = now } = this.#waiters.first('fast') ?? {};
-    if (this.#slots.count(SlotState.idle) > 0 && now - queuedAt >= STARVED_MS) this.#endStarvation(now);
+    const mayServe =
+      this.#slots.count(SlotState.idle) > 0 && this.#slots.count(SlotState.leased) < this.#usable;
+    if (mayServe && now - queuedAt >= STARVED_MS) this.#endStarvation(now);
   }
 
   /** Whoever may have any connection must not wait beside one that is idle. */
@@ -1881,6 +1937,44 @@ export class Pool<C> implements LeaseHome<C> {
     return this.#follows ? Math.max(min, this.#sizing!.forecast.protect) : min;
   }
 
+  #probeLimit(now: number, stalledMs: number): void {
+    const probe = this.#limitProbe;
+    const { size, use } = probe;
+    const { released, shared } = this.#counters;
+    const view = {
+      now,
+      released,
+      useTimes: this.#useTimes,
+      leased: this.#slots.count(SlotState.leased),
+      waiting: this.#waiters.length,
+      min: this.#options.min,
+      max: this.#bound,
+      shares: shared > this.#sharedAtProbe,
+      stalled: stalledMs > 0,
+      trouble: this.#troubleOfProbe,
+    };
+    this.#sharedAtProbe = shared;
+    const acts = this.rollout.acting.limitProbe;
+    const holds = this.#advised('limitProbe', undefined, () => probe.step(view, acts));
+    // What threw may hold callers back, and is not heard again.
+    if (holds === undefined) this.#limitProbe = this.#newLimitProbe();
+    else if (holds.plainMs > 0) this.rollout.recordRegret('limitProbe', holds.smartMs, holds.plainMs);
+    const { size: found, reason } = this.#limitProbe;
+    const { max } = this.#options;
+    if (found !== size) this.#observer?.onResized?.(Math.min(size, max), Math.min(found, max), reason);
+    if (this.#limitProbe.use > use) this.#serve(now);
+  }
+
+  /** Why the work of two sizes cannot be compared now. */
+  get #troubleOfProbe(): string | undefined {
+    if (this.#heedsCircuit && this.#breaker.state !== 'closed') return 'the circuit is not closed';
+    return this.#lanes.mixed ? 'short queries and long ones share the pool' : undefined;
+  }
+
+  #newLimitProbe(): LimitProbe {
+    return new LimitProbe(this.#now, () => this.#runtime.random());
+  }
+
   #observe(now: number): void {
     this.#sizing ??= this.#newSizing(now);
     const sizing = this.#sizing;
@@ -1937,7 +2031,8 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Whether there is more to look after than single deadlines. */
   get #hasUpkeep(): boolean {
-    const holdsBack = this.#waiters.length > 0 && this.#slots.count(SlotState.idle) > 0;
+    const holdsBack =
+      this.#waiters.length > 0 && (this.#slots.count(SlotState.idle) > 0 || this.#usable < NEVER);
     return this.#inUse || holdsBack || this.#slots.shared().some(({ holders }) => holders > 1);
   }
 

@@ -5,6 +5,7 @@ import type { StatementCounters } from './query/statements.js';
 import type { FlagReport } from './rollout/rollout.js';
 import type { PassedOverReason } from './selection/cheapest.js';
 import type { TrackReport } from './selection/track-record.js';
+import type { LimitReport } from './sizing/limit-probe.js';
 import type { SizingReport } from './sizing/sizing.js';
 import type { CloseReason, Slot } from './slots.js';
 
@@ -185,6 +186,8 @@ export interface PoolReport {
   readonly sizing: SizingReport | undefined;
   /** Leases held beyond `leakThresholdMs` now. */
   readonly leaks: readonly LeakReport[];
+  /** How many connections the database can put to use, as far as is known; undefined while the flag `limitProbe` is off. */
+  readonly limit: LimitReport | undefined;
   /** The connections, in the order of their birth. */
   readonly connections: readonly ConnectionReport[];
   /** The queries that took most of the connections' time, at most twenty; none where no optimisation reads queries. */

@@ -160,6 +160,7 @@ export class WatchedPool {
       statements: undefined,
       pooler: undefined,
       sizing: undefined,
+      limit: undefined,
       leaks: [],
       connections: connectionReports(this.#slots, this.#runtime.now()),
       queries: [],

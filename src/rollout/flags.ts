@@ -22,7 +22,7 @@ export const OPTIMIZATIONS = {
   errorClassify: built('errors tell a broken connection from a failed statement', 'on'),
   forecaster: built('connections are kept and opened ahead of the demand that is forecast', 'auto'),
   seasonal: built('the forecast knows what recurs', 'auto'),
-  limitProbe: planned('the number of connections in use follows what the database can bear'),
+  limitProbe: built('no more connections are in use than make the database faster', 'shadow'),
   lanes: built('short queries seldom wait behind long ones', 'auto'),
   selection: built('a query gets the idle connection that is cheapest for it', 'auto'),
   affinity: built('a query gets a connection that has prepared it before', 'off'),
@@ -78,8 +78,8 @@ export const QUERY_READERS: readonly OptimizationName[] = [
   'autoPrepare',
 ];
 
-/** What these do shows after minutes, not within a block of time: they always act, and their own decisions are weighed. */
-export const WEIGHED_BY_REGRET: readonly OptimizationName[] = ['forecaster', 'seasonal'];
+/** What these do shows after minutes, or their own trials last longer than a block of time: they always act, and their own decisions are weighed. */
+export const WEIGHED_BY_REGRET: readonly OptimizationName[] = ['forecaster', 'seasonal', 'limitProbe'];
 
 /** Flags that ask for something which this version cannot do. */
 export function notBuilt(flags: OptimizationFlags): OptimizationName[] {

@@ -90,13 +90,16 @@ export class Sizing {
     return this.#forecast;
   }
 
-  /** `each`: how many leases each timed one stands for. */
-  report(now: number, { max, idleTimeoutMs }: ResolvedOptions, each: number): SizingReport {
+  /**
+   * @param each how many leases each timed one stands for.
+   * @param mayGain whether the database may be as fast with more connections.
+   */
+  report(now: number, { max, idleTimeoutMs }: ResolvedOptions, each: number, mayGain: boolean): SizingReport {
     return {
       reason: this.#forecast.reason,
       workload: this.#workload.at(now),
       periodMs: this.#forecaster.periodMs,
-      whatIf: this.history.replay(max, idleTimeoutMs, each),
+      whatIf: this.history.replay(max, idleTimeoutMs, each, mayGain),
     };
   }
 

@@ -52,8 +52,12 @@ export class History {
     this.#held += 1;
   }
 
-  /** `each`: how many leases each timed one stands for. Undefined while too little was seen. */
-  replay(max: number, idleTimeoutMs: number, each: number): WhatIf | undefined {
+  /**
+   * @param each how many leases each timed one stands for.
+   * @param mayGain whether the database may be as fast with more connections; what is known to gain nothing is not advised.
+   * @returns undefined while too little was seen.
+   */
+  replay(max: number, idleTimeoutMs: number, each: number, mayGain = true): WhatIf | undefined {
     const leases = Math.min(this.#arrived, MOST);
     const holds = Math.min(this.#held, this.#holds.length);
     if (leases < FEWEST || holds < FEWEST) return undefined;
@@ -71,7 +75,7 @@ export class History {
       waitP99Ms: p99(waits),
       connectionTime: openMs / actual.openMs,
     }));
-    return { leases, overMs, alternatives, advice: adviceOn(alternatives, max) };
+    return { leases, overMs, alternatives, advice: adviceOn(alternatives, max, mayGain) };
   }
 
   #grow(): void {
@@ -136,7 +140,7 @@ function p99(waits: Float64Array): number {
   return sorted[Math.floor(0.99 * (sorted.length - 1))]!;
 }
 
-function adviceOn(alternatives: readonly Alternative[], max: number): string | undefined {
+function adviceOn(alternatives: readonly Alternative[], max: number, mayGain: boolean): string | undefined {
   const actual = alternatives.find((each) => each.max === max)!;
   const fewer = alternatives.find(
     (each) =>
@@ -144,7 +148,7 @@ function adviceOn(alternatives: readonly Alternative[], max: number): string | u
       each.connectionTime < 1 - TOLERABLE_SHARE &&
       each.waitP99Ms <= actual.waitP99Ms * (1 + TOLERABLE_SHARE) + TOLERABLE_MS,
   );
-  if (actual.waitP99Ms > LONG_MS) {
+  if (mayGain && actual.waitP99Ms > LONG_MS) {
     const larger = alternatives.filter((each) => each.max > max);
     const best = larger.at(-1)?.waitP99Ms ?? Number.POSITIVE_INFINITY;
     const enough = larger.find(

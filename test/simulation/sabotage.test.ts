@@ -11,6 +11,7 @@ import { Lanes } from '../../src/selection/lanes.js';
 import * as packing from '../../src/selection/packing.js';
 import { BurstAlarm } from '../../src/sizing/burst-alarm.js';
 import { Forecaster } from '../../src/sizing/forecaster.js';
+import { LimitProbe } from '../../src/sizing/limit-probe.js';
 import type { Observation } from '../../src/sizing/observation.js';
 import { Seasonal } from '../../src/sizing/seasonal.js';
 import { Trend } from '../../src/sizing/trend.js';
@@ -302,6 +303,14 @@ const SABOTAGES: readonly Sabotage[] = [
     because: 'it throws one time in a thousand',
     load: RECURRING,
     wrong: replace(Forecaster.prototype, 'step', throwing),
+    harmsAtSeconds: 100,
+    reason: /it threw a TypeError/,
+  },
+  {
+    optimization: 'limitProbe',
+    because: 'it throws one time in a thousand',
+    load: SHORT,
+    wrong: replace(LimitProbe.prototype, 'step', throwing),
     harmsAtSeconds: 100,
     reason: /it threw a TypeError/,
   },
