@@ -7,6 +7,7 @@ import { burst } from './burst/suite.js';
 import { classifySuite } from './classify-suite.js';
 import { faults } from './faults/suite.js';
 import { goalTable, judge } from './goals.js';
+import { limit } from './limit/suite.js';
 import { describeMachine, printMachine } from './machine.js';
 import { mixed } from './mixed/suite.js';
 import { overload } from './overload/suite.js';
@@ -39,6 +40,7 @@ const SUITES: readonly Suite[] = [
   faults,
   sizing,
   burst,
+  limit,
 ];
 
 const PROJECT = join(__dirname, '../..');

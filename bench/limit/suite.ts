@@ -1,0 +1,236 @@
+import type { Pool as EnginePool } from '../../src/index.js';
+import { everyFlag, type OptimizationFlags } from '../../src/rollout/flags.js';
+import { type Databases, startDatabases } from '../../test/servers/index.js';
+import type { Goal } from '../goals.js';
+import { figures, interleave } from '../interleave.js';
+import { say } from '../progress.js';
+import { ownPools } from '../reads/own-pool.js';
+import type { Opened } from '../reads/pool.js';
+import { median, middleHalf, over, paired } from '../statistics.js';
+import type { Effort, Findings, Suite } from '../suite.js';
+import { figure, range, type Table } from '../table.js';
+
+const MAX = 64;
+const SMALL_MAX = 8;
+const CALLERS = 128;
+/** Of those on the small pool: so many connections would be enough for all. */
+const FEWER_CALLERS = 64;
+
+const FIXED = 'fixed pool';
+const PROBED = 'enhanced, limit probe';
+const SMALL = 'enhanced, limit probe, small max';
+
+interface Peer {
+  readonly name: string;
+  readonly max: number;
+  /** Of ours; undefined for stock. */
+  readonly flags?: OptimizationFlags;
+}
+
+/** Each query has its connection to itself: connections are what is counted. */
+const PROBING: OptimizationFlags = { ...everyFlag('off'), forecaster: 'on', limitProbe: 'on' };
+
+interface Load {
+  readonly name: string;
+  readonly sql: string;
+}
+
+const COMPUTES: Load = { name: 'queries that compute', sql: 'SELECT sum(n) FROM generate_series(1, 5000) n' };
+const WAITS: Load = { name: 'queries that wait for 5 ms', sql: 'SELECT pg_sleep(0.005)' };
+
+interface Extent {
+  readonly learningMs: number;
+  readonly rounds: number;
+  readonly windowMs: number;
+}
+
+const FULL: Extent = { learningMs: 60_000, rounds: 10, windowMs: 4_000 };
+const QUICK: Extent = { learningMs: 20_000, rounds: 3, windowMs: 2_000 };
+
+/** What one window showed of one peer. */
+interface Window {
+  readonly perSecond: number;
+  /** How long a query had its connection, on average: its time in the database. */
+  readonly heldMs: number;
+  readonly connections: number;
+}
+
+type Windows = Readonly<Record<string, readonly Window[]>>;
+
+export const limit: Suite = {
+  name: 'limit',
+  question: `How many of ${MAX} connections does the limit probe use for ${CALLERS} callers, and what do they lose by it?`,
+  async run({ quick }: Effort): Promise<Findings> {
+    const extent = quick ? QUICK : FULL;
+    say('(starting a server)');
+    const databases = await startDatabases({ postgres: { settings: { max_connections: 3 * MAX } } });
+    try {
+      const computes = await compare(databases, COMPUTES, extent);
+      const waits = await compare(databases, WAITS, extent);
+      const raised = await foretold(databases, extent);
+      return {
+        tables: [tableOf(COMPUTES, computes), tableOf(WAITS, waits), adviceTable(raised, computes)],
+        goals: goalsOf(computes.windows, waits.windows, raised),
+        samples: { computes: computes.windows, waits: waits.windows, raised },
+      };
+    } finally {
+      await databases.stop();
+    }
+  },
+};
+
+interface Compared {
+  readonly windows: Windows;
+  readonly advice: string | undefined;
+}
+
+/** The fixed pool and the probed one, in turns, once the probe has had its time. */
+async function compare({ postgres }: Databases<'postgres'>, load: Load, extent: Extent): Promise<Compared> {
+  const peers: Peer[] = [
+    { name: FIXED, max: MAX },
+    { name: PROBED, max: MAX, flags: PROBING },
+  ];
+  const contestants = [];
+  for (const { name, max, flags } of peers) {
+    const opened = await ownPools()(postgres, max, flags);
+    say(`${load.name}: ${name} begins`);
+    await crowd(opened, load, CALLERS, flags === undefined ? 2_000 : extent.learningMs);
+    contestants.push({ name, opened });
+  }
+  say(load.name);
+  const windows = await interleave(contestants, extent.rounds, ({ opened }) =>
+    crowd(opened, load, CALLERS, extent.windowMs),
+  );
+  const advice = contestants.at(-1)!.opened.engine()?.report().limit?.advice;
+  for (const { opened } of contestants) await opened.close();
+  return { windows, advice };
+}
+
+interface Foretold {
+  readonly gain: number;
+  readonly measured: readonly number[];
+  readonly advice: string | undefined;
+}
+
+/** What the report of a small pool foretells of a larger one, and what the larger one does. */
+async function foretold({ postgres }: Databases<'postgres'>, extent: Extent): Promise<Foretold> {
+  const small = await ownPools()(postgres, SMALL_MAX, PROBING);
+  say(`${SMALL} begins`);
+  await crowd(small, WAITS, FEWER_CALLERS, extent.learningMs / 3);
+  const { better, advice } = (small.engine() as EnginePool<unknown>).report().limit ?? {};
+  const large = await ownPools()(postgres, better?.max ?? SMALL_MAX, everyFlag('off'));
+  await crowd(large, WAITS, FEWER_CALLERS, 2_000);
+  const contestants = [
+    { name: SMALL, opened: small },
+    { name: FIXED, opened: large },
+  ];
+  const windows = await interleave(contestants, extent.rounds, ({ opened }) =>
+    crowd(opened, WAITS, FEWER_CALLERS, extent.windowMs / 2),
+  );
+  for (const { opened } of contestants) await opened.close();
+  return { gain: better?.throughputRatio ?? 1, measured: ratios(windows, FIXED, SMALL, 'perSecond'), advice };
+}
+
+/** Callers who each ask again as soon as they are answered. */
+async function crowd({ pool }: Opened, { sql }: Load, callers: number, durationMs: number): Promise<Window> {
+  let queries = 0;
+  let heldMs = 0;
+  const begin = performance.now();
+  const end = begin + durationMs;
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      while (performance.now() < end) {
+        const client = await pool.connect();
+        const since = performance.now();
+        await client.query(sql);
+        heldMs += performance.now() - since;
+        queries += 1;
+        client.release();
+      }
+    }),
+  );
+  return {
+    perSecond: (1_000 * queries) / (performance.now() - begin),
+    heldMs: heldMs / queries,
+    connections: pool.totalCount,
+  };
+}
+
+function ratios(windows: Windows, one: string, other: string, what: keyof Window): number[] {
+  return paired(figures(windows, one, what), figures(windows, other, what), over);
+}
+
+function tableOf({ name }: Load, { windows }: Compared): Table {
+  const cells = (peer: string, what: keyof Window) => {
+    const values = figures(windows, peer, what);
+    return [figure(median(values)), range(middleHalf(values))];
+  };
+  return {
+    title: `${CALLERS} callers, max ${MAX}, ${name}`,
+    columns: [
+      '',
+      'queries/s',
+      'middle half',
+      'ms in the database',
+      'middle half',
+      'connections',
+      'middle half',
+    ],
+    rows: [FIXED, PROBED].map((peer) => [
+      peer,
+      ...cells(peer, 'perSecond'),
+      ...cells(peer, 'heldMs'),
+      ...cells(peer, 'connections'),
+    ]),
+    note: 'each caller asks again as soon as it is answered; the client shares the machine with the server',
+  };
+}
+
+function adviceTable(raised: Foretold, computes: Compared): Table {
+  return {
+    title: 'What report() advises',
+    columns: ['pool', 'advice'],
+    rows: [
+      [`max ${MAX}, ${COMPUTES.name}`, computes.advice ?? 'nothing'],
+      [`max ${SMALL_MAX}, ${WAITS.name}`, raised.advice ?? 'nothing'],
+    ],
+    note: `the larger pool then did ${figure(median(raised.measured))} times as much as the small one`,
+  };
+}
+
+function goalsOf(computes: Windows, waits: Windows, { gain, measured }: Foretold): Goal[] {
+  const third = 1 / 3;
+  return [
+    {
+      claim: `${COMPUTES.name}: throughput over the fixed pool's`,
+      unit: '×',
+      atLeast: 0.98,
+      values: ratios(computes, PROBED, FIXED, 'perSecond'),
+    },
+    {
+      claim: `${COMPUTES.name}: connections over the fixed pool's`,
+      unit: '×',
+      atMost: third,
+      values: ratios(computes, PROBED, FIXED, 'connections'),
+    },
+    {
+      claim: `${COMPUTES.name}: time in the database over the fixed pool's`,
+      unit: '×',
+      atMost: third,
+      values: ratios(computes, PROBED, FIXED, 'heldMs'),
+    },
+    {
+      claim: `${WAITS.name}: throughput over the fixed pool's`,
+      unit: '×',
+      atLeast: 0.99,
+      values: ratios(waits, PROBED, FIXED, 'perSecond'),
+    },
+    {
+      claim: `gain of a larger max foretold over the gain measured, from max ${SMALL_MAX}`,
+      unit: '×',
+      atLeast: 0.8,
+      atMost: 1.5,
+      values: measured.map((each) => gain / each),
+    },
+  ];
+}
