@@ -74,6 +74,15 @@ const ALERTS: readonly Alert[] = [
       'The pool.connect spans carry the error of the server: refused, wrong password, too many clients.',
   },
   {
+    alert: 'DbPoolCircuitOpen',
+    expr: `sum by (${BY}) (${series('enhanced_pool.circuit.status', '', { ...ALL, where: 'enhanced_pool_circuit_state=~"open|half_open"' })}) > 0`,
+    for: '1m',
+    severity: 'critical',
+    summary: `Pool ${POOL_NAME} has lost its server`,
+    description:
+      'It opens one connection at a time to see whether the server is back. The log event enhanced_pool.circuit.changed says what was seen.',
+  },
+  {
     alert: 'DbPoolLeakSuspected',
     expr: `${increase('enhanced_pool.lease.suspected_leaks', '15m')} > 0`,
     for: '0m',
@@ -88,6 +97,14 @@ const ALERTS: readonly Alert[] = [
     severity: 'info',
     summary: `Pool ${POOL_NAME} closes a connection for every few that it lends`,
     description: 'See why they are closed. Idle: raise min. Broken: look at the network and at errors.',
+  },
+  {
+    alert: 'DbPoolOptimizationGivenUp',
+    expr: `sum by (${BY}, enhanced_pool_optimization_name) (${series('enhanced_pool.optimization.status', '', { ...ALL, where: 'enhanced_pool_optimization_stage="given_up"' })}) > 0`,
+    for: '0m',
+    severity: 'info',
+    summary: `Pool ${POOL_NAME} has given up {{ $labels.enhanced_pool_optimization_name }} for good`,
+    description: 'It made things worse three times. report().flags has the reason; set the flag to off.',
   },
 ];
 

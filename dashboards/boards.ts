@@ -12,6 +12,9 @@ const TIMEOUTS = 'db.client.connection.timeouts';
 const USED = { where: 'db_client_connection_state="used"' };
 const IDLE = { where: 'db_client_connection_state="idle"' };
 
+const OPTIMIZATION = 'enhanced_pool_optimization_name';
+const QUERY_KIND = 'enhanced_pool_query_kind';
+
 const line = (legend: string, expr: string): Line => ({ legend, expr });
 
 const quantiles = (metric: string, by: readonly string[] = []): Line[] =>
@@ -38,6 +41,7 @@ const connections: Panel = {
     line('in use', total(COUNT, [], USED)),
     line('idle', total(COUNT, [], IDLE)),
     line('opening', total('enhanced_pool.connection.opening')),
+    line('closing', total('enhanced_pool.connection.closing')),
   ],
 };
 
@@ -48,8 +52,30 @@ const target: Panel = {
   lines: [
     line('limit', total(LIMIT)),
     line('target', total('enhanced_pool.connection.target')),
+    line('forecast', total('enhanced_pool.connection.forecast')),
     line('in use', total(COUNT, [], USED)),
     line('kept at least', total('db.client.connection.idle.min')),
+  ],
+};
+
+const efficiency: Panel = {
+  title: 'Use of what is open, and of what is allowed',
+  description:
+    'In use over open, and over the limit. The first low for long: connections stand idle; the second low: lower max.',
+  unit: 'percentunit',
+  lines: [
+    line('of the open', `avg(${series('enhanced_pool.efficiency', '', { unit: 'ratio' })})`),
+    line('of the limit', `avg(${series('enhanced_pool.utilization', '', { unit: 'ratio' })})`),
+  ],
+};
+
+const workload: Panel = {
+  title: 'Pools by kind of load',
+  description: 'What the load is taken for. Saturated: callers wait nearly all the time.',
+  unit: 'short',
+  form: 'stacked',
+  lines: [
+    line('{{enhanced_pool_workload}}', total('enhanced_pool.workload.status', ['enhanced_pool_workload'])),
   ],
 };
 
@@ -169,6 +195,7 @@ const onePool: Board = {
   description: 'What a pool does, and why. Choose one pool above.',
   rows: [
     { title: 'Connections', panels: [connections, target] },
+    { title: 'Load', panels: [efficiency, workload] },
     { title: 'Waiting', panels: [pending, wait] },
     { title: 'Holding', panels: [held, outcomes] },
     {
@@ -221,6 +248,56 @@ const queries: Board = {
         wait,
       ],
     },
+    {
+      title: 'Kinds of queries',
+      panels: [
+        {
+          title: 'Connections that each kind keeps busy',
+          description:
+            'What to make faster first. Session: transactions, and whoever takes a connection and says nothing.',
+          unit: 'short',
+          form: 'stacked',
+          lines: [
+            line(
+              '{{enhanced_pool_query_kind}}',
+              perSecond('enhanced_pool.query.time', [QUERY_KIND], { unit: 'seconds' }),
+            ),
+          ],
+        },
+        {
+          title: 'Time a connection is held, by kind',
+          description: 'On average. Of timed runs: all up to 1,000 a second, a sample above.',
+          unit: 's',
+          lines: [
+            line(
+              '{{enhanced_pool_query_kind}}',
+              `${perSecond('enhanced_pool.query.time', [QUERY_KIND], { unit: 'seconds' })} / ` +
+                perSecond('enhanced_pool.query.runs', [QUERY_KIND]),
+            ),
+          ],
+        },
+        {
+          title: 'Statements prepared, and sent again',
+          description:
+            'prepared_hit: run under a name that was there. unprepared: given up, for it cost more. redispatched: its shared connection died.',
+          unit: 'ops',
+          lines: [
+            line(
+              '{{enhanced_pool_statement_action}}',
+              perSecond('enhanced_pool.statement.actions', ['enhanced_pool_statement_action']),
+            ),
+          ],
+        },
+        {
+          title: 'Acquires that share a connection',
+          description: 'Short reads that were sent on a connection together with others.',
+          unit: 'ops',
+          lines: [
+            line('{{db_client_connection_pool_name}}', perSecond('enhanced_pool.acquire.shared', [POOL])),
+          ],
+        },
+      ],
+    },
   ],
 };
 
@@ -251,6 +328,24 @@ const health: Board = {
           lines: quantiles('enhanced_pool.health_check.duration'),
         },
         churn,
+        {
+          title: 'Nested acquires',
+          description:
+            'Callers who hold a connection and wait for another, while nobody else gives one back: take both at once, or raise max.',
+          unit: 'ops',
+          lines: [
+            line('{{db_client_connection_pool_name}}', perSecond('enhanced_pool.acquire.nested', [POOL])),
+          ],
+        },
+        {
+          title: 'Connections cut',
+          description:
+            'Nothing came on them for far longer than usual, and the server was not working for them: look at the network.',
+          unit: 'ops',
+          lines: [
+            line('{{db_client_connection_pool_name}}', perSecond('enhanced_pool.connection.severed', [POOL])),
+          ],
+        },
         {
           title: 'Suspected leaks',
           description: 'Leases held beyond leakThresholdMs: each has a log event with the connection.',
@@ -352,6 +447,89 @@ const optimisations: Board = {
                 `sum by (${POOL}) (${series('enhanced_pool.connection.opened', '_total')})`,
             ),
           ],
+        },
+      ],
+    },
+    {
+      title: 'Flags',
+      panels: [
+        {
+          title: 'Share of the time in which each acts',
+          description: 'Below 1: on trial, taken back, or one block in a minute without it. 0: off.',
+          unit: 'percentunit',
+          lines: [
+            line(
+              '{{enhanced_pool_optimization_name}}',
+              `avg by (${OPTIMIZATION}) (${series('enhanced_pool.optimization.exposure', '', { unit: 'ratio' })})`,
+            ),
+          ],
+        },
+        {
+          title: 'Pools by stage',
+          description: 'In which stage each optimisation is, and in how many pools.',
+          unit: 'short',
+          form: 'stacked',
+          lines: [
+            line(
+              '{{enhanced_pool_optimization_name}} {{enhanced_pool_optimization_stage}}',
+              `${total('enhanced_pool.optimization.status', [OPTIMIZATION, 'enhanced_pool_optimization_stage'])} > 0`,
+            ),
+          ],
+        },
+        {
+          title: 'Taken back',
+          description: 'Within the range shown. The log event enhanced_pool.optimization.changed says why.',
+          unit: 'short',
+          lines: [
+            line(
+              '{{enhanced_pool_optimization_name}}',
+              `sum by (${OPTIMIZATION}) (increase(${series('enhanced_pool.optimization.reverts', '_total')}[$__range]))`,
+            ),
+          ],
+        },
+        {
+          title: 'Wait that decisions cost, or save',
+          description:
+            'By the reckoning of those that compare each decision with the plain one. Below 0 is saved; rising for long: turn it off.',
+          unit: 's',
+          lines: [
+            line(
+              '{{enhanced_pool_optimization_name}}',
+              total('enhanced_pool.optimization.regret', [OPTIMIZATION], { unit: 'seconds' }),
+            ),
+          ],
+        },
+      ],
+    },
+    {
+      title: 'Decisions',
+      panels: [
+        {
+          title: 'Another than the newest connection',
+          description: 'By what was dearer with the newest one.',
+          unit: 'ops',
+          lines: [
+            line(
+              '{{enhanced_pool_selection_reason}}',
+              perSecond('enhanced_pool.acquire.passed_over', ['enhanced_pool_selection_reason']),
+            ),
+          ],
+        },
+        {
+          title: 'Lanes',
+          description: 'Fast queries that went first, and slow ones that were held back for them.',
+          unit: 'ops',
+          lines: [
+            line('went first', perSecond('enhanced_pool.lanes.overtakings')),
+            line('held back', perSecond('enhanced_pool.lanes.held_back')),
+          ],
+        },
+        {
+          title: 'Pools on the engine, and stock',
+          description: 'enhance: on the engine. observe: stock, and watched.',
+          unit: 'short',
+          form: 'stacked',
+          lines: [line('{{enhanced_pool_mode}}', total('enhanced_pool.mode.status', ['enhanced_pool_mode']))],
         },
       ],
     },

@@ -1,6 +1,14 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { PoolInfo } from '../adapters/host.js';
-import type { PoolCounters, PoolReport, PoolStats, Rollout, Slot } from '../src/index.js';
+import type {
+  Outlook,
+  PoolCounters,
+  PoolReport,
+  PoolStats,
+  Rollout,
+  Slot,
+  StatementCounters,
+} from '../src/index.js';
 import { databaseIdentity, defaultPoolName } from './telemetry/attributes.js';
 import { type Apart, COUNTED, type Counted } from './telemetry/metric-table.js';
 import { ATTR_POOL_NAME } from './telemetry/semconv.js';
@@ -23,6 +31,8 @@ export interface FollowedPool {
   readonly waiting: number;
   /** Absent where nothing is there to be rolled out. */
   readonly rollout?: Rollout;
+  readonly outlook?: Outlook | undefined;
+  readonly statementCounters?: Readonly<StatementCounters> | undefined;
   stats(): PoolStats;
   report(): PoolReport;
   slots(): Iterable<Readonly<Slot<unknown>>>;
@@ -36,6 +46,7 @@ export class PoolSeries {
   /** What earlier pools of this name had counted, or this one before it was handed back. */
   #past: ReadonlyMap<Counted, number>;
   #counters: Readonly<PoolCounters> | undefined = undefined;
+  #statements: Readonly<StatementCounters> | undefined = undefined;
   /** Weak, so that telemetry keeps no pool alive that the application has dropped. */
   #pool: WeakRef<FollowedPool> | undefined = undefined;
 
@@ -50,10 +61,12 @@ export class PoolSeries {
     this.#past = this.counts();
     this.#pool = new WeakRef(pool);
     this.#counters = pool.counters;
+    this.#statements = undefined;
   }
 
   /** Its pool is closed: its gauges are zero from now on, its counts stay. */
   finish(): void {
+    this.#statements ??= this.pool?.statementCounters;
     this.#pool = undefined;
   }
 
@@ -68,7 +81,8 @@ export class PoolSeries {
 
   /** What was counted of it, earlier pools of this name included. */
   count(series: Counted): number {
-    const now = this.#counters === undefined ? 0 : series.read(this.#counters);
+    this.#statements ??= this.pool?.statementCounters;
+    const now = this.#counters === undefined ? 0 : series.read(this.#counters, this.#statements);
     return (this.#past.get(series) ?? 0) + now;
   }
 

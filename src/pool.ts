@@ -21,7 +21,7 @@ import type { Hint, QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
 import { guarded, type Observer } from './observer.js';
-import { type Lane, type QueryProfile, QueryProfiles } from './query/profiles.js';
+import { type Lane, type QueryKind, type QueryProfile, QueryProfiles } from './query/profiles.js';
 import type { StatementCounters } from './query/statements.js';
 import {
   type FlagSetting,
@@ -37,7 +37,7 @@ import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
 import { LimitProbe } from './sizing/limit-probe.js';
 import { ServerLimit } from './sizing/server-limit.js';
-import { Sizing } from './sizing/sizing.js';
+import { type Outlook, Sizing } from './sizing/sizing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import {
   connectionReports,
@@ -833,7 +833,10 @@ export class Pool<C> implements LeaseHome<C> {
   #learnFromUse(lease: Lease<C>, slot: Slot<C>, heldMs: number, outcome: Outcome): void {
     this.#sizing?.history.heldFor(heldMs);
     // Behind others on a shared connection is in the queue, too.
-    if (slot.depth > 1) return this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
+    if (slot.depth > 1) {
+      this.#countRun('select', this.#now - Math.max(slot.leasedAt, lease.since));
+      return this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
+    }
     this.#trackUse(slot, heldMs, outcome);
     if (slot.profile !== undefined) this.#learn(slot.profile, heldMs, outcome);
   }
@@ -856,6 +859,7 @@ export class Pool<C> implements LeaseHome<C> {
   #learn(profile: QueryProfile, heldMs: number, outcome: Outcome): void {
     const isStatement = profile !== this.profiles.session && profile !== this.profiles.other;
     if (isStatement && profile.runs > 0) this.rollout.recordHold(heldMs / profile.usualMs(this.#now));
+    this.#countRun(profile.kind, heldMs);
     if (isStatement) this.#teach(profile, heldMs, outcome);
     else profile.learn(heldMs, outcome);
   }
@@ -864,6 +868,12 @@ export class Pool<C> implements LeaseHome<C> {
     profile.learn(tookMs, outcome);
     if (this.rollout.attended.lanes)
       this.#advised('lanes', undefined, () => this.#lanes.learn(profile, tookMs));
+  }
+
+  #countRun(kind: QueryKind, heldMs: number): void {
+    const totals = this.#counters.queries[kind];
+    totals.runs += 1;
+    totals.heldMs += heldMs;
   }
 
   #listenForAbort(waiter: Waiter<C>, signal: AbortSignal): void {
@@ -1610,6 +1620,11 @@ export class Pool<C> implements LeaseHome<C> {
     return this.rollout.readsQueries;
   }
 
+  /** How many connections the forecast asks for, and what the load is like; undefined while the flag `forecaster` is off. */
+  get outlook(): Outlook | undefined {
+    return this.#sizing?.outlook(this.#now);
+  }
+
   /** Changes the setting of an optimisation, from the next decision on. */
   setFlag(name: OptimizationName, setting: FlagSetting): void {
     this.rollout.set(name, setting, this.#readClock());
@@ -1876,8 +1891,10 @@ export class Pool<C> implements LeaseHome<C> {
       opened: this.#counters.opened,
     };
     const queuedAt = this.rollout.onProbation ? this.#waiters.queuedAt(WAITS_WEIGHED) : [];
-    for (const change of this.rollout.tick(now, totals, stalledMs, queuedAt))
+    for (const change of this.rollout.tick(now, totals, stalledMs, queuedAt)) {
+      if (change.to === 'reverted' || change.to === 'given_up') this.#counters.takenBack[change.name] += 1;
       this.#observer?.onFlagChanged?.(change);
+    }
     this.#heedFlags();
   }
 

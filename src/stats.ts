@@ -1,7 +1,8 @@
 import type { CircuitState } from './breaker/breaker.js';
 import type { LeakReport } from './health/leaks.js';
-import type { Lane } from './query/profiles.js';
+import { type Lane, QUERY_KINDS, type QueryKind } from './query/profiles.js';
 import type { StatementCounters } from './query/statements.js';
+import { OPTIMIZATION_NAMES, type OptimizationName } from './rollout/flags.js';
 import type { FlagReport } from './rollout/rollout.js';
 import type { PassedOverReason } from './selection/cheapest.js';
 import type { TrackReport } from './selection/track-record.js';
@@ -77,6 +78,16 @@ export interface PoolCounters {
   /** How often the pool's trust in its server came to stand there. */
   readonly circuit: Record<CircuitState, number>;
   readonly closed: Record<CloseReason, number>;
+  /** How often an optimisation on probation was taken back. */
+  readonly takenBack: Record<OptimizationName, number>;
+  /** Timed runs by kind of query, and the time for which they held a connection; of those that shared one, in which it was busy with them. */
+  readonly queries: Record<QueryKind, QueryTotals>;
+}
+
+/** What the queries of one kind took together. */
+export interface QueryTotals {
+  runs: number;
+  heldMs: number;
 }
 
 export function newCounters(): PoolCounters {
@@ -108,6 +119,8 @@ export function newCounters(): PoolCounters {
     nestedAcquires: 0,
     circuit: { closed: 0, degraded: 0, open: 0, half_open: 0, recovering: 0 },
     closed: { idle: 0, lifetime: 0, uses: 0, broken: 0, check: 0, dirty: 0, shrink: 0, evicted: 0, drain: 0 },
+    takenBack: each(OPTIMIZATION_NAMES, () => 0),
+    queries: each(QUERY_KINDS, () => ({ runs: 0, heldMs: 0 })),
   };
 }
 
@@ -126,6 +139,10 @@ export function poolerReport(pooler: PoolerReport | undefined): PoolerReport | u
   if (pooler === undefined) return undefined;
   const { mode, declared, preparedStatements } = pooler;
   return { mode, declared, preparedStatements };
+}
+
+function each<Name extends string, Value>(names: readonly Name[], make: () => Value): Record<Name, Value> {
+  return Object.fromEntries(names.map((name) => [name, make()])) as Record<Name, Value>;
 }
 
 /** Quantiles of a duration, in milliseconds, over all that was timed. */

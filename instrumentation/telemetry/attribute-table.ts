@@ -1,4 +1,5 @@
 import type { FlagStage } from '../../src/index.js';
+import { QUERY_KINDS } from '../../src/query/profiles.js';
 import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import { PASSED_OVER_REASONS } from '../../src/selection/cheapest.js';
 import { WORKLOADS } from '../../src/sizing/workload.js';
@@ -38,9 +39,12 @@ export const ATTR_OPTIMIZATION_FROM = 'enhanced_pool.optimization.from_stage';
 export const ATTR_MODE = 'enhanced_pool.mode';
 export const ATTR_PASSED_OVER_REASON = 'enhanced_pool.selection.reason';
 export const ATTR_QUERY_FINGERPRINT = 'enhanced_pool.query.fingerprint';
+export const ATTR_QUERY_KIND = 'enhanced_pool.query.kind';
 export const ATTR_QUERY_TYPE = 'enhanced_pool.query.type';
 export const ATTR_LIMIT_FROM = 'enhanced_pool.limit.from';
 export const ATTR_LIMIT_TO = 'enhanced_pool.limit.to';
+export const ATTR_STATEMENT_ACTION = 'enhanced_pool.statement.action';
+export const ATTR_WORKLOAD = 'enhanced_pool.workload';
 export const ATTR_WORKLOAD_FROM = 'enhanced_pool.workload.from';
 export const ATTR_WORKLOAD_TO = 'enhanced_pool.workload.to';
 
@@ -123,9 +127,19 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
     values: PASSED_OVER_REASONS,
     meaning: 'what made the newest idle connection dearer than the one that was taken',
   },
+  [ATTR_QUERY_KIND]: {
+    values: QUERY_KINDS,
+    meaning: 'the kind of query, by its first word; `session` where several statements or none are known',
+  },
   [ATTR_QUERY_TYPE]: { type: 'string', meaning: '`queryType` of the caller’s hint' },
   [ATTR_LIMIT_FROM]: { type: 'int', meaning: 'the most connections before' },
   [ATTR_LIMIT_TO]: { type: 'int', meaning: 'the most connections from now on' },
+  [ATTR_STATEMENT_ACTION]: {
+    values: ['prepared_hit', 'prepared', 'deallocated', 'unprepared', 'redispatched', 'moved_out'],
+    meaning:
+      'run under a name that we gave; a name given, taken back, or given up because it cost more; sent once more, unseen; moved out of shared connections',
+  },
+  [ATTR_WORKLOAD]: { values: WORKLOADS, meaning: 'what the load is like' },
   [ATTR_WORKLOAD_FROM]: { values: WORKLOADS, meaning: 'what the load was like' },
   [ATTR_WORKLOAD_TO]: { values: WORKLOADS, meaning: 'what it is like now' },
 };

@@ -1,5 +1,13 @@
-import { type FlagReport, type PoolCounters, type PoolStats, WatchedPool } from '../../src/index.js';
-import { BUILT_OPTIMIZATIONS, type OptimizationName } from '../../src/rollout/flags.js';
+import {
+  type FlagReport,
+  type Outlook,
+  type PoolCounters,
+  type PoolStats,
+  type StatementCounters,
+  WatchedPool,
+} from '../../src/index.js';
+import type { QueryKind } from '../../src/query/profiles.js';
+import { BUILT_OPTIMIZATIONS, type OptimizationName, WEIGHED_BY_COST } from '../../src/rollout/flags.js';
 import type { FollowedPool } from '../registry.js';
 import type { Mode } from '../types.js';
 import {
@@ -12,6 +20,9 @@ import {
   ATTR_OPTIMIZATION,
   ATTR_OPTIMIZATION_STAGE,
   ATTR_PASSED_OVER_REASON,
+  ATTR_QUERY_KIND,
+  ATTR_STATEMENT_ACTION,
+  ATTR_WORKLOAD,
   ATTRIBUTES,
 } from './attribute-table.js';
 import {
@@ -31,12 +42,14 @@ import {
 export type Apart = Readonly<Record<string, string>>;
 
 type Counters = Readonly<PoolCounters>;
+type Statements = Readonly<StatementCounters> | undefined;
 
 /** A pool at one instant. */
 export interface Snapshot {
   readonly stats: PoolStats;
   readonly flags: ReadonlyMap<OptimizationName, FlagReport>;
   readonly mode: Mode;
+  readonly outlook: Outlook | undefined;
 }
 
 export function snapshotOf(pool: FollowedPool): Snapshot {
@@ -45,6 +58,7 @@ export function snapshotOf(pool: FollowedPool): Snapshot {
     stats: pool.stats(),
     flags: new Map(flags.map((flag) => [flag.name, flag])),
     mode: pool instanceof WatchedPool ? 'observe' : 'enhance',
+    outlook: pool.outlook,
   };
 }
 
@@ -58,7 +72,8 @@ export interface Gauged {
 /** One series of a metric that only grows. Its value outlives the pool. */
 export interface Counted {
   readonly apart: Apart;
-  read(counters: Counters): number;
+  /** `statements` where the adapter knows single ones. */
+  read(counters: Counters, statements: Statements): number;
 }
 
 interface About {
@@ -160,6 +175,15 @@ const GAUGES: readonly GaugeRow[] = [
     'connections that the demand asks for, within the limits',
     ({ stats }) => stats.target,
   ),
+  upDown(
+    'enhanced_pool.connection.forecast',
+    '{connection}',
+    'connections that the forecast asks for; needs the flag `forecaster`',
+    ({ outlook }) => outlook?.target,
+  ),
+  gauge('enhanced_pool.efficiency', '1', 'share of the open connections that is in use', ({ stats }) =>
+    stats.open === 0 ? undefined : (stats.leased + stats.checking) / stats.open,
+  ),
   gauge('enhanced_pool.utilization', '1', 'share of the connections allowed that is in use', ({ stats }) =>
     stats.limit === 0 ? 0 : (stats.leased + stats.checking) / stats.limit,
   ),
@@ -170,6 +194,15 @@ const GAUGES: readonly GaugeRow[] = [
     ATTRIBUTES[ATTR_CIRCUIT_STATE]!.values!.map((state) => ({
       apart: { [ATTR_CIRCUIT_STATE]: state },
       read: ({ stats, mode }: Snapshot) => (mode === 'enhance' && stats.circuit === state ? 1 : undefined),
+    })),
+  ),
+  upDown(
+    'enhanced_pool.workload.status',
+    '1',
+    'what the load is like: 1 for that; needs the flag `forecaster`',
+    ATTRIBUTES[ATTR_WORKLOAD]!.values!.map((workload) => ({
+      apart: { [ATTR_WORKLOAD]: workload },
+      read: ({ outlook }: Snapshot) => (outlook?.workload === workload ? 1 : undefined),
     })),
   ),
   upDown(
@@ -191,7 +224,13 @@ const GAUGES: readonly GaugeRow[] = [
     'enhanced_pool.optimization.exposure',
     '1',
     'share of the time of the pool in which an optimisation acted',
-    byOptimization(({ exposure }) => exposure),
+    byOptimization(BUILT_OPTIMIZATIONS, ({ exposure }) => exposure),
+  ),
+  upDown(
+    'enhanced_pool.optimization.regret',
+    's',
+    'what the decisions of an optimisation cost callers above the plain ones, by its own reckoning; below 0 is a gain',
+    byOptimization(WEIGHED_BY_COST, ({ regret }) => regret / 1_000),
   ),
 ];
 
@@ -271,6 +310,40 @@ const COUNTS: readonly CountRow[] = [
     '{acquire}',
     'slow queries that waited beside an idle connection, which was kept for fast ones',
     (counters) => counters.heldBack,
+  ),
+  counter(
+    'enhanced_pool.optimization.reverts',
+    '{revert}',
+    'how often an optimisation on probation was taken back',
+    BUILT_OPTIMIZATIONS.map((name) => ({
+      apart: { [ATTR_OPTIMIZATION]: name },
+      read: (counters: Counters) => counters.takenBack[name],
+    })),
+  ),
+  counter(
+    'enhanced_pool.query.runs',
+    '{run}',
+    'timed runs of queries; needs a flag that goes by queries, as `lanes`',
+    byEach(ATTR_QUERY_KIND, (kind) => (counters) => counters.queries[kind as QueryKind].runs),
+  ),
+  counter(
+    'enhanced_pool.query.time',
+    's',
+    'time for which those held a connection',
+    byEach(ATTR_QUERY_KIND, (kind) => (counters) => counters.queries[kind as QueryKind].heldMs / 1_000),
+  ),
+  counter(
+    'enhanced_pool.statement.actions',
+    '{action}',
+    'what was done with single statements of pg and knex',
+    by<[counters: Counters, statements: Statements]>(ATTR_STATEMENT_ACTION, {
+      prepared_hit: (_, statements) => statements?.preparedHits ?? 0,
+      prepared: (_, statements) => statements?.prepared ?? 0,
+      deallocated: (_, statements) => statements?.deallocated ?? 0,
+      unprepared: (_, statements) => statements?.unprepared ?? 0,
+      redispatched: (_, statements) => statements?.redispatched ?? 0,
+      moved_out: (_, statements) => statements?.movedOut ?? 0,
+    }),
   ),
   counter(
     'enhanced_pool.lease.released',
@@ -396,9 +469,9 @@ function attributesOf(series: readonly { readonly apart: Apart }[]): string[] {
   return Object.keys(series[0]?.apart ?? {});
 }
 
-/** One series for each value of an attribute that is built, so to say: planned optimisations are not told of. */
-function byOptimization(read: (flag: FlagReport) => number): Gauged[] {
-  return BUILT_OPTIMIZATIONS.map((name) => ({
+/** One series for each optimisation: planned ones are not told of. */
+function byOptimization(names: readonly OptimizationName[], read: (flag: FlagReport) => number): Gauged[] {
+  return names.map((name) => ({
     apart: { [ATTR_OPTIMIZATION]: name },
     read: ({ flags }) => whole(flags.get(name), read),
   }));

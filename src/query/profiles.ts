@@ -20,6 +20,10 @@ const USUAL_FOR_MS = 30_000;
 /** What is left, after a run, of the longest one's excess over it: it is halved in 35 runs. */
 const LONGEST_KEPT = 0.98;
 
+/** Kinds of queries, few enough to tell each of them: by the first word, else `session` where several statements or none are known. */
+export const QUERY_KINDS = ['select', 'insert', 'update', 'delete', 'other', 'session'] as const;
+export type QueryKind = (typeof QUERY_KINDS)[number];
+
 /** Which lane a query takes while the pool keeps lanes. */
 export type Lane = 'fast' | 'slow';
 
@@ -33,6 +37,7 @@ export class QueryProfile {
   readonly dialect: Dialect | undefined;
   /** What the text says; undefined where there was no text. */
   readonly classification: Classification | undefined;
+  readonly kind: QueryKind;
   /** Timed runs so far. */
   runs = 0;
   /** Timed runs that ended as `failed` or `broken`. */
@@ -63,6 +68,7 @@ export class QueryProfile {
     this.fingerprint = fingerprint;
     this.dialect = dialect;
     this.classification = classification;
+    this.kind = kindOf(fingerprint, classification);
   }
 
   /** How long a run usually holds its connection, in milliseconds: the geometric mean. */
@@ -190,4 +196,10 @@ export class QueryProfiles implements Iterable<QueryProfile> {
     this.#profiles.set(key, profile);
     return false;
   }
+}
+
+function kindOf(fingerprint: string, classification: Classification | undefined): QueryKind {
+  if (classification === undefined) return fingerprint === 'session' ? 'session' : 'other';
+  const { verb } = classification;
+  return verb === 'select' || verb === 'insert' || verb === 'update' || verb === 'delete' ? verb : 'other';
 }

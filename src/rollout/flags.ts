@@ -81,6 +81,14 @@ export const QUERY_READERS: readonly OptimizationName[] = [
 /** What these do shows after minutes, or their own trials last longer than a block of time: they always act, and their own decisions are weighed. */
 export const WEIGHED_BY_REGRET: readonly OptimizationName[] = ['forecaster', 'seasonal', 'limitProbe'];
 
+/** Each decision of these is compared with the plain one, in milliseconds of a caller's wait. */
+export const WEIGHED_BY_COST: readonly OptimizationName[] = [
+  'lanes',
+  'selection',
+  'affinity',
+  ...WEIGHED_BY_REGRET,
+];
+
 /** Flags that ask for something which this version cannot do. */
 export function notBuilt(flags: OptimizationFlags): OptimizationName[] {
   return OPTIMIZATION_NAMES.filter((name) => {

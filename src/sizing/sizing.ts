@@ -36,6 +36,13 @@ const ASSUMED_CONNECT_MS = 50;
 /** What was counted over a longer gap says nothing about the pace. */
 const LONGEST_STEP_MS = 1_000;
 
+/** What the forecast says at one instant. */
+export interface Outlook {
+  /** Connections that should be open. */
+  readonly target: number;
+  readonly workload: Workload;
+}
+
 /** What `report()` tells of how many connections a pool has. */
 export interface SizingReport {
   /** On whose word the target is what it is. */
@@ -101,6 +108,10 @@ export class Sizing {
       periodMs: this.#forecaster.periodMs,
       whatIf: this.history.replay(max, idleTimeoutMs, each, mayGain),
     };
+  }
+
+  outlook(now: number): Outlook {
+    return { target: this.#forecast.target, workload: this.#workload.at(now) };
   }
 
   /** When it last observed. */

@@ -73,6 +73,17 @@ describe('the dashboards', function () {
     }
   });
 
+  it('show every metric of ours', () => {
+    const asked = boards
+      .flatMap(({ panels }) => panelsOf(panels))
+      .flatMap(({ targets = [] }) => targets.map(({ expr }) => expr))
+      .join(' ');
+    const own = METRICS.map(({ name }) => name.replaceAll('.', '_')).filter((name) =>
+      /^enhanced_/.test(name),
+    );
+    expect(own.filter((name) => !asked.includes(name))).to.deep.equal([]);
+  });
+
   it('alert when they should, and only then', () => {
     const promtool = programOfPrometheus('promtool');
     execFileSync(promtool, ['check', 'rules', join(folder, 'alerts.yaml')]);
@@ -104,7 +115,7 @@ describe('the dashboards', function () {
       const until = performance.now() + 6_000;
       while (performance.now() < until) {
         const pool = openFakePool({}, { max: 2, leakThresholdMs: 1, maxWaiters: 2 })!;
-        await liveThrough(pool);
+        await spans.inRequest(() => liveThrough(pool));
         await sleep(100);
         await pool.close();
       }
@@ -164,7 +175,7 @@ function addUnits(text: string): string {
     const series = name.replaceAll('.', '_');
     if (unit === 's')
       changed = changed.replaceAll(
-        new RegExp(`\\b${series}(?=_bucket|_sum|_count| )`, 'g'),
+        new RegExp(`\\b${series}(?=_bucket|_sum|_count|_total|[{ ])`, 'g'),
         `${series}_seconds`,
       );
     if (unit === '1' && instrument === 'gauge')

@@ -104,7 +104,7 @@ describe('what is emitted', () => {
     for (const name of own) expect(name).to.match(/^enhanced_pool(\.[a-z]+(_[a-z]+)*)+$/);
     for (const { name, unit, instrument } of METRICS) {
       expect(name).not.to.match(/_total$/);
-      expect(unit, name).to.match(instrument === 'histogram' ? /^s$/ : /^(1|\{[a-z]+\})$/);
+      expect(unit, name).to.match(instrument === 'histogram' ? /^s$/ : /^(1|s|\{[a-z]+\})$/);
     }
   });
 

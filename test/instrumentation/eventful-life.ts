@@ -28,6 +28,17 @@ export async function liveThrough({ engine, driver, setup }: FakePool): Promise<
   const leaked = await engine.acquire();
   await new Promise((resolve) => setTimeout(resolve, 150));
   leaked.release();
+  engine.tripFlag('lanes', new TypeError('no'));
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  // As an adapter does that knows single statements.
+  engine.statementCounters = {
+    preparedHits: 5,
+    prepared: 2,
+    deallocated: 1,
+    unprepared: 0,
+    redispatched: 0,
+    movedOut: 1,
+  };
   engine.rollout.set('lanes', 'shadow', performance.now());
   await new Promise((resolve) => setTimeout(resolve, 150));
   // A load has to last for a quarter of a minute before it has a name: told here as the engine tells it.
@@ -66,4 +77,5 @@ export async function liveThrough({ engine, driver, setup }: FakePool): Promise<
     engine.heed(Object.assign(new Error('no'), { code: 'ECONNRESET' }), lease.connection);
     lease.release('broken');
   }
+  (await engine.acquire()).release();
 }
