@@ -497,20 +497,22 @@ describe('knex contract', () => {
     });
 
     it('27. whichever comes first serves a waiter: a release or the connection opened for it', async () => {
-      let slow = false;
-      const { client } = openScripted(async () => {
-        if (slow) await sleep(100);
-        return newConnection();
+      let arrive: () => void = () => {};
+      const late = new Promise<void>((resolve) => {
+        arrive = resolve;
       });
+      let opening = Promise.resolve();
+      const { client } = openScripted(() => opening.then(newConnection));
       const held = await client.acquireConnection();
-      slow = true;
+      opening = late;
       const waiting = client.acquireConnection();
       expect(client.pool.numPendingCreates()).equal(1);
       client.releaseConnection(held);
       const served = await waiting;
       expect(served).equal(held);
       expect(client.pool.numPendingCreates()).equal(1);
-      await sleep(120);
+      arrive();
+      while (client.pool.numPendingCreates() > 0) await sleep(5);
       expect([client.pool.numUsed(), client.pool.numFree()]).deep.equal([1, 1]);
       client.releaseConnection(served);
     });
@@ -538,15 +540,16 @@ describe('knex contract', () => {
         .instanceOf(tarn.TimeoutError)
         .property('message')
         .match(/^no server \d+$/);
-      expect(tries).within(4, 15);
+      expect(tries).within(2, 15);
     });
 
     it('30. createTimeoutMillis fails the create, and a late connection is destroyed', async () => {
       const destroyed: unknown[] = [];
-      const { client } = openScripted(() => sleep(150).then(newConnection), {
-        max: 1,
-        createTimeoutMillis: 40,
+      let arrive: (connection: unknown) => void = () => {};
+      const late = new Promise((resolve) => {
+        arrive = resolve;
       });
+      const { client } = openScripted(() => late, { max: 1, createTimeoutMillis: 40 });
       client.destroyRawConnection = async (connection: unknown) => {
         destroyed.push(connection);
       };
@@ -560,7 +563,8 @@ describe('knex contract', () => {
         'createFail(2, operation timed out for an unknown reason)',
         'acquireFail(1, operation timed out for an unknown reason)',
       ]);
-      await sleep(200);
+      arrive(await newConnection());
+      while (destroyed.length === 0) await sleep(5);
       expect(destroyed).lengthOf(1);
       expect(told.join()).not.contain('createSuccess').and.not.contain('destroyRequest');
     });
@@ -649,7 +653,7 @@ describe('knex contract', () => {
       knex.client.releaseConnection(connection);
       const other = open();
       await other.raw('select pg_terminate_backend(?)', [rows[0]!.pid as number]);
-      await sleep(300);
+      while (connection.__knex__disposed === undefined) await sleep(5);
       expect((await knex.raw('select 1 as one')).rows).deep.equal([{ one: 1 }]);
       expect(warnings.some((warning) => warning.startsWith('Connection Error: '))).equal(true);
     });
@@ -894,7 +898,7 @@ describe('knex contract', () => {
       const knex = openMysql({ pool: { max: 1 } });
       let rows = 0;
       for await (const _ of knex.select(knex.raw('1 as one')).stream()) rows += 1;
-      await sleep(20);
+      while (knex.client.pool.numUsed() > 0) await sleep(5);
       expect([rows, knex.client.pool.numUsed(), knex.client.pool.numFree()]).deep.equal([1, 0, 1]);
     });
 
@@ -920,8 +924,7 @@ describe('knex contract', () => {
       const knex = openMysql({ pool: { max: 1 } });
       const many = knex.raw('select 1 as one union all select 2 union all select 3');
       for await (const _ of many.stream({ highWaterMark: 1 })) break;
-      await sleep(20);
-      expect(knex.client.pool.numUsed()).equal(0);
+      while (knex.client.pool.numUsed() > 0) await sleep(5);
       expect((await knex.raw('select 1 as one'))[0]).deep.equal([{ one: 1 }]);
     });
 
@@ -946,10 +949,10 @@ describe('knex contract', () => {
       const knex = open({ pool: { max: 1 } });
       const pid = async () => (await knex.raw('select pg_backend_pid() as pid')).rows[0].pid;
       const first = await pid();
-      const cancelled = await failure(knex.raw('select pg_sleep(1)').timeout(50, { cancel: true }));
+      const cancelled = await failure(knex.raw('select pg_sleep(600)').timeout(50, { cancel: true }));
       expect(cancelled.message).contain('Defined query timeout of 50ms exceeded');
       expect(await pid()).equal(first);
-      await failure(knex.raw('select pg_sleep(0.3)').timeout(50));
+      await failure(knex.raw('select pg_sleep(600)').timeout(50));
       expect(await pid()).not.equal(first);
     });
 

@@ -45,14 +45,15 @@ describe('sessions that are lost', function () {
 
     it(`${name}: of ended sessions only those in flight fail`, async () => {
       const stage = await begin();
-      const inFlight = [pool.run(sleepSql(1)), pool.run(sleepSql(1))];
+      const opened = proxy.attempts.length;
+      const inFlight = [pool.run(sleepSql(60)), pool.run(sleepSql(60))];
       const ends = Promise.allSettled(inFlight);
       await sleep(100);
       await stage.terminate();
       const failed = (await ends).filter(({ status }) => status === 'rejected');
       expect(failed.length, 'in flight').equal(2);
       // A server that is told to end sessions takes a moment for it.
-      await sleep(100);
+      while (proxy.attempts.length - proxy.open < opened) await sleep(5);
       for (let request = 0; request < 20; request += 1) await pool.run('SELECT 1');
     });
 
@@ -60,7 +61,7 @@ describe('sessions that are lost', function () {
       const stage = await begin();
       const ends = Promise.allSettled(
         Array.from({ length: 3 * pool.size }, (_, at) =>
-          at < pool.size ? pool.run(sleepSql(1)) : pool.run('SELECT 1'),
+          at < pool.size ? pool.run(sleepSql(60)) : pool.run('SELECT 1'),
         ),
       );
       await sleep(100);

@@ -54,14 +54,19 @@ for (const { name, server, open, sleepSql, rowsSql } of FAULTY_POOLS) {
     it('are told from rows that are read slowly', async () => {
       const rows = pool.stream(rowsSql(3_000));
       let read = 0;
+      let goOn = () => {};
+      const pause = new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
       const reading = (async () => {
-        for await (const _ of rows) if (read++ === 0) await sleep(4_000);
+        for await (const _ of rows) if (read++ === 0) await pause;
       })();
       for (let request = 0; request < 60; request += 1) {
         await pool.run('SELECT 1');
         await sleep(50);
       }
       expect(read, 'it is still paused').equal(1);
+      goOn();
       await reading;
       expect(read, 'all else came').above(1);
     });
