@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { ENHANCED } from '../../adapters/differences.js';
 import { checkoutDirectory } from '../checkout.js';
 import { BEHAVIOURS, type Contract, DIFFERING, type Difference } from './behaviours.js';
-// What is published is what these have just shown: they run before this file's own tests.
+// What is published is what these have just shown: they run before this file's own tests, and `npm test` runs them nowhere else.
 import './knex.test.js';
 import './mysql2.test.js';
 import './pg.test.js';
