@@ -5,8 +5,9 @@ import type { Suite } from './suite.js';
 export const classifySuite: Suite = {
   name: 'classify',
   question: 'What does it cost to read a query?',
-  async run() {
-    const rows = run();
+  seconds: { full: 25, quick: 5 },
+  async run({ quick }) {
+    const rows = run(quick ? 11 : 51);
     return {
       tables: [],
       goals: rows.flatMap(({ name, limit, nanoseconds }) =>

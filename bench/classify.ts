@@ -6,7 +6,6 @@ const JOIN =
 /** Until the optimising compiler has settled. */
 const WARM_UP_CALLS = 200_000;
 const MAX_WARM_UP_ROUNDS = 1000;
-const ROUNDS = 51;
 
 /** A figure of the classifier: the median of several rounds and their spread, in nanoseconds a text. */
 export interface ClassifyRow {
@@ -17,14 +16,14 @@ export interface ClassifyRow {
 }
 
 /** What a text costs: never seen, seen as the same string, as a new string of equal content, and 1 MB long. */
-export function run(): readonly ClassifyRow[] {
+export function run(rounds = 51): readonly ClassifyRow[] {
   const rows = [
-    row('new text, 150 characters', 200, newTexts, 2000),
-    row('same string again', 500_000, () => () => classify(JOIN, 'postgresql'), 60),
-    row('freshly concatenated string', 50_000, concatenated),
-    row('sqlcommenter tail that changes', 20_000, withTail),
-    row('1 MB of VALUES', 1, () => longText(rowsOfValues(1 << 20))),
-    row('1 MB string literal', 1, () => longText(`SELECT '${'x'.repeat(1 << 20)}'`)),
+    row(rounds, 'new text, 150 characters', 200, newTexts, 2000),
+    row(rounds, 'same string again', 500_000, () => () => classify(JOIN, 'postgresql'), 60),
+    row(rounds, 'freshly concatenated string', 50_000, concatenated),
+    row(rounds, 'sqlcommenter tail that changes', 20_000, withTail),
+    row(rounds, '1 MB of VALUES', 1, () => longText(rowsOfValues(1 << 20))),
+    row(rounds, '1 MB string literal', 1, () => longText(`SELECT '${'x'.repeat(1 << 20)}'`)),
   ];
   for (const { name, nanoseconds, spread, limit } of rows) {
     const promised = limit === undefined ? '' : `   at most ${limit}`;
@@ -36,6 +35,7 @@ export function run(): readonly ClassifyRow[] {
 }
 
 function row(
+  count: number,
   name: string,
   times: number,
   prepare: (times: number) => (i: number) => void,
@@ -43,7 +43,7 @@ function row(
 ): ClassifyRow {
   const rounds: number[] = [];
   const warmUps = times === 1 ? 20 : Math.min(MAX_WARM_UP_ROUNDS, Math.ceil(WARM_UP_CALLS / times));
-  for (let round = -warmUps; round < ROUNDS; round += 1) {
+  for (let round = -warmUps; round < count; round += 1) {
     const work = prepare(times);
     const begin = performance.now();
     for (let i = 0; i < times; i += 1) work(i);
@@ -52,7 +52,7 @@ function row(
   rounds.sort((a, b) => a - b);
   const figure = {
     name,
-    nanoseconds: rounds[ROUNDS >> 1] as number,
+    nanoseconds: rounds[count >> 1] as number,
     spread: [rounds[0] as number, rounds.at(-1) as number] as const,
   };
   return limit === undefined ? figure : { ...figure, limit };

@@ -4,23 +4,32 @@ import { seeded } from './statistics.js';
 /** Turns of the event loop between two windows: what one peer has left to timers and sockets is not the next one's. */
 const TURNS_BETWEEN = 5;
 
+/** Fewer rounds say nothing, however little time there is. */
+const LEAST_ROUNDS = 2;
+
 /**
  * Measures every peer once a round, in an order shuffled anew for each round: whatever the machine does to one round,
  * it does to all peers. Gives each peer's windows, the n-th of which is from the n-th round.
+ * @param rounds at the most; it ends with the last round that is over by `endsAt`, as far as can be foreseen.
  */
 export async function interleave<Peer extends { readonly name: string }, Window>(
   peers: readonly Peer[],
   rounds: number,
   measure: (peer: Peer) => Promise<Window>,
+  endsAt = Number.POSITIVE_INFINITY,
 ): Promise<Record<string, Window[]>> {
   const windows: Record<string, Window[]> = Object.fromEntries(peers.map(({ name }) => [name, []]));
   const random = seeded(rounds);
+  let longestMs = 0;
   for (let round = 0; round < rounds; round += 1) {
+    const beganAt = performance.now();
+    if (round >= LEAST_ROUNDS && beganAt + longestMs > endsAt) break;
     for (const peer of shuffled(peers, random)) {
       for (let turn = 0; turn < TURNS_BETWEEN; turn += 1) await nextTurn();
       globalThis.gc?.({ type: 'minor' });
       windows[peer.name]?.push(await measure(peer));
     }
+    longestMs = Math.max(longestMs, performance.now() - beganAt);
   }
   return windows;
 }

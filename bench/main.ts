@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { acquire } from './acquire/suite.js';
+import { Allotment } from './allotment.js';
 import { burst } from './burst/suite.js';
 import { classifySuite } from './classify-suite.js';
 import { faults } from './faults/suite.js';
@@ -52,7 +53,8 @@ const HELP = `Measures stock and enhanced pools side by side in one run.
 
 ${SUITES.map(({ name, question }) => `  ${name.padEnd(10)} ${question}`).join('\n')}
 
-Without a suite, all of them. --quick gives a first impression in less than a minute a suite (faults: ten); do not quote it.
+Without a suite, all of them, in 25 minutes. --quick gives a first impression in four; do not quote it.
+On a slow or busy machine there are fewer rounds, not more minutes.
 --only measures the rows in whose name these words occur, where a suite can (faults).
 Every sample goes to ${LATEST}, or to the path given by --json, and a page with plots beside it; other suites' last runs
 stay in both.`;
@@ -84,13 +86,17 @@ async function main(): Promise<void> {
 
 async function runSuite(
   suite: Suite,
-  { quick, only }: Effort,
+  { quick, only }: Pick<Effort, 'quick' | 'only'>,
   file: string,
   machine: ReturnType<typeof describeMachine>,
 ): Promise<void> {
   console.log(`\n━━ ${suite.name}: ${suite.question}${quick ? ' (quick: do not quote)' : ''}`);
   const ranAt = new Date();
-  const { tables, goals, charts, samples, against } = await suite.run({ quick, only });
+  const { tables, goals, charts, samples, against } = await suite.run({
+    quick,
+    only,
+    time: new Allotment(quick ? suite.seconds.quick : suite.seconds.full),
+  });
   sayNothing();
   const judged = goals.map(judge);
   for (const table of tables) printTable(table);

@@ -1,3 +1,4 @@
+import type { Allotment } from './allotment.js';
 import type { Chart } from './chart.js';
 import type { Goal } from './goals.js';
 import type { Table } from './table.js';
@@ -6,6 +7,7 @@ import type { Table } from './table.js';
 export interface Effort {
   /** For a first impression; its figures are not to be quoted. */
   readonly quick: boolean;
+  readonly time: Allotment;
   /** Only the rows in whose name this occurs, for suites that take long and look. */
   readonly only?: string | undefined;
 }
@@ -26,5 +28,7 @@ export interface Suite {
   readonly name: string;
   /** What it answers, in one line. */
   readonly question: string;
+  /** So many it may take of the time of a whole run, and of a quick one. */
+  readonly seconds: { readonly full: number; readonly quick: number };
   run(effort: Effort): Promise<Findings>;
 }

@@ -39,9 +39,10 @@ interface Extent {
 const FULL: Extent = {
   rounds: 25,
   sizeRounds: 15,
-  sized: peers.PEERS.map(({ name }) => name).filter((name) => name !== peers.FLOOR),
+  // A thousand mysql2 connections take ten seconds to open, and their pool is a list like pg's.
+  sized: peers.PEERS.filter(({ file }) => file !== 'floor' && file !== 'mysql2').map(({ name }) => name),
   windowMs: 30,
-  warmUpMs: 600,
+  warmUpMs: 300,
   operationsPerCaller: 16,
   storms: 9,
   footprintSamples: 9,
@@ -49,10 +50,10 @@ const FULL: Extent = {
 const QUICK: Extent = {
   rounds: 5,
   sizeRounds: 5,
-  // Those of whom a goal speaks: a thousand mysql2 connections take ten seconds to open.
+  // Of whom a goal speaks.
   sized: [peers.ENGINE],
   windowMs: 6,
-  warmUpMs: 60,
+  warmUpMs: 40,
   operationsPerCaller: 6,
   storms: 2,
   footprintSamples: 2,
@@ -82,24 +83,31 @@ const STORM_PEERS = [
 export const acquire: Suite = {
   name: 'acquire',
   question: 'What does a warm acquire and release cost, by itself and with many waiting?',
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 145, quick: 16 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     const extent = quick ? QUICK : FULL;
     const contended: Record<number, Times> = {};
+    const sized = peers.PEERS.filter(({ name }) => extent.sized.includes(name));
+    // Uncontended, tries, timeouts and footprints are a part each.
+    let parts = 4 + CROWDS.length + sized.length;
+    const partEndsAt = () => {
+      parts -= 1;
+      return time.partOf(parts + 1);
+    };
     say('uncontended');
-    const uncontended = await measureUncontended(extent);
-    const tried = await measureTries(extent);
+    const uncontended = await measureUncontended(extent, partEndsAt());
+    const tried = await measureTries(extent, partEndsAt());
     for (const callers of CROWDS) {
       say(`${callers} callers`);
-      contended[callers] = await measureCrowd(callers, extent);
+      contended[callers] = await measureCrowd(callers, extent, partEndsAt());
     }
     const bySize: Record<string, Times> = {};
-    for (const peer of peers.PEERS) {
-      if (!extent.sized.includes(peer.name)) continue;
+    for (const peer of sized) {
       say(`${peer.name} by size`);
-      bySize[peer.name] = await measureSizes(peer, extent);
+      bySize[peer.name] = await measureSizes(peer, extent, partEndsAt());
     }
     say('timeouts');
-    const storms = await measureStorms(extent);
+    const storms = await measureStorms(extent, partEndsAt());
     say('bytes and promises');
     const footprints = await measureFootprints(extent.footprintSamples);
     const measurements: Measurements = { uncontended, tried, contended, bySize, storms, footprints };
@@ -133,9 +141,9 @@ interface Contestant {
   operations: number;
 }
 
-function measureUncontended(extent: Extent): Promise<Times> {
+function measureUncontended(extent: Extent, endsAt: number): Promise<Times> {
   const all = [...peers.PEERS, { name: peers.TARN_AGAIN, file: 'tarn' }];
-  return measureAll(all, extent.rounds, extent, async (peer) => {
+  return measureAll(all, extent.rounds, endsAt, extent, async (peer) => {
     const { loops, open } = peers.load(peer);
     const pool = await open({ size: SLOTS });
     await loops.fill(pool, SLOTS);
@@ -148,9 +156,9 @@ function measureUncontended(extent: Extent): Promise<Times> {
   });
 }
 
-function measureTries(extent: Extent): Promise<Times> {
+function measureTries(extent: Extent, endsAt: number): Promise<Times> {
   const able = peers.PEERS.filter(({ file }) => file === 'engine');
-  return measureAll(able, extent.rounds, extent, async (peer) => {
+  return measureAll(able, extent.rounds, endsAt, extent, async (peer) => {
     const { loops, open } = peers.load(peer);
     const pool = await open({ size: SLOTS });
     await loops.fill(pool, SLOTS);
@@ -163,9 +171,9 @@ export function tryName(peer: string): string {
   return `${peer}: tryAcquire`;
 }
 
-function measureCrowd(callers: number, extent: Extent): Promise<Times> {
+function measureCrowd(callers: number, extent: Extent, endsAt: number): Promise<Times> {
   const pools = peers.PEERS.filter(({ name }) => name !== peers.FLOOR);
-  return measureAll(pools, extent.rounds, extent, async (peer) => {
+  return measureAll(pools, extent.rounds, endsAt, extent, async (peer) => {
     const { loops, open } = peers.load(peer);
     const pool = await open({ size: SLOTS });
     await loops.fill(pool, SLOTS);
@@ -175,12 +183,12 @@ function measureCrowd(callers: number, extent: Extent): Promise<Times> {
 }
 
 /** One peer at every size and occupancy, so that its sizes are paired with each other. */
-async function measureSizes(peer: peers.Peer, extent: Extent): Promise<Times> {
+async function measureSizes(peer: peers.Peer, extent: Extent, endsAt: number): Promise<Times> {
   const { loops, open } = peers.load(peer);
   const pools = SIZES.flatMap((size) =>
     OCCUPANCIES.map((occupancy) => ({ name: occupancyName(size, occupancy), size, occupancy })),
   );
-  return measureAll(pools, extent.sizeRounds, extent, async ({ name, size, occupancy }) => {
+  return measureAll(pools, extent.sizeRounds, endsAt, extent, async ({ name, size, occupancy }) => {
     const pool = await open({ size });
     await loops.fill(pool, size);
     if (occupancy === 'one idle') await loops.hold(pool, size - 1);
@@ -196,13 +204,14 @@ export function occupancyName(size: number, occupancy: Occupancy): string {
 async function measureAll<Of>(
   all: readonly Of[],
   rounds: number,
+  endsAt: number,
   { windowMs, warmUpMs }: Extent,
   open: (of: Of) => Promise<Contestant>,
 ): Promise<Times> {
   const contestants: Contestant[] = [];
   for (const one of all) contestants.push(await open(one));
   for (const contestant of contestants) await warmUp(contestant, windowMs, warmUpMs);
-  const times = await interleave(contestants, rounds, nanosecondsPerOperation);
+  const times = await interleave(contestants, rounds, nanosecondsPerOperation, endsAt);
   for (const { pool } of contestants) await pool.close();
   return times;
 }
@@ -229,7 +238,7 @@ async function nanosecondsPerOperation({ run, operations }: Contestant): Promise
   return ((performance.now() - begin) * 1e6) / operations;
 }
 
-async function measureStorms({ storms }: Extent): Promise<Record<string, TimeoutStorm[]>> {
+async function measureStorms({ storms }: Extent, endsAt: number): Promise<Record<string, TimeoutStorm[]>> {
   const contestants = [];
   for (const peer of peers.PEERS.filter(({ name }) => STORM_PEERS.includes(name))) {
     const { loops, open } = peers.load(peer);
@@ -237,10 +246,15 @@ async function measureStorms({ storms }: Extent): Promise<Record<string, Timeout
     await loops.hold(pool, SLOTS);
     contestants.push({ name: peer.name, loops, pool });
   }
-  const measured = await interleave(contestants, storms + 1, async ({ loops, pool }) => {
-    await new Promise((resolve) => setTimeout(resolve, STORM_PAUSE_MS));
-    return loops.timeOutTogether(pool, STORM_CALLERS, STORM_TIMEOUT_MS);
-  });
+  const measured = await interleave(
+    contestants,
+    storms + 1,
+    async ({ loops, pool }) => {
+      await new Promise((resolve) => setTimeout(resolve, STORM_PAUSE_MS));
+      return loops.timeOutTogether(pool, STORM_CALLERS, STORM_TIMEOUT_MS);
+    },
+    endsAt,
+  );
   for (const { pool } of contestants) await pool.close();
   // The first storm finds cold code.
   return Object.fromEntries(Object.entries(measured).map(([name, all]) => [name, all.slice(1)]));

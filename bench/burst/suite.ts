@@ -46,7 +46,8 @@ type Bursts = Readonly<Record<string, readonly Burst[]>>;
 export const burst: Suite = {
   name: 'burst',
   question: `How long do ${CALLERS} callers wait who come at once, every ${PERIOD_MS / 1_000} s, to a pool of at most ${MAX}?`,
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 98, quick: 26 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting a server)');
     const { postgres, stop } = await startDatabases({
       postgres: { settings: { max_connections: PEERS.length * MAX + 10 } },
@@ -59,9 +60,11 @@ export const burst: Suite = {
           Object.assign(opened.pool, { options: { ...optionsOf(opened), idleTimeoutMillis: 0 } });
         contestants.push({ name, opened, bursts: [] as Burst[] });
       }
-      const rounds = quick ? 3 : 10;
+      const rounds = quick ? 1 : 10;
+      const endsAt = time.partOf(1);
       for (let round = -LEAD_IN; round < rounds; round += 1) {
         const startedAt = performance.now();
+        if (round > 0 && startedAt + PERIOD_MS > endsAt) break;
         for (const [turn, { name, opened, bursts }] of contestants.entries()) {
           await sleep(startedAt + (turn * PERIOD_MS) / PEERS.length - performance.now());
           say(`${name}: burst ${round + LEAD_IN + 1}`);

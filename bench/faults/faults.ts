@@ -13,8 +13,12 @@ export interface Fault {
   readonly name: string;
   /** What the application does all day. */
   sql(stage: Stage, index: number): string;
-  /** Brings the fault about; settles when the server could serve again. */
-  strike(stage: Stage, proxy: TcpProxy): Promise<void>;
+  /** Brings the fault about, for all who come to the server over `proxies`; settles when it could serve again. */
+  strike(stage: Stage, proxies: readonly TcpProxy[]): Promise<void>;
+  /** About how long that takes. */
+  readonly lastsMs?: number;
+  /** Whether a quick run looks at it. */
+  readonly quick?: boolean;
   /** Requests in one instant, beside the steady ones, once a second; 0 for none. */
   readonly burst?: number;
   /** Whether an error is what the application asked for. */
@@ -35,14 +39,17 @@ export const FAULTS: readonly Fault[] = [
       await sleep(Math.max(0, upAt - performance.now()));
       await first.resume();
     },
+    lastsMs: DOWN_MS,
+    quick: true,
   },
-  { name: 'crash', sql: read, strike: (stage) => stage.crash() },
+  { name: 'crash', sql: read, strike: (stage) => stage.crash(), lastsMs: 2_000 },
   {
     name: 'half-open',
     sql: read,
-    async strike(_, proxy) {
-      proxy.mute();
+    async strike(_, proxies) {
+      for (const proxy of proxies) proxy.mute();
     },
+    quick: true,
   },
   {
     name: 'frozen',
@@ -52,16 +59,18 @@ export const FAULTS: readonly Fault[] = [
       await sleep(FROZEN_MS);
       first.thaw();
     },
+    lastsMs: FROZEN_MS,
   },
-  { name: 'terminate', sql: read, strike: (stage) => stage.terminate() },
+  { name: 'terminate', sql: read, strike: (stage) => stage.terminate(), quick: true },
   {
     name: 'failover',
     sql: (_, index) => `UPDATE item SET price = price + 1 WHERE id = ${1 + (index % 100)}`,
-    async strike(stage, proxy) {
-      proxy.target = stage.second.port;
+    async strike(stage, proxies) {
+      for (const proxy of proxies) proxy.target = stage.second.port;
       await stage.refuseWrites();
     },
     dropsAll: true,
+    quick: true,
   },
   {
     name: 'server full',

@@ -3,9 +3,19 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { type Database, startDatabases } from '../../test/servers/index.js';
 
-/** The application's login: not an administrator's, whom neither a read-only server nor a full one keeps out. */
-export const LOGIN = { user: 'bench', password: 'first' } as const;
+/** The applications' logins: not an administrator's, whom neither a read-only server nor a full one keeps out. */
+const LOGINS = 'bench_';
+const PASSWORD = 'first';
 const ROTATED = 'second';
+
+/** Of one application: what a server limits by login it limits each of them by. */
+export function loginOf(application: number): { readonly user: string; readonly password: string } {
+  return { user: `${LOGINS}${application}`, password: PASSWORD };
+}
+
+/** So many applications may use a server at once. */
+const APPLICATIONS = 2;
+const USERS = Array.from({ length: APPLICATIONS }, (_, application) => loginOf(application).user);
 
 const POLL_MS = 5;
 const ROWS = 100;
@@ -21,13 +31,13 @@ export interface Stage {
   readonly slowSql: string;
   /** Kills one server process with SIGKILL; settles when the server takes connections again. */
   crash(): Promise<void>;
-  /** Ends every session of the application. */
+  /** Ends every session of the applications. */
   terminate(): Promise<void>;
   /** From now on the first server takes no writes. */
   refuseWrites(): Promise<void>;
-  /** From now on the application may have so many connections. */
+  /** From now on each application may have so many connections. */
   limitConnections(most: number): Promise<void>;
-  /** From now on the application's password is another. */
+  /** From now on the applications' password is another. */
   rotatePassword(): Promise<void>;
   /** Everything as it was at the beginning. */
   heal(): Promise<void>;
@@ -65,36 +75,37 @@ function postgresStage(first: Database, second: Database): Stage {
     slowSql: 'SELECT pg_sleep(0.02)',
     async crash() {
       const [{ pid } = { pid: undefined }] = await tell(
-        `SELECT pid FROM pg_stat_activity WHERE usename = '${LOGIN.user}' LIMIT 1`,
+        `SELECT pid FROM pg_stat_activity WHERE usename LIKE '${LOGINS}%' LIMIT 1`,
       );
       process.kill(Number(pid), 'SIGKILL');
       await sleep(50);
       await until(() => tell('SELECT 1'));
     },
     async terminate() {
-      await tell(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${LOGIN.user}'`);
+      await tell(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename LIKE '${LOGINS}%'`);
     },
     async refuseWrites() {
       await tell('ALTER SYSTEM SET default_transaction_read_only = on');
       await tell('SELECT pg_reload_conf()');
     },
     async limitConnections(most) {
-      await tell(`ALTER ROLE ${LOGIN.user} CONNECTION LIMIT ${most}`);
+      for (const user of USERS) await tell(`ALTER ROLE ${user} CONNECTION LIMIT ${most}`);
     },
     async rotatePassword() {
-      await tell(`ALTER ROLE ${LOGIN.user} PASSWORD '${ROTATED}'`);
+      for (const user of USERS) await tell(`ALTER ROLE ${user} PASSWORD '${ROTATED}'`);
     },
     async heal() {
       await tell('ALTER SYSTEM RESET default_transaction_read_only');
       await tell('SELECT pg_reload_conf()');
-      await until(() => tell(`ALTER ROLE ${LOGIN.user} CONNECTION LIMIT -1 PASSWORD '${LOGIN.password}'`));
+      for (const user of USERS)
+        await until(() => tell(`ALTER ROLE ${user} CONNECTION LIMIT -1 PASSWORD '${PASSWORD}'`));
     },
   };
 }
 
 function mysqlStage(first: Database, second: Database): Stage {
   const tell = (sql: string) => tellMysql(first, sql);
-  const account = `${LOGIN.user}@'%'`;
+  const accounts = USERS.map((user) => `${user}@'%'`);
   return {
     kind: 'mysql',
     first,
@@ -104,7 +115,7 @@ function mysqlStage(first: Database, second: Database): Stage {
     crash: () => first.restart({ mode: 'kill' }),
     async terminate() {
       const sessions = await tell(
-        `SELECT id FROM information_schema.processlist WHERE user = '${LOGIN.user}'`,
+        `SELECT id FROM information_schema.processlist WHERE user LIKE '${LOGINS}%'`,
       );
       for (const { id } of sessions) await tell(`KILL ${id}`).catch(() => {});
     },
@@ -112,32 +123,37 @@ function mysqlStage(first: Database, second: Database): Stage {
       await tell('SET GLOBAL read_only = 1');
     },
     async limitConnections(most) {
-      await tell(`ALTER USER ${account} WITH MAX_USER_CONNECTIONS ${most}`);
+      for (const account of accounts) await tell(`ALTER USER ${account} WITH MAX_USER_CONNECTIONS ${most}`);
     },
     async rotatePassword() {
-      await tell(`ALTER USER ${account} IDENTIFIED BY '${ROTATED}'`);
+      for (const account of accounts) await tell(`ALTER USER ${account} IDENTIFIED BY '${ROTATED}'`);
     },
     async heal() {
       await tell('SET GLOBAL read_only = 0');
-      await tell(`ALTER USER ${account} IDENTIFIED BY '${LOGIN.password}' WITH MAX_USER_CONNECTIONS 0`);
+      for (const account of accounts)
+        await tell(`ALTER USER ${account} IDENTIFIED BY '${PASSWORD}' WITH MAX_USER_CONNECTIONS 0`);
     },
   };
 }
 
 async function furnishPostgres(server: Database): Promise<void> {
-  await tellPostgres(server, `CREATE ROLE ${LOGIN.user} LOGIN PASSWORD '${LOGIN.password}'`);
   await tellPostgres(server, 'CREATE TABLE item (id int PRIMARY KEY, price int)');
   await tellPostgres(server, `INSERT INTO item SELECT id, 0 FROM generate_series(1, ${ROWS}) AS id`);
-  await tellPostgres(server, `GRANT ALL ON item TO ${LOGIN.user}`);
+  for (const user of USERS) {
+    await tellPostgres(server, `CREATE ROLE ${user} LOGIN PASSWORD '${PASSWORD}'`);
+    await tellPostgres(server, `GRANT ALL ON item TO ${user}`);
+  }
 }
 
 async function furnishMysql(server: Database): Promise<void> {
   const { database } = server;
-  await tellMysql(server, `CREATE USER ${LOGIN.user}@'%' IDENTIFIED BY '${LOGIN.password}'`);
   await tellMysql(server, `CREATE TABLE item (id int PRIMARY KEY, price int)`);
   const values = Array.from({ length: ROWS }, (_, index) => `(${index + 1}, 0)`).join();
   await tellMysql(server, `INSERT INTO item VALUES ${values}`);
-  await tellMysql(server, `GRANT SELECT, INSERT, UPDATE, DELETE ON ${database}.* TO ${LOGIN.user}@'%'`);
+  for (const user of USERS) {
+    await tellMysql(server, `CREATE USER ${user}@'%' IDENTIFIED BY '${PASSWORD}'`);
+    await tellMysql(server, `GRANT SELECT, INSERT, UPDATE, DELETE ON ${database}.* TO ${user}@'%'`);
+  }
 }
 
 async function tellPostgres({ url }: Database, sql: string): Promise<Record<string, unknown>[]> {

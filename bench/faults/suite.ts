@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chart } from '../chart.js';
 import type { Goal } from '../goals.js';
+import { interleave } from '../interleave.js';
 import { evenly, openLoop, type Request, sendAt } from '../open-loop.js';
 import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
@@ -11,11 +12,13 @@ import { FAULTS, type Fault } from './faults.js';
 import { type Outcome, outcomeOf, TENTH_MS } from './outcome.js';
 import type { Client, ClientModule } from './peer.js';
 import { TcpProxy } from './proxy.js';
-import { LOGIN, type Stage, type Stages, setUpStages } from './stage.js';
+import { loginOf, type Stage, type Stages, setUpStages } from './stage.js';
+
+const SERVERS = ['postgres', 'mysql'] as const;
 
 interface Peer {
   readonly name: string;
-  readonly server: 'postgres' | 'mysql';
+  readonly server: (typeof SERVERS)[number];
   /** In `peers/`, and what of it. */
   readonly file: string;
   readonly way: string;
@@ -28,7 +31,10 @@ const PEERS: readonly Peer[] = [
   { name: 'knex-mysql2', server: 'mysql', file: 'knex', way: 'mysql2' },
 ];
 
-/** Each in turn, so that both see the same servers. */
+/**
+ * In turn, so that neither is in the other's way. Those of one way meet a fault at once, each with a login and a wire of its
+ * own: it is the same outage of the same servers.
+ */
 const WAYS = ['stock', 'enhanced'] as const;
 type Way = (typeof WAYS)[number];
 
@@ -39,14 +45,14 @@ interface Extent {
   readonly rounds: number;
   /** Of load before the fault. */
   readonly calmMs: number;
-  /** Of load from the fault on. */
-  readonly stormMs: number;
+  /** Of load from the fault on, beyond what it lasts. */
+  readonly afterMs: number;
   /** For those still unanswered when the load ends. */
   readonly graceMs: number;
 }
 
-const FULL: Extent = { rounds: 3, calmMs: 1_000, stormMs: 6_000, graceMs: 3_000 };
-const QUICK: Extent = { rounds: 1, calmMs: 500, stormMs: 4_500, graceMs: 1_500 };
+const FULL: Extent = { rounds: 3, calmMs: 700, afterMs: 3_000, graceMs: 2_500 };
+const QUICK: Extent = { rounds: 1, calmMs: 400, afterMs: 1_500, graceMs: 800 };
 
 type Measure = Exclude<keyof Outcome, 'error' | 'lostByTenth'>;
 
@@ -62,17 +68,21 @@ interface Row {
 export const faults: Suite = {
   name: 'faults',
   question: 'What does a bad day cost: restarts, crashes, failovers, mute networks?',
-  async run({ quick, only }: Effort): Promise<Findings> {
+  seconds: { full: 230, quick: 30 },
+  async run({ quick, only, time }: Effort): Promise<Findings> {
     say('(starting servers)');
     const stages = await setUpStages();
     try {
       const extent = quick ? QUICK : FULL;
+      const peersOf = (fault: Fault) =>
+        PEERS.filter((peer) => `${fault.name} ${peer.name}`.includes(only ?? ''));
+      const wanted = FAULTS.filter(
+        (fault) => peersOf(fault).length > 0 && (!quick || only !== undefined || fault.quick === true),
+      );
       const rows: Row[] = [];
-      for (const fault of FAULTS) {
-        for (const peer of PEERS) {
-          if (only !== undefined && !`${fault.name} ${peer.name}`.includes(only)) continue;
-          rows.push({ fault, peer, rounds: await measure(fault, peer, stages, extent) });
-        }
+      for (const [done, fault] of wanted.entries()) {
+        const endsAt = time.partOf(wanted.length - done);
+        rows.push(...(await measure(fault, peersOf(fault), stages, extent, endsAt)));
       }
       return {
         tables: FAULTS.flatMap((fault) => tableOf(fault, rows)),
@@ -88,49 +98,112 @@ export const faults: Suite = {
   },
 };
 
-async function measure(fault: Fault, peer: Peer, stages: Stages, extent: Extent): Promise<Rounds> {
-  const rounds = { stock: [] as Outcome[], enhanced: [] as Outcome[] };
-  for (let round = 0; round < extent.rounds; round += 1) {
-    for (const way of WAYS) {
-      say(`${fault.name}, ${peer.name} ${way}, round ${round + 1}`);
-      rounds[way].push(await live(fault, peer, way, stages[peer.server], extent));
-    }
-  }
-  return rounds;
+async function measure(
+  fault: Fault,
+  peers: readonly Peer[],
+  stages: Stages,
+  extent: Extent,
+  endsAt: number,
+): Promise<Row[]> {
+  const ways = WAYS.map((name) => ({ name }));
+  const live = ({ name: way }: (typeof ways)[number]) => {
+    say(`${fault.name}, ${way}`);
+    return badDay(fault, peers, way, stages, extent);
+  };
+  const days = await interleave(ways, extent.rounds, live, endsAt);
+  return peers.map((peer, index) => {
+    const of = (way: Way) => days[way]!.map((outcomes) => outcomes[index]!);
+    return { fault, peer, rounds: { stock: of('stock'), enhanced: of('enhanced') } };
+  });
 }
 
-/** One application's bad day. */
-async function live(fault: Fault, peer: Peer, way: Way, stage: Stage, extent: Extent): Promise<Outcome> {
-  const proxy = await TcpProxy.before(stage.first.port);
-  const client = await open(peer, way, stage, proxy);
+/** An application of one peer, and its wire to its server. */
+interface Application {
+  readonly peer: Peer;
+  readonly client: Client;
+  readonly proxy: TcpProxy;
+}
+
+/** The outcome for each peer. */
+async function badDay(
+  fault: Fault,
+  peers: readonly Peer[],
+  way: Way,
+  stages: Stages,
+  extent: Extent,
+): Promise<Outcome[]> {
+  const applications: Application[] = [];
   try {
-    await Promise.all(Array.from({ length: CONNECTIONS }, () => client.run(stage.slowSql)));
+    // One after the other: each loads a copy of its library.
+    for (const peer of peers) applications.push(await start(peer, way, stages[peer.server]));
+    const servers = SERVERS.map((server) => applications.filter(({ peer }) => peer.server === server));
+    const outcomes = await Promise.all(
+      servers.map((of, index) => outage(fault, of, stages[SERVERS[index]!], extent)),
+    );
+    const byPeer = new Map(outcomes.flat());
+    return peers.map((peer) => byPeer.get(peer)!);
+  } finally {
+    await Promise.all(applications.map(stop));
+    await Promise.all(SERVERS.map((server) => stages[server].heal()));
+  }
+}
+
+/** What the applications of one server saw of it. */
+async function outage(
+  fault: Fault,
+  applications: readonly Application[],
+  stage: Stage,
+  { calmMs, afterMs, graceMs }: Extent,
+): Promise<[Peer, Outcome][]> {
+  if (applications.length === 0) return [];
+  const lastsMs = calmMs + (fault.lastsMs ?? 0) + afterMs;
+  const loads = applications.map(({ client }) => {
     const send = (index: number) => client.run(fault.sql(stage, index));
     const bursts = fault.burst === undefined ? undefined : burstEverySecond(fault.burst, send);
-    const load = openLoop(evenly(PER_SECOND, extent.calmMs + extent.stormMs), extent.graceMs, send);
-    await sleep(extent.calmMs);
-    const faultAt = performance.now();
-    await fault.strike(stage, proxy);
-    const readyAt = performance.now();
-    const steady = await load;
-    const requests = [...steady, ...(bursts?.stop() ?? [])];
-    return outcomeOf(requests, proxy.attempts, faultAt, readyAt, fault.expects);
-  } finally {
-    // Stock waits for ever for whoever hangs.
-    await Promise.race([client.close().catch(() => {}), sleep(500)]);
-    await proxy.close();
-    await stage.heal();
-  }
+    return openLoop(evenly(PER_SECOND, lastsMs), graceMs, send).then((steady) => [
+      ...steady,
+      ...(bursts?.stop() ?? []),
+    ]);
+  });
+  await sleep(calmMs);
+  const faultAt = performance.now();
+  await fault.strike(
+    stage,
+    applications.map(({ proxy }) => proxy),
+  );
+  const readyAt = performance.now();
+  const requests = await Promise.all(loads);
+  return applications.map(({ peer, proxy }, index) => [
+    peer,
+    outcomeOf(requests[index]!, proxy.attempts, faultAt, readyAt, fault.expects),
+  ]);
+}
+
+/** With all its connections open. */
+async function start(peer: Peer, way: Way, stage: Stage): Promise<Application> {
+  const proxy = await TcpProxy.before(stage.first.port);
+  const client = await open(peer, way, stage, proxy);
+  await Promise.all(Array.from({ length: CONNECTIONS }, () => client.run(stage.slowSql)));
+  return { peer, client, proxy };
+}
+
+async function stop({ client, proxy }: Application): Promise<void> {
+  // Stock waits for ever for whoever hangs.
+  await Promise.race([client.close().catch(() => {}), sleep(500)]);
+  await proxy.close();
 }
 
 function open(
-  { file, way: entry }: Peer,
+  { server, file, way: entry }: Peer,
   way: Way,
   { database }: Stage,
   { port }: TcpProxy,
 ): Promise<Client> {
   const { modules, within } = ownCopy([require.resolve(`./peers/${file}.js`)]);
-  const address = { host: '127.0.0.1', port, ...LOGIN, database };
+  const login = loginOf(
+    PEERS.filter((peer) => peer.server === server).findIndex((peer) => peer.way === entry),
+  );
+  const address = { host: '127.0.0.1', port, ...login, database };
   return within(() =>
     (modules as [ClientModule])[0][entry]!({ address, size: CONNECTIONS, enhanced: way === 'enhanced' }),
   );

@@ -44,8 +44,8 @@ interface Extent {
   readonly windowMs: number;
 }
 
-const FULL: Extent = { learningMs: 60_000, rounds: 10, windowMs: 4_000 };
-const QUICK: Extent = { learningMs: 20_000, rounds: 3, windowMs: 2_000 };
+const FULL: Extent = { learningMs: 45_000, rounds: 10, windowMs: 2_500 };
+const QUICK: Extent = { learningMs: 2_000, rounds: 2, windowMs: 300 };
 
 /** What one window showed of one peer. */
 interface Window {
@@ -60,14 +60,15 @@ type Windows = Readonly<Record<string, readonly Window[]>>;
 export const limit: Suite = {
   name: 'limit',
   question: `How many of ${MAX} connections does the limit probe use for ${CALLERS} callers, and what do they lose by it?`,
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 145, quick: 12 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     const extent = quick ? QUICK : FULL;
     say('(starting a server)');
     const databases = await startDatabases({ postgres: { settings: { max_connections: 3 * MAX } } });
     try {
-      const computes = await compare(databases, COMPUTES, extent);
-      const waits = await compare(databases, WAITS, extent);
-      const raised = await foretold(databases, extent);
+      const computes = await compare(databases, COMPUTES, extent, time.partOf(2.5));
+      const waits = await compare(databases, WAITS, extent, time.partOf(1.5));
+      const raised = await foretold(databases, extent, time.partOf(1));
       return {
         tables: [tableOf(COMPUTES, computes), tableOf(WAITS, waits), adviceTable(raised, computes)],
         goals: goalsOf(computes.windows, waits.windows, raised),
@@ -85,7 +86,12 @@ interface Compared {
 }
 
 /** The fixed pool and the probed one, in turns, once the probe has had its time. */
-async function compare({ postgres }: Databases<'postgres'>, load: Load, extent: Extent): Promise<Compared> {
+async function compare(
+  { postgres }: Databases<'postgres'>,
+  load: Load,
+  extent: Extent,
+  endsAt: number,
+): Promise<Compared> {
   const peers: Peer[] = [
     { name: FIXED, max: MAX },
     { name: PROBED, max: MAX, flags: PROBING },
@@ -94,12 +100,15 @@ async function compare({ postgres }: Databases<'postgres'>, load: Load, extent: 
   for (const { name, max, flags } of peers) {
     const opened = await ownPools()(postgres, max, flags);
     say(`${load.name}: ${name} begins`);
-    await crowd(opened, load, CALLERS, flags === undefined ? 2_000 : extent.learningMs);
+    await crowd(opened, load, CALLERS, flags === undefined ? extent.windowMs : extent.learningMs);
     contestants.push({ name, opened });
   }
   say(load.name);
-  const windows = await interleave(contestants, extent.rounds, ({ opened }) =>
-    crowd(opened, load, CALLERS, extent.windowMs),
+  const windows = await interleave(
+    contestants,
+    extent.rounds,
+    ({ opened }) => crowd(opened, load, CALLERS, extent.windowMs),
+    endsAt,
   );
   const advice = contestants.at(-1)!.opened.engine()?.report().limit?.advice;
   for (const { opened } of contestants) await opened.close();
@@ -113,19 +122,26 @@ interface Foretold {
 }
 
 /** What the report of a small pool foretells of a larger one, and what the larger one does. */
-async function foretold({ postgres }: Databases<'postgres'>, extent: Extent): Promise<Foretold> {
+async function foretold(
+  { postgres }: Databases<'postgres'>,
+  extent: Extent,
+  endsAt: number,
+): Promise<Foretold> {
   const small = await ownPools()(postgres, SMALL_MAX, PROBING);
   say(`${SMALL} begins`);
   await crowd(small, WAITS, FEWER_CALLERS, extent.learningMs / 3);
   const { better, advice } = (small.engine() as EnginePool<unknown>).report().limit ?? {};
   const large = await ownPools()(postgres, better?.max ?? SMALL_MAX, everyFlag('off'));
-  await crowd(large, WAITS, FEWER_CALLERS, 2_000);
+  await crowd(large, WAITS, FEWER_CALLERS, extent.windowMs);
   const contestants = [
     { name: SMALL, opened: small },
     { name: FIXED, opened: large },
   ];
-  const windows = await interleave(contestants, extent.rounds, ({ opened }) =>
-    crowd(opened, WAITS, FEWER_CALLERS, extent.windowMs / 2),
+  const windows = await interleave(
+    contestants,
+    extent.rounds,
+    ({ opened }) => crowd(opened, WAITS, FEWER_CALLERS, extent.windowMs / 2),
+    endsAt,
   );
   for (const { opened } of contestants) await opened.close();
   return { gain: better?.throughputRatio ?? 1, measured: ratios(windows, FIXED, SMALL, 'perSecond'), advice };

@@ -34,6 +34,8 @@ const READ_MS = 1;
 const UTILISATION = 0.8;
 const PER_SECOND = (1_000 * UTILISATION * MAX) / (SLOW_SHARE * SLOW_MS + (1 - SLOW_SHARE) * READ_MS);
 const READS_ONLY_CALLERS = 32;
+/** Of the time, for the mixed load; the rest is for reads only. */
+const MIX_SHARE = 0.75;
 
 interface Extent {
   readonly rounds: number;
@@ -46,12 +48,12 @@ interface Extent {
 
 const FULL: Extent = {
   rounds: 5,
-  windowMs: 5_000,
-  leadInMs: 1_000,
+  windowMs: 4_000,
+  leadInMs: 800,
   readsOnlyRounds: 40,
   readsOnlyMs: 150,
 };
-const QUICK: Extent = { rounds: 2, windowMs: 4_000, leadInMs: 1_000, readsOnlyRounds: 8, readsOnlyMs: 100 };
+const QUICK: Extent = { rounds: 2, windowMs: 1_000, leadInMs: 300, readsOnlyRounds: 8, readsOnlyMs: 50 };
 
 /** What one window of mixed load showed of one peer. */
 interface MixedWindow {
@@ -68,7 +70,8 @@ type ReadsOnly = Readonly<Record<string, readonly Window[]>>;
 export const mixed: Suite = {
   name: 'mixed',
   question: 'Do short queries still wait behind long ones, and what do the long ones pay for it?',
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 95, quick: 13 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting a server)');
     const { postgres, stop } = await startDatabases({ postgres: true });
     try {
@@ -81,17 +84,26 @@ export const mixed: Suite = {
       for (const sql of ITEM) await contestants[0]!.opened.pool.query(sql);
       for (const { name, opened } of contestants) {
         say(`warming up ${name}`);
-        await readsOnly(opened, 1_000);
-        await measure(opened, 0, { ...extent, windowMs: 2_000 });
+        await readsOnly(opened, quick ? 200 : 1_000);
+        await measure(opened, 0, { ...extent, windowMs: extent.windowMs / 2 });
       }
       say(`${Math.round(PER_SECOND)} requests a second`);
-      const found = await interleave(contestants, extent.rounds, ({ opened, turn }) => {
-        turn.round += 1;
-        return measure(opened, turn.round, extent);
-      });
+      const mixEndsAt = performance.now() + MIX_SHARE * (time.partOf(1) - performance.now());
+      const found = await interleave(
+        contestants,
+        extent.rounds,
+        ({ opened, turn }) => {
+          turn.round += 1;
+          return measure(opened, turn.round, extent);
+        },
+        mixEndsAt,
+      );
       say(`${READS_ONLY_CALLERS} callers, reads only`);
-      const reads = await interleave(contestants, extent.readsOnlyRounds, ({ opened }) =>
-        readsOnly(opened, extent.readsOnlyMs),
+      const reads = await interleave(
+        contestants,
+        extent.readsOnlyRounds,
+        ({ opened }) => readsOnly(opened, extent.readsOnlyMs),
+        time.partOf(1),
       );
       for (const { opened } of contestants) await opened.close();
       return {

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { OptimizationFlags } from '../../src/index.js';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
 import type { Chart } from '../chart.js';
@@ -12,10 +11,9 @@ import type { Opened } from '../reads/pool.js';
 import { median, middleHalf, over, paired, quantile, seeded } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
+import { TUNED_MAX } from '../tuned.js';
 
 const DEFAULT_MAX = 10;
-/** By the book: twice the cores and one, all opened beforehand. */
-const TUNED_MAX = 2 * availableParallelism() + 1;
 
 interface Peer {
   readonly name: string;
@@ -52,8 +50,8 @@ interface Extent {
   readonly warmUpMs: number;
 }
 
-const FULL: Extent = { rounds: 7, windowMs: 500, warmUpMs: 2_000 };
-const QUICK: Extent = { rounds: 2, windowMs: 250, warmUpMs: 800 };
+const FULL: Extent = { rounds: 7, windowMs: 500, warmUpMs: 1_500 };
+const QUICK: Extent = { rounds: 1, windowMs: 150, warmUpMs: 200 };
 
 /** What one climb showed of one peer. */
 interface Climb {
@@ -67,17 +65,19 @@ type Climbs = Readonly<Record<string, readonly Climb[]>>;
 export const overload: Suite = {
   name: 'overload',
   question: `How many reads a second does each pool carry before one in a hundred takes over ${TOO_LATE_MS} ms?`,
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 85, quick: 11 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting a server)');
     const databases = await startDatabases({ postgres: true });
     try {
       const extent = quick ? QUICK : FULL;
       const contestants = await openAll(databases, extent);
       say('the peak');
-      const climbs = await interleave(contestants, extent.rounds, ({ opened, turn }) => {
+      const measure = ({ opened, turn }: (typeof contestants)[number]) => {
         turn.round += 1;
         return climb(opened, turn.round, extent);
-      });
+      };
+      const climbs = await interleave(contestants, extent.rounds, measure, time.partOf(1));
       for (const { opened } of contestants) await opened.close();
       return {
         tables: [tableOf(climbs)],

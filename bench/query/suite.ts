@@ -66,13 +66,14 @@ interface Extent {
   readonly warmUpMs: number;
 }
 
-const FULL: Extent = { rounds: 40, windowMs: 150, warmUpMs: 1_500 };
-const QUICK: Extent = { rounds: 6, windowMs: 80, warmUpMs: 400 };
+const FULL: Extent = { rounds: 40, windowMs: 150, warmUpMs: 700 };
+const QUICK: Extent = { rounds: 6, windowMs: 80, warmUpMs: 150 };
 
 export const query: Suite = {
   name: 'query',
   question: 'What does the pool cost a primary-key read on a real server, and what does ours save?',
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 100, quick: 15 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting servers)');
     const databases = await startDatabases({ postgres: true, mysql: true });
     try {
@@ -80,9 +81,14 @@ export const query: Suite = {
       const extent = quick ? QUICK : FULL;
       const contestants = await openAll(databases, extent.warmUpMs);
       const byConcurrency: Record<number, Windows> = {};
-      for (const concurrency of CONCURRENCIES) {
+      for (const [done, concurrency] of CONCURRENCIES.entries()) {
         say(`${concurrency} callers`);
-        byConcurrency[concurrency] = await measureServers(contestants, concurrency, extent);
+        byConcurrency[concurrency] = await measureServers(
+          contestants,
+          concurrency,
+          extent,
+          time.partOf(CONCURRENCIES.length - done),
+        );
       }
       await Promise.all(contestants.map(({ client }) => client.close()));
       return {
@@ -150,13 +156,15 @@ async function measureServers(
   contestants: readonly Contestant[],
   concurrency: number,
   { rounds, windowMs }: Extent,
+  endsAt: number,
 ): Promise<Windows> {
+  const now = performance.now();
+  const endOf = { postgres: now + (endsAt - now) / 2, mysql: endsAt } as const;
   const windows: Record<string, Window[]> = {};
-  for (const server of ['postgres', 'mysql']) {
+  for (const server of ['postgres', 'mysql'] as const) {
     const peers = contestants.filter((contestant) => contestant.server === server);
-    const measured = await interleave(peers, rounds, ({ client }) =>
-      measureWindow(client, concurrency, windowMs),
-    );
+    const measure = ({ client }: Contestant) => measureWindow(client, concurrency, windowMs);
+    const measured = await interleave(peers, rounds, measure, endOf[server]);
     Object.assign(windows, measured);
   }
   return windows;

@@ -1,6 +1,6 @@
 import { startDatabases } from '../../test/servers/index.js';
 import type { Goal } from '../goals.js';
-import { figures, type Measure } from '../interleave.js';
+import { figures, interleave, type Measure } from '../interleave.js';
 import { say } from '../progress.js';
 import { median, over, paired } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
@@ -15,7 +15,7 @@ interface Extent {
 }
 
 const FULL: Extent = { rounds: 5, loadMs: 3_000 };
-const QUICK: Extent = { rounds: 2, loadMs: 1_500 };
+const QUICK: Extent = { rounds: 2, loadMs: 700 };
 
 const MIB = 2 ** 20;
 
@@ -26,14 +26,20 @@ type Memories = Readonly<Record<string, readonly Memory[]>>;
 export const memory: Suite = {
   name: 'memory',
   question: 'What does a process under full load hold in memory?',
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 40, quick: 10 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting servers)');
     const databases = await startDatabases({ postgres: true, mysql: true });
     try {
       const found: Record<string, Memories> = {};
-      for (const workload of CROWDS) {
+      for (const [done, workload] of CROWDS.entries()) {
         await setUp(databases, workload);
-        found[workload.name] = await weigh(workload.name, databases.postgres, quick ? QUICK : FULL);
+        found[workload.name] = await weigh(
+          workload.name,
+          databases.postgres,
+          quick ? QUICK : FULL,
+          time.partOf(CROWDS.length - done),
+        );
       }
       return {
         tables: Object.entries(found).map(([workload, memories]) => tableOf(workload, memories)),
@@ -47,20 +53,18 @@ export const memory: Suite = {
 };
 
 /** A new process for every sample: what was the most that one ever had is not to be had twice. */
-async function weigh(
+function weigh(
   workload: string,
   address: ConstructorParameters<typeof Side>[1]['address'],
   { rounds, loadMs }: Extent,
+  endsAt: number,
 ): Promise<Memories> {
-  const found: Record<string, Memory[]> = { [STOCK]: [], [ENHANCED]: [] };
-  for (let round = 0; round < rounds; round += 1) {
-    for (const { name, flags } of COMPARED) {
-      say(`${workload}, ${name}`);
-      const side = new Side(name, { workload, address, max: MAX, flags });
-      found[name]!.push(await side.memory(loadMs).finally(() => side.stop()));
-    }
-  }
-  return found;
+  const live = ({ name, flags }: (typeof COMPARED)[number]) => {
+    say(`${workload}, ${name}`);
+    const side = new Side(name, { workload, address, max: MAX, flags });
+    return side.memory(loadMs).finally(() => side.stop());
+  };
+  return interleave(COMPARED, rounds, live, endsAt);
 }
 
 function tableOf(title: string, memories: Memories): Table {

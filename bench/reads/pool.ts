@@ -25,6 +25,8 @@ export function open(address: Address, max: number, flags: OptimizationFlags | u
   }
   const { host: server, port, user, password, database } = address;
   const pool = new pg.Pool({ host: server, port, user, password, database, max });
+  // A server that stops tells connections which are on their way out.
+  pool.on('error', () => {});
   return {
     pool,
     engine: () => engine,

@@ -10,6 +10,7 @@ import { say } from '../progress.js';
 import { median, middleHalf, over, paired } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
+import { TUNED_MAX } from '../tuned.js';
 import { type SharingWindow, Side } from './side.js';
 import { PGBENCH, READS, type Workload } from './workloads.js';
 
@@ -17,24 +18,41 @@ const STOCK = 'stock';
 const STOCK_AGAIN = 'stock again';
 const OFF = 'enhanced, both off';
 const ON = 'enhanced';
+const TUNED = 'stock, tuned';
+const ON_TUNED = 'enhanced, tuned';
 
 interface Peer {
   readonly name: string;
   readonly flags?: OptimizationFlags;
+  /** `MAX` where nothing else is said. */
+  readonly max?: number;
 }
 
+const SHARING: OptimizationFlags = { ...everyFlag('off'), pipelining: 'on', autoPrepare: 'on' };
+
 /** Stock and enhanced. */
-export const COMPARED: readonly [Peer, Peer] = [
-  { name: STOCK },
-  { name: ON, flags: { ...everyFlag('off'), pipelining: 'on', autoPrepare: 'on' } },
-];
+export const COMPARED: readonly [Peer, Peer] = [{ name: STOCK }, { name: ON, flags: SHARING }];
 
 /** What the measuring itself does, and what we cost where nothing is shared. */
 const CONTROLS: readonly Peer[] = [{ name: STOCK_AGAIN }, { name: OFF, flags: everyFlag('off') }];
 
-/** For the first load of each suite only: they take as long as the others. */
-const peersOf = (workload: Workload): readonly Peer[] =>
-  workload === READS[0] || workload === PGBENCH[0] ? [...COMPARED, ...CONTROLS] : COMPARED;
+/** Both by the book; what is opened while they warm up stays open. */
+const BY_THE_BOOK: readonly Peer[] = [
+  { name: TUNED, max: TUNED_MAX },
+  { name: ON_TUNED, max: TUNED_MAX, flags: SHARING },
+];
+const TUNED_WORKLOADS = [
+  'primary keys, 64 callers',
+  'five-table joins, 10 callers',
+  'TPC-B-like, 64 clients',
+];
+
+/** Controls for the first load of each suite only: they take as long as the others. */
+const peersOf = (workload: Workload): readonly Peer[] => [
+  ...COMPARED,
+  ...(workload === READS[0] || workload === PGBENCH[0] ? CONTROLS : []),
+  ...(TUNED_WORKLOADS.includes(workload.name) ? BY_THE_BOOK : []),
+];
 
 export const MAX = 10;
 const COMPARED_TURNS = 200;
@@ -47,8 +65,8 @@ interface Extent {
   readonly warmUpMs: number;
 }
 
-const FULL: Extent = { rounds: 11, windowMs: 500, warmUpMs: 2_000 };
-const QUICK: Extent = { rounds: 4, windowMs: 250, warmUpMs: 800 };
+const FULL: Extent = { rounds: 11, windowMs: 500, warmUpMs: 1_200 };
+const QUICK: Extent = { rounds: 2, windowMs: 150, warmUpMs: 250 };
 
 type Windows = Readonly<Record<string, readonly SharingWindow[]>>;
 
@@ -57,6 +75,8 @@ interface Aim {
   readonly workload: string;
   readonly claim: string;
   readonly figure: Measure<SharingWindow>;
+  /** `enhanced` where nothing else is said. */
+  readonly of?: string;
   readonly against?: string;
   readonly atLeast?: number;
   readonly atMost?: number;
@@ -102,31 +122,47 @@ const AIMS: readonly Aim[] = [
   times('mysql2 execute, primary keys, 64 callers', 'throughput over stock', 'perSecond', { atLeast: 1 }),
   times('select-only, 64 clients', 'throughput over stock', 'perSecond', { atLeast: 2.5 }),
   times('TPC-B-like, 64 clients', 'throughput over stock', 'perSecond', { atLeast: 1.2 }),
+  ...TUNED_WORKLOADS.map((workload) =>
+    times(workload, 'throughput over tuned stock', 'perSecond', {
+      of: ON_TUNED,
+      against: TUNED,
+      atLeast: workload.startsWith('primary') ? 2 : 1.1,
+    }),
+  ),
 ];
 
 export const reads = suiteOf(
   'reads',
   'What does one connection for many short reads win, and does it ever lose?',
   READS,
+  { full: 140, quick: 22 },
 );
 export const pgbench = suiteOf(
   'pgbench',
   'What do the statements of pgbench gain through an unchanged pg.Pool?',
   PGBENCH,
+  { full: 50, quick: 8 },
 );
 
-function suiteOf(name: string, question: string, workloads: readonly Workload[]): Suite {
+function suiteOf(
+  name: string,
+  question: string,
+  workloads: readonly Workload[],
+  seconds: Suite['seconds'],
+): Suite {
   return {
     name,
     question,
-    async run({ quick, only }: Effort): Promise<Findings> {
+    seconds,
+    async run({ quick, only, time }: Effort): Promise<Findings> {
       say('(starting a server)');
       const databases = await startDatabases({ postgres: true, mysql: true });
       try {
         const found: Record<string, Windows> = {};
-        for (const workload of workloads) {
-          if (only !== undefined && !workload.name.includes(only)) continue;
-          found[workload.name] = await measureWorkload(databases, workload, quick ? QUICK : FULL);
+        const wanted = workloads.filter((workload) => workload.name.includes(only ?? ''));
+        for (const [done, workload] of wanted.entries()) {
+          const endsAt = time.partOf(wanted.length - done);
+          found[workload.name] = await measureWorkload(databases, workload, quick ? QUICK : FULL, endsAt);
         }
         return {
           tables: Object.entries(found).map(([workload, windows]) => tableOf(workload, windows)),
@@ -145,19 +181,20 @@ async function measureWorkload(
   databases: Databases<'postgres' | 'mysql'>,
   workload: Workload,
   { rounds, windowMs, warmUpMs }: Extent,
+  endsAt: number,
 ): Promise<Windows> {
   say(workload.name);
   await setUp(databases, workload);
   const address = workload.library === 'mysql2' ? databases.mysql : databases.postgres;
   const sides: Side[] = [];
   try {
-    for (const { name, flags } of peersOf(workload)) {
-      const side = new Side(name, { workload: workload.name, address, max: MAX, flags });
+    for (const { name, flags, max = MAX } of peersOf(workload)) {
+      const side = new Side(name, { workload: workload.name, address, max, flags });
       sides.push(side);
       await warmUp(side, warmUpMs);
     }
     await compareAnswers(sides);
-    return await interleave(sides, rounds, (side) => side.measure(windowMs));
+    return await interleave(sides, rounds, (side) => side.measure(windowMs), endsAt);
   } finally {
     for (const side of sides) await side.stop();
   }
@@ -166,7 +203,8 @@ async function measureWorkload(
 /** Until the compiler has seen enough of it as well: on a busy machine a time alone would end with some peers cold. */
 async function warmUp(side: Side, warmUpMs: number): Promise<void> {
   let requests = 0;
-  for (let turn = 0; turn < MOST_WARM_UPS && requests < WARM_REQUESTS; turn += 1) {
+  const enough = WARM_REQUESTS * Math.min(1, warmUpMs / 1_000);
+  for (let turn = 0; turn < MOST_WARM_UPS && requests < enough; turn += 1) {
     const { perSecond } = await side.measure(warmUpMs);
     requests += (perSecond * warmUpMs) / 1_000;
   }
@@ -194,7 +232,7 @@ async function compareAnswers(sides: readonly Side[]): Promise<void> {
 
 function tableOf(title: string, windows: Windows): Table {
   return {
-    title: `${title}, max ${MAX}`,
+    title: `${title}, max ${MAX}; tuned: ${TUNED_MAX}`,
     columns: ['', 'requests/s', 'middle half', 'over stock', 'CPU µs', 'p99 µs', 'connections in use'],
     rows: Object.keys(windows).map((name): Cell[] => [
       name,
@@ -203,17 +241,17 @@ function tableOf(title: string, windows: Windows): Table {
       figure(median(paired(figures(windows, name, 'perSecond'), figures(windows, STOCK, 'perSecond'), over))),
       figure(median(figures(windows, name, 'cpuMicroseconds'))),
       figure(median(figures(windows, name, 'p99Microseconds'))),
-      name === ON || name === OFF ? figure(median(figures(windows, name, 'connections'))) : '',
+      name.startsWith(ON) ? figure(median(figures(windows, name, 'connections'))) : '',
     ]),
     note: 'each peer in a process of its own, in turns; CPU: of that process, per request; connections in use: most that were leased at once',
   };
 }
 
 function goalsOf(found: Readonly<Record<string, Windows>>): Goal[] {
-  const goals = AIMS.flatMap(({ workload, claim, figure: what, against, ...bounds }): Goal[] => {
+  const goals = AIMS.flatMap(({ workload, claim, figure: what, of = ON, against, ...bounds }): Goal[] => {
     const windows = found[workload];
     if (windows === undefined) return [];
-    const ours = figures(windows, ON, what);
+    const ours = figures(windows, of, what);
     const values = against === undefined ? ours : paired(ours, figures(windows, against, what), over);
     return [{ claim: `${workload}: ${claim}`, unit: against === undefined ? '' : '×', ...bounds, values }];
   });

@@ -24,7 +24,8 @@ const OPERATIONS = 20_000;
 export const rollout: Suite = {
   name: 'rollout',
   question: 'What do the flags cost an acquire while their optimisations only watch?',
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 10, quick: 3 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     const contestants = [];
     for (const { name, setting } of PEERS) {
       say(name);
@@ -33,7 +34,13 @@ export const rollout: Suite = {
       for (let round = 0; round < 20; round += 1) await nanoseconds(pool.lease);
       contestants.push({ name, pool });
     }
-    const times = await interleave(contestants, quick ? 10 : 60, ({ pool }) => nanoseconds(pool.lease));
+    const rounds = quick ? 10 : 60;
+    const times = await interleave(
+      contestants,
+      rounds,
+      ({ pool }) => nanoseconds(pool.lease),
+      time.partOf(1),
+    );
     for (const { pool } of contestants) await pool.close();
     const off = times[OFF]!;
     return {

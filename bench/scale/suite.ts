@@ -3,6 +3,7 @@ import type { PoolInfo } from '../../adapters/host.js';
 import { createPool, type Pool } from '../../src/index.js';
 import { observedHost } from '../enhancement.js';
 import type { Goal } from '../goals.js';
+import { interleave } from '../interleave.js';
 import { say } from '../progress.js';
 import { median, middleHalf } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
@@ -21,8 +22,8 @@ interface Extent {
   readonly windowMs: number;
 }
 
-const FULL: Extent = { rounds: 5, windowMs: 2_000 };
-const QUICK: Extent = { rounds: 2, windowMs: 1_000 };
+const FULL: Extent = { rounds: 5, windowMs: 1_500 };
+const QUICK: Extent = { rounds: 1, windowMs: 400 };
 
 /** What so many pools of one process cost. */
 interface Cost {
@@ -41,15 +42,15 @@ type Costs = Readonly<Record<number, readonly Cost[]>>;
 export const scale: Suite = {
   name: 'scale',
   question: 'What do up to a thousand pools in one process cost while they have little to do?',
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 50, quick: 8 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     const extent = quick ? QUICK : FULL;
-    const costs: Record<number, Cost[]> = {};
-    for (let round = 0; round < extent.rounds; round += 1) {
-      for (const count of COUNTS) {
-        say(`${count} pools`);
-        costs[count] = [...(costs[count] ?? []), await measure(count, extent)];
-      }
-    }
+    const contestants = COUNTS.map((count) => ({ name: `${count}`, count }));
+    const one = ({ count }: (typeof contestants)[number]) => {
+      say(`${count} pools`);
+      return measure(count, extent);
+    };
+    const costs: Costs = await interleave(contestants, extent.rounds, one, time.partOf(1));
     return {
       tables: [tableOf(costs)],
       goals: goalsOf(costs),

@@ -34,8 +34,8 @@ interface Extent {
   readonly runMs: number;
 }
 
-const FULL: Extent = { rounds: 3, runMs: 16_000 };
-const QUICK: Extent = { rounds: 1, runMs: 8_000 };
+const FULL: Extent = { rounds: 3, runMs: 7_000 };
+const QUICK: Extent = { rounds: 1, runMs: 2_000 };
 /** The last part of a run is warm. */
 const WARM_SHARE = 0.4;
 
@@ -55,7 +55,8 @@ type Runs = Readonly<Record<string, readonly Run[]>>;
 export const statements: Suite = {
   name: 'statements',
   question: 'Does it pay to send a named statement where it is prepared already?',
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 75, quick: 9 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting a server)');
     const { postgres, stop } = await startDatabases({ postgres: true });
     try {
@@ -66,7 +67,7 @@ export const statements: Suite = {
         const openPool = ownPools();
         return { name, open: () => openPool(postgres, MAX, flags), round: 0 };
       });
-      const runs = await interleave(contestants, rounds, async (contestant) => {
+      const run = async (contestant: (typeof contestants)[number]) => {
         contestant.round += 1;
         say(`${contestant.name}, round ${contestant.round}`);
         const opened = await contestant.open();
@@ -75,7 +76,8 @@ export const statements: Suite = {
         } finally {
           await opened.close();
         }
-      });
+      };
+      const runs = await interleave(contestants, rounds, run, time.partOf(1));
       await admin.close();
       return { tables: [tableOf(runs)], goals: goalsOf(runs), samples: runs };
     } finally {

@@ -49,8 +49,8 @@ const PEERS: readonly Peer[] = [
 const CALLERS = 10;
 const CONNECTIONS = 10;
 
-const FULL = { rounds: 40, windowMs: 150, warmUpMs: 1_500 };
-const QUICK = { rounds: 8, windowMs: 80, warmUpMs: 400 };
+const FULL = { rounds: 40, windowMs: 150, warmUpMs: 1_200 };
+const QUICK = { rounds: 6, windowMs: 60, warmUpMs: 200 };
 
 type Windows = Readonly<Record<string, readonly Window[]>>;
 
@@ -58,7 +58,8 @@ export const telemetry: Suite = {
   name: 'telemetry',
   question:
     'What does it cost a query on a real server to be observed, by us and by the stock instrumentation?',
-  async run({ quick }: Effort): Promise<Findings> {
+  seconds: { full: 70, quick: 11 },
+  async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting servers)');
     const databases = await startDatabases({
       postgres: { settings: { max_connections: 2 * PEERS.length * CONNECTIONS } },
@@ -77,9 +78,9 @@ export const telemetry: Suite = {
         await measureWindow(client, CALLERS, extent.warmUpMs);
         contestants.push({ name, client });
       }
-      const windows = await interleave(contestants, extent.rounds, ({ client }) =>
-        measureWindow(client, CALLERS, extent.windowMs),
-      );
+      const measure = ({ client }: { readonly client: Client }) =>
+        measureWindow(client, CALLERS, extent.windowMs);
+      const windows = await interleave(contestants, extent.rounds, measure, time.partOf(1));
       await Promise.all(contestants.map(({ client }) => client.close()));
       return { tables: [tableOf(windows)], goals: goalsOf(windows), samples: windows, against };
     } finally {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { TcpProxy } from '../../bench/faults/proxy.js';
-import { LOGIN, type Stages, setUpStages } from '../../bench/faults/stage.js';
+import { loginOf, type Stages, setUpStages } from '../../bench/faults/stage.js';
 import { FAULTY_POOLS, type FaultyPool } from './pools.js';
 
 const WRITE = 'UPDATE item SET price = price + 1 WHERE id = 1';
@@ -38,7 +38,7 @@ describe('sessions that are lost', function () {
     const begin = async () => {
       const stage = stages[server];
       proxy = await TcpProxy.before(stage.first.port);
-      pool = await open(proxy.port, { ...LOGIN, database: stage.database });
+      pool = await open(proxy.port, { ...loginOf(0), database: stage.database });
       await Promise.all(Array.from({ length: pool.size }, () => pool.run(sleepSql(0.02))));
       return stage;
     };
