@@ -17,7 +17,10 @@ export interface Differences {
   checkedOnBorrow: boolean;
   /** A transaction left open by its holder is rolled back on release; stock hands it to the next holder. */
   openTransactionsRolledBack: boolean;
-  /** Connections retire up to a tenth of their lifetime early, drawn for each; stock retires those opened together together. */
+  /**
+   * Connections retire up to a tenth of their lifetime early, drawn for each, and are replaced in turn; stock retires those opened
+   * together together.
+   */
   lifetimesSpread: boolean;
   /** A streamed knex query releases its connection once; stock does it twice and may free another's connection. */
   streamsReleaseOnce: boolean;

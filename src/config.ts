@@ -20,7 +20,10 @@ export interface PoolOptions {
   idleTimeoutMs?: number;
   /** Connections are retired at this age, less what `lifetimeJitter` takes. Default 0, never. */
   maxLifetimeMs?: number;
-  /** Up to this share of its lifetime, drawn at birth, a connection retires early: never all together. Default 0.1; 0 is exact. */
+  /**
+   * Up to this share of its lifetime, drawn at birth, a connection retires early; and they are replaced in turn, which may take
+   * as long again. Default 0.1; 0 is exact: whatever is due goes at once.
+   */
   lifetimeJitter?: number;
   /** Connections are retired after so many leases. Default 0, never. */
   maxUses?: number;

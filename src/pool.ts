@@ -15,6 +15,7 @@ import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js'
 import { causeOfWaiting } from './health/holders.js';
 import { lastFingerprint, leakReports } from './health/leaks.js';
 import { describeNested, Nesting, STUCK_MS } from './health/nesting.js';
+import { Rotation, type Step } from './health/rotation.js';
 import { muteError, QUIET_MS, StallWatch } from './health/stall.js';
 import { type DeathNews, IdleTrust } from './health/trust.js';
 import type { Hint, QueryCharacteristics } from './hint.js';
@@ -202,6 +203,7 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #serverLimit: ServerLimit;
   readonly #failover = new Failover();
   readonly #stalls = new StallWatch<C>();
+  readonly #rotation = new Rotation<C>();
   readonly #callers: Callers | undefined;
   /** Undefined where nobody can tell callers apart, or whether connections are used. */
   readonly #nesting: Nesting<C> | undefined;
@@ -1025,8 +1027,9 @@ export class Pool<C> implements LeaseHome<C> {
     if (to !== from) this.#observer?.onResized?.(from, to, reason);
   }
 
-  #open(now: number, waiter: Waiter<C> | undefined): void {
+  #open(now: number, waiter: Waiter<C> | undefined, replaces?: Slot<C>): void {
     const slot = this.#slots.add(this, now);
+    slot.replaces = replaces;
     slot.abort = new AbortController();
     this.#breaker.opening(now);
     this.#setDeadline(slot, now, this.#options.openTimeoutMs);
@@ -1065,6 +1068,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#serverLimit.inForce) this.#granted(slot, now);
     if (this.#wantsToAsk(now)) this.#askAboutSilent(slot, now);
     else this.#offerUnlessSurplus(slot);
+    if (slot.replaces !== undefined) this.#replaced(slot);
     if (this.#breaker.state !== 'closed' && this.#waiters.length > 0) this.#grow(now);
   }
 
@@ -1103,6 +1107,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#counters.openFailed += 1;
     this.#advised('forecaster', undefined, () => this.#sizing?.openings.failed(slot.openStartedAt, now));
     this.#lastOpenError = error;
+    if (slot.replaces !== undefined) slot.replaces.leavesFor = undefined;
     this.#slots.move(slot, SlotState.closing);
     this.#setDeadline(slot, now, this.#options.closeTimeoutMs);
     this.#fillBackoffMs = Math.min(
@@ -1496,6 +1501,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** A slot's place is free again. */
   #gone(slot: Slot<C>): void {
     this.#slots.move(slot, SlotState.gone);
+    if (slot.isOwed && this.#mayRotate && this.#room(this.#now) > 0) this.#open(this.#readClock(), undefined);
     if (this.#waiters.length > 0 || this.#slots.open < this.#options.min) this.#grow(this.#readClock());
     this.#advanceDrain();
   }
@@ -1937,15 +1943,73 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #reap(now: number): void {
-    for (const slot of pastLifetime(this.#slots, now)) {
-      if (slot.state === SlotState.idle) this.#close(slot, 'lifetime');
-      else slot.retiring ??= 'lifetime';
-    }
+    this.#endLifetimes(now);
     for (const slot of idleTooLong(this.#slots, this.#options, this.#leastKept, now))
       this.#close(slot, 'idle');
     if (!this.#follows || this.#options.idleTimeoutMs === 0) return;
     const surplus = this.#advised('forecaster', 0, () => this.#sizing!.surplus(this.#slots.open, now));
     for (const slot of idleBeyond(this.#slots, this.#slots.open - surplus)) this.#close(slot, 'idle');
+  }
+
+  #endLifetimes(now: number): void {
+    const due = pastLifetime(this.#slots, now);
+    if (this.#options.lifetimeJitter > 0) return this.#rotate(due, now);
+    for (const slot of due) {
+      slot.leavesFor = 'lifetime';
+      this.#leave(slot);
+    }
+  }
+
+  /** Connections that have to go are replaced one after another, while nothing else is the matter. */
+  #rotate(due: readonly Slot<C>[], now: number): void {
+    if (!this.#mayRotate) return this.#putOffRotation(now);
+    if (due.length === 0 || now < this.#rotation.nextAt) return;
+    const idleFirst = [...due].sort((one, other) => one.state - other.state);
+    const view = {
+      slots: this.#slots,
+      open: this.#slots.open,
+      room: this.#room(now),
+      leastKept: this.#leastKept,
+      maxLifetimeMs: this.#options.maxLifetimeMs,
+    };
+    for (const step of this.#rotation.steps(idleFirst, view, now)) this.#take(step, now);
+  }
+
+  #take({ slot, how }: Step<C>, now: number): void {
+    slot.leavesFor = 'lifetime';
+    slot.isOwed = how === 'make_room';
+    if (how === 'replace') this.#open(now, undefined, slot);
+    else this.#leave(slot);
+  }
+
+  get #mayRotate(): boolean {
+    const isTroubled = this.#heedsCircuit && (!this.#breaker.fills || this.#serverLimit.inForce);
+    return this.#drain === undefined && this.#now >= this.#nextFillAt && !isTroubled;
+  }
+
+  /** While the server is in trouble what works is precious, and those on their way out stay. */
+  #putOffRotation(now: number): void {
+    this.#rotation.putOff(now);
+    if (!this.#heedsCircuit || this.#breaker.fills) return;
+    for (const slot of this.#slots) {
+      if (slot.leavesFor === undefined || slot.state === SlotState.closing) continue;
+      if (slot.retiring === slot.leavesFor) slot.retiring = undefined;
+      slot.leavesFor = undefined;
+      slot.isOwed = false;
+    }
+  }
+
+  /** The one that was opened in place of another is there. */
+  #replaced({ replaces }: Slot<C>): void {
+    if (replaces?.leavesFor !== undefined) this.#leave(replaces);
+  }
+
+  #leave(slot: Slot<C>): void {
+    const { state, leavesFor } = slot;
+    if (state === SlotState.idle) this.#close(slot, leavesFor!);
+    else if (state === SlotState.leased) slot.retiring ??= leavesFor;
+    // While it is checked it is looked at again later.
+    else if (state === SlotState.checking) slot.leavesFor = undefined;
   }
 
   /** So many connections no idle timeout closes. */
@@ -2037,7 +2101,7 @@ export class Pool<C> implements LeaseHome<C> {
   #nextDueAt(now: number): number {
     return Math.min(
       this.#waiters.earliestDeadline(),
-      nextSlotDueAt(this.#slots, this.#options, this.#leastKept),
+      nextSlotDueAt(this.#slots, this.#options, this.#leastKept, this.#rotation.nextAt),
       this.#hasUpkeep ? now + UPKEEP_INTERVAL_MS : NEVER,
       this.#nextQuestionAt(),
       this.#waiters.length > 0 ? this.#nextOpeningAt(now) : NEVER,

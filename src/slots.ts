@@ -81,6 +81,12 @@ export class Slot<C> {
   deadlineAt = Number.POSITIVE_INFINITY;
   /** When its lifetime ends; drawn at birth. */
   expiresAt = Number.POSITIVE_INFINITY;
+  /** Why it is to go, once another one is there in its place, or there is room for that. */
+  leavesFor: CloseReason | undefined = undefined;
+  /** Whether another one is to be opened when it is gone. */
+  isOwed = false;
+  /** The one that it is opened in place of. */
+  replaces: Slot<C> | undefined = undefined;
   leakReported = false;
   /** On whose behalf it was leased, in its use number `callerOfUse` only: see `holder`. */
   #caller: unknown = undefined;

@@ -45,9 +45,9 @@ export function idleBeyond<C>(slots: Slots<C>, limit: number): Slot<C>[] {
   return oldestIdle(slots, slots.open - limit, () => true);
 }
 
-/** Idle and leased slots whose lifetime is over. */
+/** Idle and leased slots whose lifetime is over and that are not on their way out. */
 export function pastLifetime<C>(slots: Slots<C>, now: number): Slot<C>[] {
-  return [...slots].filter((slot) => isInService(slot) && now >= slot.expiresAt);
+  return [...slots].filter((slot) => stays(slot) && now >= slot.expiresAt);
 }
 
 /** Slots whose open, check or close has run past its deadline. */
@@ -64,8 +64,16 @@ export function suspectedLeaks<C>(slots: Slots<C>, options: ResolvedOptions, now
   );
 }
 
-/** When the upkeep of the slots has something to do next, `least` of them being kept; infinite when it has not. */
-export function nextSlotDueAt<C>(slots: Slots<C>, options: ResolvedOptions, least: number): number {
+/**
+ * When the upkeep of the slots has something to do next, `least` of them being kept, and none replaced before `rotatesAt`;
+ * infinite when it has not.
+ */
+export function nextSlotDueAt<C>(
+  slots: Slots<C>,
+  options: ResolvedOptions,
+  least: number,
+  rotatesAt: number,
+): number {
   let dueAt = Number.POSITIVE_INFINITY;
   const [oldest] = slots.idle();
   if (oldest !== undefined && options.idleTimeoutMs > 0 && slots.open > least) {
@@ -73,7 +81,7 @@ export function nextSlotDueAt<C>(slots: Slots<C>, options: ResolvedOptions, leas
   }
   for (const slot of slots) {
     dueAt = Math.min(dueAt, slot.deadlineAt);
-    if (isInService(slot) && slot.retiring === undefined) dueAt = Math.min(dueAt, slot.expiresAt);
+    if (stays(slot)) dueAt = Math.min(dueAt, Math.max(slot.expiresAt, rotatesAt));
     if (slot.state === SlotState.leased && options.leakThresholdMs > 0 && !slot.leakReported) {
       dueAt = Math.min(dueAt, slot.leasedAt + options.leakThresholdMs);
     }
@@ -94,8 +102,9 @@ export function timingMask(leases: number, elapsedMs: number): number {
   return Math.min(2 ** Math.ceil(Math.log2(surplus)) - 1, LONGEST_TIMING_MASK);
 }
 
-function isInService<C>({ state }: Slot<C>): boolean {
-  return state === SlotState.idle || state === SlotState.leased;
+function stays<C>({ state, retiring, leavesFor }: Slot<C>): boolean {
+  const isInService = state === SlotState.idle || state === SlotState.leased;
+  return isInService && retiring === undefined && leavesFor === undefined;
 }
 
 function oldestIdle<C>(slots: Slots<C>, most: number, due: (slot: Slot<C>) => boolean): Slot<C>[] {
