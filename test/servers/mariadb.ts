@@ -63,6 +63,8 @@ function recipe(
     `--basedir=${join(place.installation, dirname(dirname(program)))}`,
     `--lc-messages-dir=${tablesOf(place)}`,
     `--datadir=${join(place.directory, 'data')}`,
+    // A server that starts removes from there what looks like a temporary table, also another's.
+    `--tmpdir=${place.directory}`,
   ];
   return {
     label: 'mariadb',
