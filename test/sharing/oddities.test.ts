@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type pg from 'pg';
 import type { Pool } from '../../src/index.js';
 import { type Databases, startDatabases } from '../servers/index.js';
-import { sharingPool, untilShared } from './sharing-pool.js';
+import { onceShared, sharingPool, untilShared } from './sharing-pool.js';
 
 const READ = 'select id, square from numbers where id = $1';
 
@@ -112,7 +112,8 @@ describe('oddities of pg on shared connections', function () {
         throw new Error('cannot be sent');
       },
     };
-    await untilShared(engine, async () => {
+    const read = () => pool.query(READ, [1]);
+    await onceShared(engine, read, async () => {
       const refused = pool.query(READ, [unsendable]).catch((error: Error) => error);
       const client = (await pool.connect()) as pg.PoolClient & PipelinedClient;
       expect(client.connection.stream.writableCorked).equal(0);
@@ -134,16 +135,17 @@ describe('oddities of pg on shared connections', function () {
   it('a client that throws gives its connection back', async () => {
     const Client = (pool as unknown as { Client: typeof pg.Client }).Client;
     const stock = Client.prototype.query;
-    Client.prototype.query = () => {
-      throw new Error('thrown');
-    };
-    try {
-      const ask = () => pool.query(READ, [1]).catch((error: Error) => error);
-      const errors = await untilShared(engine, () => Promise.all(Array.from({ length: 10 }, ask)));
-      for (const error of errors) expect((error as Error).message).equal('thrown');
-    } finally {
+    const askInVain = async () => {
+      Client.prototype.query = () => {
+        throw new Error('thrown');
+      };
+      const asked = Array.from({ length: 10 }, () => pool.query(READ, [1]).catch((error: Error) => error));
+      const errors = await Promise.all(asked);
       Client.prototype.query = stock;
-    }
+      return errors;
+    };
+    for (const error of await onceShared(engine, () => pool.query(READ, [1]), askInVain))
+      expect((error as Error).message).equal('thrown');
     while (engine().stats().leased > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 

@@ -67,6 +67,21 @@ export async function untilShared<T>(
   throw new Error('what recurs never shared a connection');
 }
 
+/** Repeats `work`, which itself teaches the pool nothing, each time right after `read` has shared, until it shares too. */
+export async function onceShared<T>(
+  engine: () => Pool<unknown>,
+  read: () => PromiseLike<unknown>,
+  work: () => PromiseLike<T>,
+): Promise<T> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    await untilShared(engine, read);
+    const before = engine().counters.shared;
+    const given = await work();
+    if (engine().counters.shared > before) return given;
+  }
+  throw new Error('it never shared a connection, though what was read before it did');
+}
+
 /** `TOKENS=1000000` for the long run. */
 export const TOKENS = Number(process.env.TOKENS ?? 30_000);
 const CALLERS = 64;
