@@ -79,6 +79,20 @@ const workload: Panel = {
   ],
 };
 
+const mix: Panel = {
+  title: 'Pools by mix of queries',
+  description:
+    'How long connections are held. Mixed: some queries hold theirs for far longer than the others.',
+  unit: 'short',
+  form: 'stacked',
+  lines: [
+    line(
+      '{{enhanced_pool_workload_mix}}',
+      total('enhanced_pool.workload.mix.status', ['enhanced_pool_workload_mix']),
+    ),
+  ],
+};
+
 const pending: Panel = {
   title: 'Callers waiting',
   description: 'Anything above 0 for long is the alarm, not the volume: look at the time leases are held.',
@@ -195,7 +209,7 @@ const onePool: Board = {
   description: 'What a pool does, and why. Choose one pool above.',
   rows: [
     { title: 'Connections', panels: [connections, target] },
-    { title: 'Load', panels: [efficiency, workload] },
+    { title: 'Load', panels: [efficiency, workload, mix] },
     { title: 'Waiting', panels: [pending, wait] },
     { title: 'Holding', panels: [held, outcomes] },
     {

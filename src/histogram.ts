@@ -4,10 +4,12 @@ import type { DurationSummary } from './stats.js';
 const BUCKETS_PER_OCTAVE = 8;
 const LEAST_MS = 0.001;
 const OCTAVES = 32;
+/** Buckets of a histogram. */
+export const BUCKETS = OCTAVES * BUCKETS_PER_OCTAVE;
 
 /** Durations in constant memory: counts in logarithmic buckets from one microsecond to an hour and more. */
 export class Histogram {
-  readonly #counts = new Float64Array(OCTAVES * BUCKETS_PER_OCTAVE);
+  readonly #counts = new Float64Array(BUCKETS);
   #count = 0;
   #sumMs = 0;
   #maxMs = 0;
@@ -25,6 +27,11 @@ export class Histogram {
 
   get sumMs(): number {
     return this.#sumMs;
+  }
+
+  /** How many were recorded in a bucket, ever. */
+  countIn(bucket: number): number {
+    return this.#counts[bucket]!;
   }
 
   /** The duration below which the share `q` of all records lies; 0 when nothing was recorded. */
@@ -57,7 +64,12 @@ export class Histogram {
 function bucketOf(durationMs: number): number {
   if (durationMs <= LEAST_MS) return 0;
   const bucket = Math.ceil(Math.log2(durationMs / LEAST_MS) * BUCKETS_PER_OCTAVE);
-  return Math.min(bucket, OCTAVES * BUCKETS_PER_OCTAVE - 1);
+  return Math.min(bucket, BUCKETS - 1);
+}
+
+/** The duration that stands for all of a bucket. */
+export function bucketMiddleMs(bucket: number): number {
+  return LEAST_MS * 2 ** ((bucket - 0.5) / BUCKETS_PER_OCTAVE);
 }
 
 function upperEdgeMs(bucket: number): number {

@@ -35,6 +35,7 @@ export type { FlagSetting, Flags, OptimizationFlags, OptimizationName } from './
 export type { FlagChange, FlagReport, FlagStage, Rollout } from './rollout/rollout.js';
 export { type Runtime, systemRuntime, type Timer } from './runtime.js';
 export type { LimitReport } from './sizing/limit-probe.js';
+export type { QueryMix } from './sizing/query-mix.js';
 export type { Outlook, SizingReport } from './sizing/sizing.js';
 export type { Alternative, WhatIf } from './sizing/what-if.js';
 export type { Workload, WorkloadChange } from './sizing/workload.js';

@@ -957,11 +957,11 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Opens what the forecast asks for, on nobody's behalf. */
   #warmUp(now: number): void {
-    const { forecast, openings } = this.#sizing!;
+    const { forecast } = this.#sizing!;
     const wanted = forecast.ahead - this.#slots.open;
     if (wanted <= 0 || now < this.#nextFillAt || this.#drain !== undefined) return;
     if (this.#heedsCircuit && !this.#breaker.fills) return;
-    const room = Math.min(this.#room(now), openings.room(this.#slots.count(SlotState.opening)));
+    const room = Math.min(this.#room(now), this.#sizing!.openingRoom(this.#slots.count(SlotState.opening)));
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) {
       this.#counters.openedAhead += 1;
       this.#open(now, undefined);
@@ -2049,7 +2049,8 @@ export class Pool<C> implements LeaseHome<C> {
   /** Why the work of two sizes cannot be compared now. */
   get #troubleOfProbe(): string | undefined {
     if (this.#heedsCircuit && this.#breaker.state !== 'closed') return 'the circuit is not closed';
-    return this.#lanes.mixed ? 'short queries and long ones share the pool' : undefined;
+    const isUneven = this.#lanes.mixed || this.#sizing?.policy.comparable === false;
+    return isUneven ? 'some queries hold their connections for far longer than others' : undefined;
   }
 
   #newLimitProbe(): LimitProbe {

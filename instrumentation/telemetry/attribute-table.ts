@@ -2,7 +2,8 @@ import type { FlagStage } from '../../src/index.js';
 import { QUERY_KINDS } from '../../src/query/profiles.js';
 import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import { PASSED_OVER_REASONS } from '../../src/selection/cheapest.js';
-import { WORKLOADS } from '../../src/sizing/workload.js';
+import { QUERY_MIXES } from '../../src/sizing/query-mix.js';
+import { WORKLOADS, type WorkloadChange } from '../../src/sizing/workload.js';
 import { newCounters } from '../../src/stats.js';
 import type { Mode } from '../types.js';
 import {
@@ -45,6 +46,8 @@ export const ATTR_LIMIT_FROM = 'enhanced_pool.limit.from';
 export const ATTR_LIMIT_TO = 'enhanced_pool.limit.to';
 export const ATTR_STATEMENT_ACTION = 'enhanced_pool.statement.action';
 export const ATTR_WORKLOAD = 'enhanced_pool.workload';
+export const ATTR_WORKLOAD_MIX = 'enhanced_pool.workload.mix';
+export const ATTR_WORKLOAD_AXIS = 'enhanced_pool.workload.axis';
 export const ATTR_WORKLOAD_FROM = 'enhanced_pool.workload.from';
 export const ATTR_WORKLOAD_TO = 'enhanced_pool.workload.to';
 
@@ -57,6 +60,7 @@ export interface AttributeRow {
   readonly meaning: string;
 }
 
+const LOADS: readonly string[] = [...WORKLOADS, ...QUERY_MIXES];
 const STAGES: readonly FlagStage[] = ['off', 'shadow', 'on', 'trial', 'accepted', 'reverted', 'given_up'];
 
 const CIRCUIT_STATES = Object.keys(newCounters().circuit);
@@ -140,8 +144,13 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
       'run under a name that we gave; a name given, taken back, or given up because it cost more; sent once more, unseen; moved out of shared connections',
   },
   [ATTR_WORKLOAD]: { values: WORKLOADS, meaning: 'what the load is like' },
-  [ATTR_WORKLOAD_FROM]: { values: WORKLOADS, meaning: 'what the load was like' },
-  [ATTR_WORKLOAD_TO]: { values: WORKLOADS, meaning: 'what it is like now' },
+  [ATTR_WORKLOAD_MIX]: { values: QUERY_MIXES, meaning: 'how long its queries hold their connections' },
+  [ATTR_WORKLOAD_AXIS]: {
+    values: ['shape', 'mix'] satisfies WorkloadChange['axis'][],
+    meaning: 'how callers come, or how long they hold their connections',
+  },
+  [ATTR_WORKLOAD_FROM]: { values: LOADS, meaning: 'what the load was like' },
+  [ATTR_WORKLOAD_TO]: { values: LOADS, meaning: 'what it is like now' },
 };
 
 /** Every signal of a pool carries those of these that are known. */

@@ -23,6 +23,7 @@ import {
   ATTR_QUERY_KIND,
   ATTR_STATEMENT_ACTION,
   ATTR_WORKLOAD,
+  ATTR_WORKLOAD_MIX,
   ATTRIBUTES,
 } from './attribute-table.js';
 import {
@@ -203,6 +204,15 @@ const GAUGES: readonly GaugeRow[] = [
     ATTRIBUTES[ATTR_WORKLOAD]!.values!.map((workload) => ({
       apart: { [ATTR_WORKLOAD]: workload },
       read: ({ outlook }: Snapshot) => (outlook?.workload === workload ? 1 : undefined),
+    })),
+  ),
+  upDown(
+    'enhanced_pool.workload.mix.status',
+    '1',
+    'how long its queries hold their connections: 1 for that; needs the flag `forecaster`',
+    ATTRIBUTES[ATTR_WORKLOAD_MIX]!.values!.map((mix) => ({
+      apart: { [ATTR_WORKLOAD_MIX]: mix },
+      read: ({ outlook }: Snapshot) => (outlook?.mix === mix ? 1 : undefined),
     })),
   ),
   upDown(

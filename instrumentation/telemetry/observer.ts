@@ -38,6 +38,7 @@ import {
   ATTR_QUEUE_POSITION,
   ATTR_STUCK_MS,
   ATTR_WAITED_MS,
+  ATTR_WORKLOAD_AXIS,
   ATTR_WORKLOAD_FROM,
   ATTR_WORKLOAD_TO,
 } from './attribute-table.js';
@@ -244,8 +245,12 @@ export class PoolObserver implements Observer<unknown> {
     });
   }
 
-  onWorkloadChanged({ from, to }: WorkloadChange): void {
-    this.#tellEvent(WORKLOAD_EVENT, { [ATTR_WORKLOAD_FROM]: from, [ATTR_WORKLOAD_TO]: to });
+  onWorkloadChanged({ axis, from, to }: WorkloadChange): void {
+    this.#tellEvent(WORKLOAD_EVENT, {
+      [ATTR_WORKLOAD_AXIS]: axis,
+      [ATTR_WORKLOAD_FROM]: from,
+      [ATTR_WORKLOAD_TO]: to,
+    });
   }
 
   get #pool(): FollowedPool | undefined {

@@ -18,6 +18,7 @@ import {
   ATTR_QUEUE_POSITION,
   ATTR_STUCK_MS,
   ATTR_WAITED_MS,
+  ATTR_WORKLOAD_AXIS,
   ATTR_WORKLOAD_FROM,
   ATTR_WORKLOAD_TO,
 } from './attribute-table.js';
@@ -125,7 +126,7 @@ export const WORKLOAD_EVENT: EventRow = {
   name: 'enhanced_pool.workload.changed',
   severity: 'INFO',
   when: 'the load became one of another kind; needs the flag `forecaster`',
-  attributes: [ATTR_WORKLOAD_FROM, ATTR_WORKLOAD_TO],
+  attributes: [ATTR_WORKLOAD_AXIS, ATTR_WORKLOAD_FROM, ATTR_WORKLOAD_TO],
 };
 
 export const EVENTS: readonly EventRow[] = [

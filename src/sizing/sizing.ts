@@ -2,8 +2,10 @@ import type { ResolvedOptions } from '../config.js';
 import type { Histogram } from '../histogram.js';
 import type { OptimizationName } from '../rollout/flags.js';
 import { type Expert, type Forecast, Forecaster, type ForecastListener } from './forecaster.js';
-import { STEP_MS } from './observation.js';
+import { type Observation, STEP_MS } from './observation.js';
 import { Openings } from './openings.js';
+import { Policies, type Policy } from './policy.js';
+import { type QueryMix, QueryMixClass } from './query-mix.js';
 import { History, type WhatIf } from './what-if.js';
 import { type Workload, type WorkloadChange, WorkloadClass } from './workload.js';
 
@@ -40,14 +42,16 @@ const LONGEST_STEP_MS = 1_000;
 export interface Outlook {
   /** Connections that should be open. */
   readonly target: number;
+  /** How callers come. */
   readonly workload: Workload;
+  /** How long they hold their connections. */
+  readonly mix: QueryMix;
 }
 
 /** What `report()` tells of how many connections a pool has. */
-export interface SizingReport {
+export interface SizingReport extends Pick<Outlook, 'workload' | 'mix'> {
   /** On whose word the target is what it is. */
   readonly reason: Expert;
-  readonly workload: Workload;
   /** Of what recurs, in milliseconds; 0 while nothing is known to. */
   readonly periodMs: number;
   /** What other maxima would have meant; undefined while too little was seen. */
@@ -63,6 +67,8 @@ export class Sizing {
   readonly openings: Openings;
   readonly history = new History();
   readonly #workload = new WorkloadClass();
+  readonly #mix = new QueryMixClass();
+  readonly #policies = new Policies();
   readonly #listener: SizingListener;
   readonly #forecaster: Forecaster;
   #forecast: Forecast = { target: 0, ahead: 0, protect: 0, reason: 'reactive' };
@@ -105,13 +111,23 @@ export class Sizing {
     return {
       reason: this.#forecast.reason,
       workload: this.#workload.at(now),
+      mix: this.#mix.current,
       periodMs: this.#forecaster.periodMs,
       whatIf: this.history.replay(max, idleTimeoutMs, each, mayGain),
     };
   }
 
   outlook(now: number): Outlook {
-    return { target: this.#forecast.target, workload: this.#workload.at(now) };
+    return { target: this.#forecast.target, workload: this.#workload.at(now), mix: this.#mix.current };
+  }
+
+  get policy(): Readonly<Policy> {
+    return this.#policies.current;
+  }
+
+  /** How many more connections may begin to open ahead of demand, `opening` being on their way. */
+  openingRoom(opening: number): number {
+    return this.policy.opensFreely ? Number.POSITIVE_INFINITY : this.openings.room(opening);
   }
 
   /** When it last observed. */
@@ -172,6 +188,14 @@ export class Sizing {
     }
   }
 
+  #classify(seen: Observation, useTimes: Histogram): void {
+    const change = this.#workload.step(seen, this.#forecaster.foreseen > 0);
+    if (change !== undefined) this.#listener.onWorkload(change);
+    const from = this.#mix.step(seen.now, useTimes);
+    if (from !== undefined) this.#listener.onWorkload({ axis: 'mix', from, to: this.#mix.current });
+    this.#policies.step(this.#workload.at(seen.now), this.#mix.current, seen.now);
+  }
+
   #step(view: PoolView, at: number, peak: number, arrivals: number, atRest: boolean): void {
     const elapsedMs = at - this.#observedAt;
     if (elapsedMs <= 0) return;
@@ -194,7 +218,6 @@ export class Sizing {
       idleTimeoutMs: idleTimeoutMs || Number.POSITIVE_INFINITY,
     };
     this.#forecast = this.#forecaster.step(seen);
-    const change = this.#workload.step(seen, this.#forecaster.foreseen > 0);
-    if (change !== undefined) this.#listener.onWorkload(change);
+    this.#classify(seen, view.useTimes);
   }
 }

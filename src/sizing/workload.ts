@@ -1,19 +1,20 @@
 import { type Observation, STEP_MS } from './observation.js';
+import type { QueryMix } from './query-mix.js';
+import { Votes } from './votes.js';
 
 /** What the load of a pool may be like. */
 export const WORKLOADS = ['idle', 'steady', 'ramp', 'periodic', 'bursty', 'saturated'] as const;
 export type Workload = (typeof WORKLOADS)[number];
 
-/** The load became another. */
-export interface WorkloadChange {
-  readonly from: Workload;
-  readonly to: Workload;
-}
+/** The load became another: how callers come (`shape`), or how long they hold their connections (`mix`). */
+export type WorkloadChange =
+  | { readonly axis: 'shape'; readonly from: Workload; readonly to: Workload }
+  | { readonly axis: 'mix'; readonly from: QueryMix; readonly to: QueryMix };
 
 const VOTE_EVERY_MS = 5_000;
 /** A vote is about the last six stretches: thirty seconds. */
 const STRETCHES = 6;
-/** In a row, to enter a class; twice as many to fall back to a calmer one. */
+/** In a row, to leave rest, whatever for. */
 const VOTES = 3;
 /** Arrivals a second below which a pool is idle. */
 const IDLE_RATE = 0.2;
@@ -36,9 +37,7 @@ const newStretch = (): Stretch => ({ steps: 0, waiting: 0, arrivals: 0, squares:
 
 /** Names the load, by votes, so that the name does not flap. */
 export class WorkloadClass {
-  #current: Workload = 'idle';
-  #candidate: Workload = 'idle';
-  #votes = 0;
+  readonly #votes = new Votes<Workload>('idle', 'steady');
   #stretches: Stretch[] = [];
   #stretch = newStretch();
   #stretchMs = 0;
@@ -46,7 +45,7 @@ export class WorkloadClass {
 
   /** A pool that was not looked at for half a minute had nothing to do. */
   at(now: number): Workload {
-    return now - this.#observedAt > STRETCHES * VOTE_EVERY_MS ? 'idle' : this.#current;
+    return now - this.#observedAt > STRETCHES * VOTE_EVERY_MS ? 'idle' : this.#votes.current;
   }
 
   /** @param recurs whether the load is known to recur. */
@@ -68,22 +67,9 @@ export class WorkloadClass {
     this.#stretches = [...this.#stretches.slice(1 - STRETCHES), stretch];
     this.#stretch = newStretch();
     this.#stretchMs = 0;
-    return this.#vote(classOf(this.#stretches, recurs));
-  }
-
-  #vote(vote: Workload): WorkloadChange | undefined {
-    if (vote === this.#current) {
-      this.#votes = 0;
-      return undefined;
-    }
-    this.#votes = vote === this.#candidate ? this.#votes + 1 : 1;
-    this.#candidate = vote;
-    const needed = vote === 'steady' && this.#current !== 'idle' ? 2 * VOTES : VOTES;
-    if (this.#votes < needed) return undefined;
-    const from = this.#current;
-    this.#current = vote;
-    this.#votes = 0;
-    return { from, to: vote };
+    const to = classOf(this.#stretches, recurs);
+    const from = this.#votes.current === 'idle' ? this.#votes.cast(to, VOTES) : this.#votes.cast(to);
+    return from === undefined ? undefined : { axis: 'shape', from, to };
   }
 }
 

@@ -42,7 +42,7 @@ export async function liveThrough({ engine, driver, setup }: FakePool): Promise<
   engine.rollout.set('lanes', 'shadow', performance.now());
   await new Promise((resolve) => setTimeout(resolve, 150));
   // A load has to last for a quarter of a minute before it has a name: told here as the engine tells it.
-  setup.observer!.onWorkloadChanged!({ from: 'idle', to: 'steady' });
+  setup.observer!.onWorkloadChanged!({ axis: 'shape', from: 'idle', to: 'steady' });
   // One that opens before the one that was opened for its caller.
   engine.resize({ max: 3 });
   const held = [await engine.acquire(), await engine.acquire()];

@@ -100,6 +100,27 @@ describe('a pool that forecasts', () => {
       }
       await runtime.advance(100);
     }
-    expect(changes).deep.equal([{ from: 'idle', to: 'steady' }]);
+    expect(changes).deep.equal([{ axis: 'shape', from: 'idle', to: 'steady' }]);
+  });
+
+  it('tells when its queries become others, and what both are now', async () => {
+    const changes: WorkloadChange[] = [];
+    const it = createPool({
+      driver,
+      runtime,
+      observer: { onWorkloadChanged: (change) => changes.push(change) },
+      flags: { forecaster: 'on' },
+    });
+    for (let second = 0; second < 120; second += 1) {
+      for (let caller = 0; caller < 3; caller += 1) {
+        it.acquire().then((lease) => runtime.schedule(2_500, () => lease.release()));
+      }
+      await runtime.advance(1_000);
+    }
+    expect(changes.filter(({ axis }) => axis === 'mix')).deep.equal([
+      { axis: 'mix', from: 'oltp', to: 'analytic' },
+    ]);
+    expect(it.outlook).include({ workload: 'steady', mix: 'analytic' });
+    expect(it.report().sizing).include({ mix: 'analytic' });
   });
 });
