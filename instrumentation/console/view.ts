@@ -1,4 +1,4 @@
-import type { DurationSummary, FlagReport, PoolCounters, PoolStats } from '../../src/index.js';
+import type { DurationSummary, FlagReport, PoolCounters, PoolReport, PoolStats } from '../../src/index.js';
 import { SlotState } from '../../src/index.js';
 import type { FollowedPool, PoolRegistry, PoolSeries } from '../registry.js';
 import type { DecisionLog, ToldDecision } from './decisions.js';
@@ -33,6 +33,13 @@ export interface PoolView {
   readonly use: DurationSummary;
   readonly create: DurationSummary;
   readonly flags: readonly FlagReport[];
+  /** How many connections the forecast asks for; undefined while there is none. */
+  readonly forecast: number | undefined;
+  /** What the load is like, and what another `max` would have meant. */
+  readonly sizing: PoolReport['sizing'];
+  readonly limit: PoolReport['limit'];
+  /** The costliest, without any literal. */
+  readonly queries: PoolReport['queries'];
   readonly connections: readonly ConnectionView[];
   readonly decisions: readonly ToldDecision[];
 }
@@ -46,6 +53,7 @@ export interface ConsoleView {
 
 const STATE_NAMES = Object.keys(SlotState);
 const MOST_CONNECTIONS = 200;
+const MOST_QUERIES = 10;
 
 export function viewOf(registry: PoolRegistry, decisions: DecisionLog): ConsoleView {
   return {
@@ -57,7 +65,7 @@ export function viewOf(registry: PoolRegistry, decisions: DecisionLog): ConsoleV
 
 function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog): PoolView | undefined {
   if (pool === undefined) return undefined;
-  const { stats, counters, wait, use, create, flags } = pool.report();
+  const { stats, counters, wait, use, create, flags, sizing, limit, queries } = pool.report();
   return {
     name,
     identity: attributes,
@@ -67,6 +75,10 @@ function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog
     use,
     create,
     flags,
+    forecast: pool.outlook?.target,
+    sizing,
+    limit,
+    queries: queries.slice(0, MOST_QUERIES),
     connections: connectionViews(pool),
     decisions: decisions.of(name),
   };

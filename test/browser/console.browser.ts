@@ -72,12 +72,17 @@ describe('the console in a browser', function () {
 
   it('shows a pool live, and another when it is chosen', async () => {
     const { page, complaints } = await open({ viewport: WIDE });
-    expect(await page.textContent('#numbers')).to.match(/limit\s*8/);
+    expect(await page.textContent('#numbers'))
+      .to.match(/limit\s*8/)
+      .and.to.match(/forecast\s*\d/);
+    await page.waitForSelector('#queries tbody tr');
+    await page.waitForSelector('#sizes tbody tr');
     const before = await page.textContent('#decisions');
     await page.waitForFunction((text) => document.querySelector('#decisions')?.textContent !== text, before);
     await page.selectOption('#pool', 'reports');
     await page.waitForFunction(() => /limit\s*3/.test(document.querySelector('#numbers')?.textContent ?? ''));
     expect(await page.locator('#size canvas').count()).to.equal(1);
+    expect(await page.evaluate(coloursDrawn), 'lines in colour').to.be.above(100);
     expect(complaints).to.deep.equal([]);
   });
 
@@ -91,7 +96,8 @@ describe('the console in a browser', function () {
     expect(await page.getByRole('img').first().getAttribute('aria-label')).to.match(
       /in use and \d+ idle of 8/,
     );
-    expect(await page.getByRole('table', { name: 'Connections' }).count()).to.equal(1);
+    for (const name of ['Connections', 'Costliest queries', 'With another max'])
+      expect(await page.getByRole('table', { name }).count(), name).to.equal(1);
     expect(await page.getByRole('combobox', { name: 'Pool' }).count()).to.equal(1);
     expect(await page.textContent('#spoken')).to.match(/of 8 in use/);
   });
@@ -116,6 +122,23 @@ describe('the console in a browser', function () {
     });
   }
 });
+
+/** Pixels of the first chart that are neither grey nor transparent. */
+function coloursDrawn(): number {
+  const canvas = document.querySelector<HTMLCanvasElement>('#size canvas')!;
+  const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+  let coloured = 0;
+  for (let pixel = 0; pixel < data.length; pixel += 4) {
+    const [red, green, blue, alpha] = data.slice(pixel, pixel + 4) as unknown as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    if (alpha > 100 && Math.max(red, green, blue) - Math.min(red, green, blue) > 60) coloured += 1;
+  }
+  return coloured;
+}
 
 /** Callers who come in waves, so that there is something to see. */
 async function keepBusy(pools: readonly FakePool[], goOn: () => boolean): Promise<void> {

@@ -97,6 +97,8 @@ describe('the console', () => {
       'failed',
     ]);
     expect(shown?.flags).to.be.an('array').that.is.not.empty;
+    expect(shown).to.include.keys('forecast', 'sizing', 'limit');
+    expect(shown?.queries).to.be.an('array');
     expect(body).not.to.include('hunter2');
   });
 

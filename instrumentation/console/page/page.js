@@ -3,7 +3,6 @@
   const KEPT = 240;
   const SPOKEN_EVERY_MS = 15_000;
   const element = (id) => document.getElementById(id);
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const ms = (value) => (value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`);
   const age = (value) => (value < 1_000 ? `${Math.round(value)} ms` : `${Math.round(value / 1_000)} s`);
 
@@ -73,10 +72,46 @@
         reason ?? '',
       ]),
     );
+    showTable(
+      'queries',
+      'Costliest queries',
+      ['query', 'lane', 'runs', 'held', 'longest', 'failed', 'together'],
+      pool.queries.map((query) => [
+        query.summary || query.fingerprint,
+        query.lane,
+        query.runs,
+        ms(query.meanMs),
+        ms(query.longestMs),
+        `${Math.round(query.failureRate * 100)} %`,
+        age(query.totalMs),
+      ]),
+    );
+    showSizes(pool);
     showList('decisions', [...pool.decisions].reverse());
     showList('circuit', [...past.get(pool.name).circuit].reverse());
     showPairs('counts', countsOf(pool.counters));
     speak(pool);
+  }
+
+  /** What other maxima would have meant, and what is advised. */
+  function showSizes({ stats, sizing, limit }) {
+    const { alternatives = [], advice } = sizing?.whatIf ?? {};
+    const advised = [advice, limit?.advice].filter((said) => said !== undefined);
+    const nothing = alternatives.length === 0 ? 'too little was seen yet' : 'it is right as it is';
+    element('advice').replaceChildren(
+      ...(advised.length === 0 ? [nothing] : advised).map((said) => text('li', said)),
+    );
+    showTable(
+      'sizes',
+      'With another max',
+      ['max', 'mean wait', 'p99 wait', 'connection time'],
+      alternatives.map(({ max, waitMeanMs, waitP99Ms, connectionTime }) => [
+        max === stats.max ? `${max}, now` : max,
+        ms(waitMeanMs),
+        ms(waitP99Ms),
+        `× ${connectionTime.toFixed(2)}`,
+      ]),
+    );
   }
 
   function offer(names) {
@@ -88,14 +123,21 @@
     if (names.includes(value)) select.value = value;
   }
 
-  function remember({ name, stats, wait }, at) {
+  function remember({ name, stats, wait, forecast }, at) {
     let kept = past.get(name);
     if (kept === undefined) {
-      kept = { size: [[], [], [], [], []], wait: [[], [], []], circuit: [] };
+      kept = { size: [[], [], [], [], [], []], wait: [[], [], []], circuit: [] };
       past.set(name, kept);
     }
     if (kept.size[0].at(-1) === at / 1_000) return;
-    push(kept.size, [at / 1_000, stats.leased + stats.checking, stats.idle, stats.target, stats.limit]);
+    push(kept.size, [
+      at / 1_000,
+      stats.leased + stats.checking,
+      stats.idle,
+      stats.target,
+      forecast ?? null,
+      stats.limit,
+    ]);
     push(kept.wait, [at / 1_000, stats.waiting, wait.p99Ms]);
     const words = `the circuit is ${stats.circuit}`;
     if (kept.circuit.at(-1)?.words === words) return;
@@ -110,13 +152,15 @@
     }
   }
 
-  function showNumbers({ stats, wait, use }) {
+  function showNumbers({ stats, wait, use, forecast, sizing }) {
     showPairs('numbers', [
       ['in use', stats.leased + stats.checking],
       ['idle', stats.idle],
       ['waiting', stats.waiting],
       ['opening', stats.opening],
       ['target', stats.target],
+      ['forecast', forecast ?? '–'],
+      ['load', sizing?.workload ?? '–'],
       ['limit', stats.limit],
       ['circuit', stats.circuit],
       ['p99 wait', ms(wait.p99Ms)],
@@ -126,7 +170,11 @@
 
   function showCharts(kept, { stats }) {
     charts ??= {
-      size: chart('size', ['in use', 'idle', 'target', 'limit'], ['--used', '--idle', '--target', '--limit']),
+      size: chart(
+        'size',
+        ['in use', 'idle', 'target', 'forecast', 'limit'],
+        ['--used', '--idle', '--target', '--forecast', '--limit'],
+      ),
       wait: chart('wait', ['waiting', 'p99 wait, ms'], ['--used', '--target']),
     };
     charts.size.setData(kept.size);
@@ -136,6 +184,15 @@
       `${stats.leased + stats.checking} in use and ${stats.idle} idle of ${stats.limit}, target ${stats.target}`,
     );
     element('wait').setAttribute('aria-label', `${stats.waiting} callers wait`);
+  }
+
+  /** As a canvas understands it: of a variable by itself the page tells no more than `light-dark(…)`. */
+  function colour(name) {
+    const { style } = element('status');
+    style.color = `var(${name})`;
+    const { color } = getComputedStyle(element('status'));
+    style.color = '';
+    return color;
   }
 
   function chart(id, names, colours) {
