@@ -7,6 +7,8 @@ export type PoolErrorCode =
   | 'QUEUE_FULL'
   /** Those who hold the connections wait for others, this caller among them; needs the option `failNestedAcquires`. */
   | 'NESTED_ACQUIRE'
+  /** The pool was isolated by hand, and is until `reset()`. */
+  | 'ISOLATED'
   | 'ABORTED'
   | 'OPEN_TIMEOUT'
   | 'CHECK_TIMEOUT'
@@ -101,6 +103,12 @@ export function acquireTimeout(
   const stall = stalledMs > 0 ? ` The event loop stood still for ${Math.round(stalledMs)} ms meanwhile.` : '';
   const message = `No connection within ${Math.round(waitedMs)} ms: ${because} (${describeStats(stats)}).${stall}`;
   return withoutStack(() => new PoolError('ACQUIRE_TIMEOUT', 'wait', message, stats, openError));
+}
+
+/** The error of those who are not to wait for the end of an isolation, and of what was being opened when it began. */
+export function isolation(stats: PoolStats): PoolError {
+  const message = `The pool is isolated until reset() is called (${describeStats(stats)}).`;
+  return withoutStack(() => new PoolError('ISOLATED', 'admit', message, stats));
 }
 
 /** The error of a caller that would wait for ever, as those do who hold what it waits for; `because` as `describeNested`. */

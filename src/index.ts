@@ -17,7 +17,7 @@ export type { NestedAcquires } from './health/nesting.js';
 export type { Hint, QueryCharacteristics } from './hint.js';
 export { Lease, type Outcome, SharedLease } from './lease.js';
 export type { Observer } from './observer.js';
-export { createPool, type DrainOptions, Pool, type PoolParts } from './pool.js';
+export { createPool, type DrainOptions, type IsolateOptions, Pool, type PoolParts } from './pool.js';
 export {
   type Classification,
   classify,

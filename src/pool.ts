@@ -4,6 +4,7 @@ import { type PoolOptions, type ResolvedOptions, resolveOptions } from './config
 import type { Driver } from './driver.js';
 import {
   acquireTimeout,
+  isolation,
   lateness,
   nestedAcquire,
   type PoolError,
@@ -87,6 +88,15 @@ export interface DrainOptions {
   deadlineMs?: number;
   /** Whether callers in the queue are still served, or rejected at once. Default `'serve'`. */
   waiting?: 'serve' | 'reject';
+}
+
+/** How a pool is isolated. */
+export interface IsolateOptions {
+  /**
+   * Whether callers wait for the end of it, to their own deadline or ten seconds where they set none, or are rejected at once with
+   * code `ISOLATED`. Default `'hold'`.
+   */
+  waiting?: 'hold' | 'reject';
 }
 
 /** A pool that is being closed, and when that must be over. */
@@ -403,7 +413,7 @@ export class Pool<C> implements LeaseHome<C> {
         this.#counters.heldBack += 1;
       if (waiter.queued && this.#usable < this.#bound) this.#letNestedPass(waiter, now);
     }
-    if (this.#heedsCircuit && this.#breaker.refuses && this.#live === 0)
+    if (this.#heedsCircuit && this.#breaker.refuses && (this.#live === 0 || this.#breaker.isIsolated))
       this.#failAll(this.#lastOpenError, now, 'openErrors');
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
@@ -1536,6 +1546,35 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   /**
+   * Takes the pool off its server until `reset()`, as for maintenance: idle connections close at once, leased ones when they are
+   * released, and nothing is opened, probes included. Its circuit is `open` meanwhile.
+   */
+  isolate({ waiting = 'hold' }: IsolateOptions = {}): void {
+    const error = isolation(this.stats());
+    this.#breaker.isolate(waiting === 'reject', this.#readClock());
+    this.#purge();
+    for (const slot of this.#slots) {
+      if (slot.state === SlotState.opening) this.#giveUpOpening(slot, error);
+      else if (slot.state === SlotState.checking) this.#close(slot, 'evicted');
+    }
+    this.#lastOpenError = error;
+    if (waiting === 'reject') this.#failAll(error, this.#now, 'rejected');
+    this.#wake();
+  }
+
+  /** Ends an isolation, or what the circuit holds against the server: connections are opened for all who wait. */
+  reset(): void {
+    const now = this.#readClock();
+    this.#breaker.reset(now);
+    this.#lastOpenError = undefined;
+    this.#nextOpenAt = now;
+    this.#nextFillAt = now;
+    this.#fillBackoffMs = 0;
+    this.#grow(now);
+    this.#wake();
+  }
+
+  /**
    * Closes the pool: new acquires are refused, callers already queued are served, leases are awaited, then every
    * connection is closed. Calling again returns the same promise.
    */
@@ -1848,7 +1887,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Whether the circuit decides; it is kept up to date in any case. */
   get #heedsCircuit(): boolean {
-    return this.rollout.acting.breaker && this.rollout.acting.errorClassify;
+    return (this.rollout.acting.breaker && this.rollout.acting.errorClassify) || this.#breaker.isIsolated;
   }
 
   /** Connections that are open, in whatever use. */

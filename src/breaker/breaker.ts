@@ -47,6 +47,8 @@ const FAILED_OPENS = 2;
 /** From the first good probe to trust, and how long a degraded server must behave; doubled when it fails again within a minute. */
 const DWELL_MS = { recovering: 1_000, degraded: 5_000, most: 60_000 } as const;
 const RELAPSE_MS = 60_000;
+/** While it is isolated those who wait are looked after so often. */
+const LOOK_EVERY_MS = 1_000;
 /** A probe without an answer for so long is given up for another. */
 const PROBE_MS = 10_000;
 /** A rejected login is tried twice a minute: more would lock accounts and fill logs. */
@@ -72,6 +74,7 @@ export class Breaker {
   readonly #burst: number[] = [];
   /** Whether a connection was ever opened: what has never worked is not down but wrongly set up. */
   #hasWorked = false;
+  #isIsolated = false;
   #changedAt = 0;
   #badAt = 0;
   #healthyAt = Number.NEGATIVE_INFINITY;
@@ -90,9 +93,33 @@ export class Breaker {
     return this.#refusing && this.state === 'open';
   }
 
-  /** Whether callers wait for openings that keep failing. */
+  /** Whether callers wait for openings that keep failing, or for a `reset`. */
   get holds(): boolean {
-    return this.#failedInARow > 0 && this.state !== 'closed';
+    return (this.#failedInARow > 0 && this.state !== 'closed') || this.#isIsolated;
+  }
+
+  /** Whether it was opened by hand: then it stays so until `reset`, whatever comes. */
+  get isIsolated(): boolean {
+    return this.#isIsolated;
+  }
+
+  /** Opens the circuit by hand: nothing is opened, probes included. `refuses`: nor does anybody wait. */
+  isolate(refuses: boolean, now: number): void {
+    this.#isIsolated = true;
+    this.#refusing = refuses;
+    this.troubleSince = now;
+    this.nextOpenAt = Number.POSITIVE_INFINITY;
+    this.#move('open', 'it was isolated', now);
+  }
+
+  /** Closes the circuit by hand: what was against the server is forgotten. */
+  reset(now: number): void {
+    this.#isIsolated = false;
+    this.nextOpenAt = now;
+    this.#failedInARow = 0;
+    this.#relapses = 0;
+    this.#healthyAt = Number.NEGATIVE_INFINITY;
+    this.#close('it was reset', now);
   }
 
   get #isOpen(): boolean {
@@ -121,7 +148,7 @@ export class Breaker {
   /** One that began to open at `startedAt` did. News from before the last change of state is old news. */
   opened(startedAt: number, now: number): void {
     this.#hasWorked = true;
-    if (startedAt < this.#changedAt || this.state === 'closed') {
+    if (startedAt < this.#changedAt || this.state === 'closed' || this.#isIsolated) {
       this.#failedInARow = 0;
       return;
     }
@@ -133,6 +160,7 @@ export class Breaker {
 
   /** One that began to open at `startedAt` failed, while `live` others were open. */
   openFailed(pattern: FailurePattern, startedAt: number, live: number, now: number): Verdict {
+    if (this.#isIsolated) return this.#refusing ? 'refuse' : 'hold';
     const { mitigation, what } = FAILURES[pattern];
     if (mitigation === 'limit') return this.#isFull(what, now);
     const isServers = mitigation !== 'none' && mitigation !== 'retire' && mitigation !== 'replace';
@@ -183,17 +211,22 @@ export class Breaker {
       const dwellMs = Math.min(DWELL_MS.most, DWELL_MS[state] * 2 ** this.#relapses);
       if (now - Math.max(this.#badAt, state === 'recovering' ? this.#changedAt : 0) < dwellMs) return;
       this.#healthyAt = now;
-      this.troubleSince = 0;
-      this.#refusing = false;
-      this.#burst.length = 0;
-      this.#lost.clear();
-      this.#move('closed', 'nothing failed for a while', now);
+      this.#close('nothing failed for a while', now);
     }
   }
 
   /** When the upkeep has to come round for the circuit; infinite when it need not. */
   dueAt(now: number): number {
+    if (this.#isIsolated) return now + LOOK_EVERY_MS;
     return this.nextOpenAt > now && this.state !== 'closed' ? this.nextOpenAt : Number.POSITIVE_INFINITY;
+  }
+
+  #close(reason: string, now: number): void {
+    this.troubleSince = 0;
+    this.#refusing = false;
+    this.#burst.length = 0;
+    this.#lost.clear();
+    this.#move('closed', reason, now);
   }
 
   /** A server that is full is there: how many connections it grants is not this circuit's matter. */

@@ -78,7 +78,10 @@ class World {
       this.#full = { untilMs: now + happening.forMs, limit: happening.limit };
     } else if (happening.kind === 'kill') this.#kill(happening.share);
     else if (happening.kind === 'stall') this.#runtime.stall(happening.forMs);
-    else this.#pool.resize({ max: happening.max, min: happening.min });
+    else if (happening.kind === 'isolate') {
+      this.#pool.isolate(happening);
+      this.#runtime.schedule(happening.forMs, () => this.#pool.reset());
+    } else this.#pool.resize({ max: happening.max, min: happening.min });
   }
 
   #call(call: Call): void {

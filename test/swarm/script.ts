@@ -22,6 +22,7 @@ export type Happening = { readonly atMs: number } & (
   | { readonly kind: 'full'; readonly forMs: number; readonly limit: number }
   | { readonly kind: 'kill'; readonly share: number }
   | { readonly kind: 'stall'; readonly forMs: number }
+  | { readonly kind: 'isolate'; readonly forMs: number; readonly waiting: 'hold' | 'reject' }
   | { readonly kind: 'resize'; readonly max: number; readonly min: number }
 );
 
@@ -112,12 +113,13 @@ function faults(random: () => number, count: number, max: number): Happening[] {
   return Array.from({ length: count }, (): Happening => {
     const atMs = random() * QUIET_AFTER_MS * 0.9;
     const forMs = random() * (QUIET_AFTER_MS - atMs);
-    const chance = Math.floor(6 * random());
+    const chance = Math.floor(7 * random());
     if (chance === 0) return { atMs, kind: 'down', forMs };
     if (chance === 1) return { atMs, kind: 'slow opens', forMs, openMs: 50 + 2_000 * random() };
     if (chance === 2) return { atMs, kind: 'full', forMs, limit: 1 + Math.floor(max * random()) };
     if (chance === 3) return { atMs, kind: 'kill', share: random() };
     if (chance === 4) return { atMs, kind: 'stall', forMs: 60 + 400 * random() };
+    if (chance === 5) return { atMs, kind: 'isolate', forMs, waiting: random() < 0.5 ? 'hold' : 'reject' };
     const wanted = 1 + Math.floor(12 * random());
     return { atMs, kind: 'resize', max: wanted, min: Math.floor(wanted * random() * 0.5) };
   });

@@ -13,6 +13,31 @@ function worked() {
 }
 
 describe('the circuit breaker', () => {
+  it('that was isolated opens nothing until it is reset, whatever comes', () => {
+    const { breaker, states } = worked();
+    breaker.isolate(false, 1_000);
+    expect(breaker.openFailed('refused', 1_000, 0, 1_000)).equal('hold');
+    breaker.opened(1_001, 1_002);
+    for (let now = 1_000; now < 600_000; now += 100) {
+      breaker.tick(5, now);
+      expect(breaker.room(now, 0)).equal(0);
+    }
+    expect(breaker).include({ state: 'open', holds: true, refuses: false, fills: false });
+    breaker.reset(600_000);
+    expect(states).deep.equal(['open', 'closed']);
+    expect(breaker.room(600_000, 3)).equal(Number.POSITIVE_INFINITY);
+    expect(breaker).include({ holds: false, fills: true });
+  });
+
+  it('that is reset holds nothing against the server any more', () => {
+    const { breaker } = worked();
+    for (let failed = 0; failed < 20; failed += 1) breaker.openFailed('refused', 5_000, 0, 5_000 + failed);
+    breaker.reset(6_000);
+    expect(breaker).include({ state: 'closed', troubleSince: 0 });
+    expect(breaker.openFailed('refused', 6_001, 3, 6_002)).equal('hold');
+    expect(breaker.state, 'one failed opening beside live connections').equal('closed');
+  });
+
   it('leaves the first failure of a pool that never worked to its caller', () => {
     const breaker = new Breaker(
       () => 0,
