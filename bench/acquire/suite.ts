@@ -26,6 +26,8 @@ export interface Measurements {
 interface Extent {
   readonly rounds: number;
   readonly sizeRounds: number;
+  /** Of so many callers. */
+  readonly crowds: readonly number[];
   /** Whose pools are measured at every size. */
   readonly sized: readonly string[];
   readonly windowMs: number;
@@ -39,6 +41,7 @@ interface Extent {
 const FULL: Extent = {
   rounds: 25,
   sizeRounds: 15,
+  crowds: [64, 512, 4_096],
   // A thousand mysql2 connections take ten seconds to open, and their pool is a list like pg's.
   sized: peers.PEERS.filter(({ file }) => file !== 'floor' && file !== 'mysql2').map(({ name }) => name),
   windowMs: 30,
@@ -50,6 +53,7 @@ const FULL: Extent = {
 const QUICK: Extent = {
   rounds: 5,
   sizeRounds: 5,
+  crowds: [4_096],
   // Of whom a goal speaks.
   sized: [peers.ENGINE],
   windowMs: 6,
@@ -61,7 +65,6 @@ const QUICK: Extent = {
 
 const SLOTS = 10;
 const LEAD_IN_OPERATIONS = 2_000;
-const CROWDS = [64, 512, 4_096];
 export const SIZES = [10, 100, 1_000];
 export const OCCUPANCIES = ['all idle', 'one idle'] as const;
 export type Occupancy = (typeof OCCUPANCIES)[number];
@@ -89,7 +92,7 @@ export const acquire: Suite = {
     const contended: Record<number, Times> = {};
     const sized = peers.PEERS.filter(({ name }) => extent.sized.includes(name));
     // Uncontended, tries, timeouts and footprints are a part each.
-    let parts = 4 + CROWDS.length + sized.length;
+    let parts = 4 + extent.crowds.length + sized.length;
     const partEndsAt = () => {
       parts -= 1;
       return time.partOf(parts + 1);
@@ -97,7 +100,7 @@ export const acquire: Suite = {
     say('uncontended');
     const uncontended = await measureUncontended(extent, partEndsAt());
     const tried = await measureTries(extent, partEndsAt());
-    for (const callers of CROWDS) {
+    for (const callers of extent.crowds) {
       say(`${callers} callers`);
       contended[callers] = await measureCrowd(callers, extent, partEndsAt());
     }
