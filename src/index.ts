@@ -3,6 +3,9 @@ export type { Callers } from './callers.js';
 export type { PoolOptions, ResolvedOptions } from './config.js';
 export type { Driver, LastStatement } from './driver.js';
 export { PoolError, type PoolErrorCode, type PoolErrorPhase } from './errors.js';
+export { budgetFaults, type FleetBudget, resolveBudget, staticShare } from './fleet/budget.js';
+export type { LeaseGrant, LeaseNews, LeaseRequest, LeaseStore, OtherLease } from './fleet/lease-store.js';
+export type { FleetParts, FleetReport, FleetState } from './fleet/member.js';
 export {
   type ClassifyError,
   classifyFailure,

@@ -11,6 +11,7 @@ import {
   type RefusalCode,
   refusal,
 } from './errors.js';
+import { FleetMember, type FleetParts, type FleetReport } from './fleet/member.js';
 import { Failover } from './health/failover.js';
 import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
 import { causeOfWaiting } from './health/holders.js';
@@ -74,6 +75,8 @@ export interface PoolParts<C> {
   runtime?: Runtime;
   /** Settings of the optimisations that are not to have their defaults. */
   flags?: OptimizationFlags;
+  /** The budget that this pool shares with others, of other processes too; without it `max` alone limits the pool. */
+  fleet?: FleetParts;
   /** Overrules how errors are classified; see `classifyFailure`. */
   classifyError?: ClassifyError;
   /** Tells callers apart, for reports of leaks and of nested acquires; without it nobody does. */
@@ -211,6 +214,7 @@ export class Pool<C> implements LeaseHome<C> {
   #fillBackoffMs = 0;
   readonly #breaker: Breaker;
   readonly #serverLimit: ServerLimit;
+  readonly #fleet: FleetMember | undefined;
   readonly #failover = new Failover();
   readonly #stalls = new StallWatch<C>();
   readonly #rotation = new Rotation<C>();
@@ -235,6 +239,7 @@ export class Pool<C> implements LeaseHome<C> {
     observer,
     runtime = systemRuntime,
     flags,
+    fleet,
     classifyError,
     callers,
     onFault,
@@ -271,6 +276,7 @@ export class Pool<C> implements LeaseHome<C> {
         this.#observer?.onCircuitChanged?.(change);
       },
     );
+    this.#fleet = fleet === undefined ? undefined : this.#enrol(fleet);
     this.#grow(this.#now);
   }
 
@@ -948,6 +954,7 @@ export class Pool<C> implements LeaseHome<C> {
     }
     const beneficiary = waiter ?? this.#waiters.head;
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, beneficiary);
+    if (wanted > room) this.#fleet?.need(now);
     if (this.#follows) this.#warmUp(now);
     this.#keepAlive();
   }
@@ -993,14 +1000,26 @@ export class Pool<C> implements LeaseHome<C> {
     return checks - doubtful;
   }
 
-  /** How many more connections there may be, by the user's word and the server's. */
+  /** How many more connections there may be, by the user's word, the fleet's, the server's and that of the limit probe. */
   #room(now: number): number {
-    const { max } = this.#options;
-    if (!this.#heedsServerLimit) return this.#limit - this.#slots.size;
+    const { size } = this.#slots;
+    const room = Math.min(this.#allowed(now), this.#openable) - size;
+    if (!this.#heedsServerLimit) return room;
     const from = this.#limit;
-    const room = this.#serverLimit.room(this.#slots.size, this.#slots.count(SlotState.opening), max, now);
+    const granted = this.#serverLimit.room(
+      size,
+      this.#slots.count(SlotState.opening),
+      this.#options.max,
+      now,
+    );
     this.#tellLimit(from, 'nothing was refused for a while');
-    return Math.min(room, this.#openable - this.#slots.size);
+    return Math.min(room, granted);
+  }
+
+  /** The most connections there may be, by the user's word and the fleet's. */
+  #allowed(now: number): number {
+    const { max } = this.#options;
+    return this.#fleet === undefined ? max : Math.min(max, this.#fleet.share(now));
   }
 
   /** The most connections there may be now. */
@@ -1008,10 +1027,10 @@ export class Pool<C> implements LeaseHome<C> {
     return Math.min(this.#bound, this.#openable);
   }
 
-  /** The most by the user's word, and the server's. */
+  /** The most by the user's word, the fleet's and the server's. */
   get #bound(): number {
-    const { max } = this.#options;
-    return this.#heedsServerLimit ? Math.max(1, Math.min(max, this.#serverLimit.granted)) : max;
+    const most = this.#allowed(this.#now);
+    return this.#heedsServerLimit ? Math.min(most, Math.max(1, this.#serverLimit.granted)) : most;
   }
 
   /** The most that the limit probe lets be open. */
@@ -1255,7 +1274,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** While a slot was being opened or proven the pool may have shrunk. */
   #offerUnlessSurplus(slot: Slot<C>, proven = false): void {
-    if (this.#slots.open <= this.#options.max) return this.#offer(slot, proven);
+    if (this.#slots.open <= this.#allowed(this.#now)) return this.#offer(slot, proven);
     this.#close(slot, 'shrink');
     this.#replace();
   }
@@ -1527,11 +1546,15 @@ export class Pool<C> implements LeaseHome<C> {
     const from = this.#options.max;
     this.#options = resolveOptions({ ...this.#options, ...bounds });
     const now = this.#readClock();
-    for (const slot of idleBeyond(this.#slots, this.#options.max)) this.#close(slot, 'shrink');
-    this.#retireLeased(this.#slots.open - this.#options.max);
+    this.#shrinkTo(this.#allowed(now));
     if (this.#options.max !== from) this.#observer?.onResized?.(from, this.#options.max, 'it was set');
     this.#grow(now);
     this.#wake();
+  }
+
+  #shrinkTo(most: number): void {
+    for (const slot of idleBeyond(this.#slots, most)) this.#close(slot, 'shrink');
+    this.#retireLeased(this.#slots.open - most);
   }
 
   /** Of the leased connections, `surplus` close when they are released, and those of an earlier `resize` no longer do. */
@@ -1542,6 +1565,39 @@ export class Pool<C> implements LeaseHome<C> {
       if (slot.retiring === 'shrink') slot.retiring = undefined;
       if (slot.retiring === undefined && left > 0) slot.retiring = 'shrink';
       if (slot.retiring !== undefined) left -= 1;
+    }
+  }
+
+  #enrol(fleet: FleetParts): FleetMember {
+    const home = {
+      held: () => this.#slots.size,
+      open: () => this.#slots.open,
+      demand: () => this.#demand,
+      most: () => Math.min(this.#options.max, this.#openable),
+      onShare: (from: number, to: number, why: string | undefined) => this.#heedShare(from, to, why),
+    };
+    return new FleetMember(fleet, home, this.#runtime);
+  }
+
+  /** How many connections callers, `min` and the forecast ask for. */
+  get #demand(): number {
+    const { min, keepMin } = this.#options;
+    const asked = this.#follows ? this.#sizing!.forecast.target : 0;
+    const busy = this.#slots.count(SlotState.leased) + this.#slots.count(SlotState.checking);
+    return Math.max(keepMin ? min : 0, asked, busy + this.#waiters.length);
+  }
+
+  /** The fleet's share of this pool has changed: what is too much goes, and who waits may be served. */
+  #heedShare(from: number, to: number, why: string | undefined): void {
+    const { max } = this.#options;
+    const now = this.#readClock();
+    if (why !== undefined) this.#observer?.onResized?.(Math.min(max, from), Math.min(max, to), why);
+    try {
+      this.#shrinkTo(Math.min(max, to));
+      this.#serve(now);
+      this.#grow(now);
+    } catch (fault) {
+      this.#giveUp(fault);
     }
   }
 
@@ -1620,6 +1676,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#slots.size > 0) return;
     this.#timer?.cancel();
     this.#keepAlive();
+    this.#fleet?.leave();
     drain.resolve();
   }
 
@@ -1643,7 +1700,6 @@ export class Pool<C> implements LeaseHome<C> {
     const leased = slots.count(SlotState.leased);
     const checking = slots.count(SlotState.checking);
     const waiting = this.#waiters.length;
-    const asked = this.#follows ? this.#sizing!.forecast.target : 0;
     return {
       open: slots.open,
       idle: slots.count(SlotState.idle),
@@ -1654,10 +1710,15 @@ export class Pool<C> implements LeaseHome<C> {
       waiting,
       min,
       max,
-      target: Math.min(this.#limit, Math.max(min, asked, leased + checking + waiting)),
+      target: Math.min(this.#limit, Math.max(min, this.#demand)),
       limit: Math.min(this.#limit, this.#usable),
       circuit: this.#heedsCircuit ? this.#breaker.state : 'closed',
     };
+  }
+
+  /** How the pool stands in its fleet; undefined when it is in none. */
+  get fleet(): FleetReport | undefined {
+    return this.#fleet?.report();
   }
 
   /** Whether an optimisation, acting or in shadow, needs to know what a connection is wanted for: else hints need no `sql`. */
@@ -1702,6 +1763,7 @@ export class Pool<C> implements LeaseHome<C> {
       create: this.#createTimes.summary(),
       statements: this.statementCounters,
       pooler: poolerReport(this.pooler),
+      fleet: this.fleet,
       sizing: this.#sizing?.report(
         this.#now,
         this.#options,
@@ -1826,6 +1888,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#lookForLeaks(now);
     if (this.#nesting !== undefined) this.#lookForNested(this.#nesting, now, stalledMs);
     if (this.#drain !== undefined && now >= this.#drain.deadlineAt) this.#endDrain(this.#drain, now);
+    this.#fleet?.observe();
     this.#grow(now);
     const { queuedAt = Number.NEGATIVE_INFINITY } = this.#waiters.head ?? {};
     const isWeighed = this.rollout.onProbation && now - queuedAt < WEIGHED_FOR_MS;
@@ -1970,7 +2033,9 @@ export class Pool<C> implements LeaseHome<C> {
     const openError = this.#lastOpenError;
     const nested = this.#nesting?.found;
     const cause =
-      nested === undefined ? causeOfWaiting(stats, this.#slots, openError, now) : describeNested(nested);
+      nested === undefined
+        ? causeOfWaiting(stats, this.#slots, openError, now, this.fleet)
+        : describeNested(nested);
     for (const waiter of expired) {
       this.#counters.timedOut += 1;
       this.#fail(waiter, acquireTimeout(now - waiter.queuedAt, cause, stats, stalledMs, openError), now);
@@ -2088,6 +2153,8 @@ export class Pool<C> implements LeaseHome<C> {
   /** Why the work of two sizes cannot be compared now. */
   get #troubleOfProbe(): string | undefined {
     if (this.#heedsCircuit && this.#breaker.state !== 'closed') return 'the circuit is not closed';
+    if (this.#allowed(this.#now) < this.#options.max)
+      return 'the budget of the fleet allows fewer connections';
     const isUneven = this.#lanes.mixed || this.#sizing?.policy.comparable === false;
     return isUneven ? 'some queries hold their connections for far longer than others' : undefined;
   }
@@ -2182,7 +2249,7 @@ export class Pool<C> implements LeaseHome<C> {
     const { open } = this.#slots;
     const nextDueAt = () => this.#sizing!.nextDueAt(open, this.#options, now);
     return Math.min(
-      keepMin && open < min ? Math.max(this.#nextFillAt, now + 1) : NEVER,
+      keepMin && open < Math.min(min, this.#allowed(now)) ? Math.max(this.#nextFillAt, now + 1) : NEVER,
       !this.#inUse && this.#follows ? this.#advised('forecaster', NEVER, nextDueAt) : NEVER,
     );
   }

@@ -1,4 +1,5 @@
 import type { CircuitState } from './breaker/breaker.js';
+import type { FleetReport } from './fleet/member.js';
 import type { LeakReport } from './health/leaks.js';
 import { type Lane, QUERY_KINDS, type QueryKind } from './query/profiles.js';
 import type { StatementCounters } from './query/statements.js';
@@ -199,6 +200,8 @@ export interface PoolReport {
   readonly statements: Readonly<StatementCounters> | undefined;
   /** Undefined where the adapter cannot tell. */
   readonly pooler: PoolerReport | undefined;
+  /** How the pool stands in the budget that it shares with others; undefined when it shares none. */
+  readonly fleet: FleetReport | undefined;
   /** How many connections are asked for and why, and what another `max` would have meant; undefined while the flag `forecaster` is off. */
   readonly sizing: SizingReport | undefined;
   /** Leases held beyond `leakThresholdMs` now. */

@@ -159,6 +159,7 @@ export class WatchedPool {
       create: this.#createTimes.summary(),
       statements: undefined,
       pooler: undefined,
+      fleet: undefined,
       sizing: undefined,
       limit: undefined,
       leaks: [],

@@ -10,10 +10,15 @@ export function causeOfWaiting(
   slots: Iterable<Slot<unknown>>,
   openError: unknown,
   now: number,
+  fleet?: { readonly budget: number; readonly share: number },
 ): string {
   if (openError !== undefined) {
     const why = openError instanceof Error ? openError.message : String(openError);
     return `connections cannot be opened (${why})`;
+  }
+  if (fleet !== undefined && fleet.share < stats.max && stats.leased >= fleet.share) {
+    const held = `${fleet.share} of its ${stats.max}, out of a budget of ${fleet.budget}`;
+    return `all connections that the fleet leaves this pool are held (${held}); raise the budget, or send less`;
   }
   if (stats.leased >= stats.limit) {
     const advice = 'look for slow queries or leases that are not released, or raise max';

@@ -1,0 +1,185 @@
+import { expect } from 'chai';
+import { FleetMember } from '../../../src/fleet/member.js';
+import type { LeaseGrant, LeaseNews, LeaseRequest, LeaseStore } from '../../../src/index.js';
+import { settle, VirtualRuntime } from '../../simulation/virtual-runtime.js';
+
+/** Answers when the test says so. */
+class Store implements LeaseStore {
+  onNews: ((news: LeaseNews) => void) | undefined = undefined;
+  readonly asked: (LeaseRequest & {
+    signal: AbortSignal;
+    grant(granted: number, graceMs?: number): void;
+    fail(): void;
+  })[] = [];
+  others: { reserved: number; want: number }[] = [];
+  left = 0;
+
+  renew(request: LeaseRequest, signal: AbortSignal): Promise<LeaseGrant> {
+    return new Promise((resolve, reject) => {
+      const grant = (granted: number, graceMs = 0) => resolve({ granted, graceMs, others: this.others });
+      this.asked.push({ ...request, signal, grant, fail: () => reject(new Error('away')) });
+    });
+  }
+
+  async leave(): Promise<void> {
+    this.left += 1;
+  }
+
+  get last() {
+    return this.asked.at(-1)!;
+  }
+}
+
+function newMember(hasStore = true) {
+  const runtime = new VirtualRuntime(1);
+  const store = new Store();
+  const pool = { held: 0, open: 0, demand: 0, told: [] as (string | undefined)[] };
+  const home = {
+    held: () => pool.held,
+    open: () => pool.open,
+    demand: () => pool.demand,
+    most: () => 10,
+    onShare: (_from: number, _to: number, why: string | undefined) => void pool.told.push(why),
+  };
+  const budget = { maxConnections: 20, members: 4, leaseMs: 1_000 };
+  const member = new FleetMember(hasStore ? { budget, leases: store } : { budget }, home, runtime);
+  return { runtime, store, pool, member, share: () => member.share(runtime.now()) };
+}
+
+/** A member that has a lease on `granted`. */
+async function leased(granted: number) {
+  const world = newMember();
+  await world.runtime.advance(20);
+  world.store.last.grant(granted);
+  await settle();
+  return world;
+}
+
+describe('a member of a fleet', () => {
+  it('has nothing before it has asked, and begins at a random moment', async () => {
+    const { runtime, store, share, member } = newMember();
+    expect(share()).equal(0);
+    expect(member.report().state).equal('starting');
+    await runtime.advance(20);
+    expect(store.asked.length).equal(1);
+    expect(share()).equal(0);
+    store.last.grant(3);
+    await settle();
+    expect(share()).equal(3);
+    expect(member.report()).include({ state: 'leased', budget: 20, staticShare: 5, members: 1 });
+  });
+
+  it('has an equal part where there is no store', async () => {
+    const { runtime, share, member } = newMember(false);
+    await runtime.advance(20);
+    expect(share()).equal(5);
+    expect(member.report().state).equal('static');
+    await runtime.advance(60_000);
+    expect(runtime.outstanding).equal(0);
+  });
+
+  it('asks at once when callers need more, and not again before it is answered', async () => {
+    const { runtime, store, pool, member } = await leased(2);
+    pool.demand = 7;
+    await runtime.advance(30);
+    member.need(runtime.now());
+    await runtime.advance(1);
+    expect(store.asked.length).equal(2);
+    expect(store.last).include({ asked: 7, want: 7, ceiling: 2 });
+    member.need(runtime.now());
+    await runtime.advance(50);
+    expect(store.asked.length).equal(2);
+  });
+
+  it('keeps to what it told the store until it is answered', async () => {
+    const { runtime, store, pool, share } = await leased(8);
+    pool.held = 4;
+    pool.open = 3;
+    await runtime.advance(400);
+    expect(store.last, 'those that close are counted').include({ asked: 3, ceiling: 4 });
+    expect(share()).equal(3);
+    store.last.grant(3);
+    await settle();
+    expect(share()).equal(3);
+  });
+
+  it('gives up on an answer that does not come, and takes none that comes late', async () => {
+    const { runtime, store, share, member, pool } = await leased(8);
+    pool.open = 8;
+    pool.held = 8;
+    await runtime.advance(400);
+    const { signal, grant } = store.last;
+    await runtime.advance(250);
+    expect(signal.aborted).equal(true);
+    expect(member.report().state).equal('away');
+    grant(10);
+    await settle();
+    expect(share()).most(8);
+    expect(pool.told).include('the leases of the fleet cannot be renewed');
+  });
+
+  it('that stood still for longer than its lease opens nothing beyond its static share before it has a new one', async () => {
+    const { runtime, share } = await leased(9);
+    runtime.stall(10_000);
+    expect(share()).equal(5);
+  });
+
+  it('tries again soon while the store is away, and tells when it is back', async () => {
+    const { runtime, store, pool } = await leased(8);
+    await runtime.advance(400);
+    store.last.fail();
+    await runtime.advance(100);
+    expect(store.asked.length).equal(3);
+    store.last.grant(5);
+    await settle();
+    expect(pool.told).include('the leases of the fleet are back');
+  });
+
+  it('gives way when it hears that another is short', async () => {
+    const { runtime, store, pool, share } = await leased(8);
+    pool.open = 8;
+    pool.held = 8;
+    pool.demand = 2;
+    store.onNews!('short');
+    await runtime.advance(300);
+    expect(store.last).include({ asked: 2, ceiling: 8 });
+    expect(share()).equal(2);
+    store.others = [{ reserved: 1, want: 5 }];
+    store.last.grant(2);
+    await settle();
+    pool.held = 2;
+    pool.open = 2;
+    await runtime.advance(400);
+    expect(store.last, 'and says so once it has').include({ asked: 2, ceiling: 2 });
+  });
+
+  it('asks for no more than it has while nobody is given more', async () => {
+    const { runtime, store, pool, member } = newMember();
+    await runtime.advance(20);
+    pool.demand = 9;
+    store.last.grant(1, 900);
+    await settle();
+    member.need(runtime.now());
+    await runtime.advance(100);
+    expect(store.asked.length).equal(1);
+  });
+
+  it('leaves, once, and asks no more', async () => {
+    const { runtime, store, member } = await leased(3);
+    member.leave();
+    member.leave();
+    await runtime.advance(60_000);
+    expect(store.left).equal(1);
+    expect(store.asked.length).equal(1);
+    expect(runtime.outstanding).equal(0);
+  });
+
+  it('is told of every fault of its budget at once', () => {
+    const runtime = new VirtualRuntime(1);
+    const home = { held: () => 0, open: () => 0, demand: () => 0, most: () => 1, onShare: () => {} };
+    const budget = { maxConnections: 1.5, members: 0, leaseMs: 1 };
+    expect(() => new FleetMember({ budget }, home, runtime))
+      .throw(/maxConnections must be.*got 1.5.*members must be.*got 0.*leaseMs must be.*got 1/)
+      .with.property('code', 'INVALID_OPTIONS');
+  });
+});
