@@ -1,5 +1,6 @@
 import {
   type Callers,
+  type FleetParts,
   type Observer,
   type OptimizationFlags,
   type Pool,
@@ -45,6 +46,8 @@ export interface PoolSetup {
   readonly differences: Readonly<Differences>;
   /** Settings of the optimisations that are not to have their defaults. */
   readonly flags?: OptimizationFlags;
+  /** The budget that the pool shares with others. */
+  readonly fleet?: FleetParts | undefined;
   /** Runs what the pool does on its own account, so that telemetry keeps it out of the trace of whoever caused it. */
   readonly background?: Background;
   /** Tells callers apart; undefined where nobody can. */
@@ -171,13 +174,14 @@ export function announce(info: PoolInfo, engine: Pool<unknown>, host: Host, cont
 
 /** The parts of an engine that are the same whatever library it serves. */
 export function commonParts(
-  { observer, flags, callers }: PoolSetup,
+  { observer, flags, fleet, callers }: PoolSetup,
   control: PoolControl,
-): Pick<PoolParts<unknown>, 'observer' | 'flags' | 'callers' | 'onFault'> {
+): Pick<PoolParts<unknown>, 'observer' | 'flags' | 'fleet' | 'callers' | 'onFault'> {
   return {
     ...(callers === undefined ? {} : { callers }),
     ...(observer === undefined ? {} : { observer }),
     ...(flags === undefined ? {} : { flags }),
+    ...(fleet === undefined ? {} : { fleet }),
     onFault: (fault) => control.fallBack(`the engine failed: ${messageOf(fault)}`),
   };
 }

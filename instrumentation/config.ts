@@ -2,12 +2,13 @@ import { type Differences, ENHANCED, STRICT } from '../adapters/differences.js';
 import type { Library } from '../adapters/host.js';
 import type { PoolerConfig } from '../adapters/pg/pooler.js';
 import { invalidOptions, optionFaults, quote, unknownKey } from '../src/config.js';
-import type { PoolOptions } from '../src/index.js';
+import { budgetFaults, type PoolOptions } from '../src/index.js';
 import { FLAG_SETTINGS, OPTIMIZATION_NAMES, type OptimizationFlags } from '../src/rollout/flags.js';
 import type {
   Compatibility,
   EnhancedPoolInstrumentationConfig,
   FlagProvider,
+  FleetConfig,
   Mode,
   PoolOverrides,
   RolloutConfig,
@@ -26,6 +27,7 @@ export interface Settings {
   readonly rollout: RolloutConfig;
   readonly flagProvider: FlagProvider | undefined;
   readonly pooler: PoolerConfig;
+  readonly fleet: FleetConfig | undefined;
   readonly compatibility: Compatibility;
   readonly mode: Mode;
 }
@@ -64,9 +66,11 @@ export function merged(
   below: EnhancedPoolInstrumentationConfig,
   above: EnhancedPoolInstrumentationConfig,
 ): EnhancedPoolInstrumentationConfig {
+  const fleet = above.fleet === undefined ? below.fleet : { ...below.fleet, ...above.fleet };
   return {
     ...below,
     ...above,
+    ...(fleet === undefined ? {} : { fleet }),
     options: { ...below.options, ...above.options },
     optimizations: { ...below.optimizations, ...above.optimizations },
     telemetry: { ...below.telemetry, ...above.telemetry },
@@ -94,6 +98,7 @@ export function settle(config: EnhancedPoolInstrumentationConfig): Settings {
     rollout: config.rollout ?? {},
     pooler: config.pooler ?? {},
     flagProvider: config.flagProvider,
+    fleet: config.fleet,
     mode: config.mode ?? 'enhance',
   };
 }
@@ -196,6 +201,30 @@ function withMax(options: unknown): unknown {
   return max === undefined ? { ...options, max: Number.MAX_SAFE_INTEGER } : options;
 }
 
+/** A Redis URL may hold a password: it is never quoted. */
+const redis: Check = (value, path, faults) => {
+  const isUrl = typeof value === 'string' && /^rediss?:\/\/./.test(value) && URL.canParse(value);
+  if (isUrl || typeof (value as { duplicate?: unknown } | null)?.duplicate === 'function') return value;
+  faults.push(
+    `${path} must be a URL that begins with redis:// or rediss://, or a client of the package redis`,
+  );
+  return undefined;
+};
+
+/** Without a part that is good there is no budget: half of one could only be a wrong one. */
+const fleet: Check = (value, path, faults) => {
+  const found = budgetFaults(value, path, ['redis', 'name']);
+  if (typeof value === 'object' && value !== null) {
+    const { redis: given, name: called } = value as FleetConfig;
+    if (given !== undefined) redis(given, `${path}.redis`, found);
+    if (called !== undefined) name(called, `${path}.name`, found);
+  }
+  faults.push(...found);
+  return found.length === 0 ? value : undefined;
+};
+
+const fleetOrFalse: Check = (value, path, faults) => (value === false ? false : fleet(value, path, faults));
+
 const differences = shape(Object.fromEntries(Object.keys(ENHANCED).map((difference) => [difference, bool])));
 
 const compatibility: Check = (value, path, faults) => {
@@ -218,6 +247,7 @@ const OVERRIDES = shape({
   options: poolOptions,
   optimizations: FLAGS,
   pooler,
+  fleet: fleetOrFalse,
   compatibility,
 });
 
@@ -229,6 +259,7 @@ const CONFIG = shape({
   optimizations: FLAGS,
   pools: callable,
   flagProvider: callable,
+  fleet,
   rollout: shape({
     engine: percent,
     by: oneOf(['process', 'pool']),

@@ -22,13 +22,15 @@ export function readEnvironment(
   const file = readFile(configFile(environment));
   const flags = readFlags(environment.ENHANCED_POOL_OPTIMIZATIONS);
   const console = readConsole(environment.ENHANCED_POOL_CONSOLE);
+  const fleet = readFleet(environment.ENHANCED_POOL_FLEET, environment.ENHANCED_POOL_FLEET_REDIS);
   return {
-    good: merged(merged(file.good, flags.good), console.good),
+    good: [file, flags, console, fleet].reduce((below, { good }) => merged(below, good), {}),
     faults: [
       ...switchFaults(environment.ENHANCED_POOL_ENABLED),
       ...file.faults,
       ...flags.faults,
       ...console.faults,
+      ...fleet.faults,
     ],
   };
 }
@@ -62,22 +64,49 @@ function readConsole(given: string | undefined): Checked<EnhancedPoolInstrumenta
   return { good: {}, faults: [`ENHANCED_POOL_CONSOLE must be true, false or a port, got ${quote(given)}`] };
 }
 
+/** `maxConnections=90,members=50`, and a URL. */
+function readFleet(
+  given: string | undefined,
+  redis: string | undefined,
+): Checked<EnhancedPoolInstrumentationConfig> {
+  if (!given?.trim()) {
+    const faults = redis ? ['ENHANCED_POOL_FLEET_REDIS does nothing without ENHANCED_POOL_FLEET'] : [];
+    return { good: {}, faults };
+  }
+  const { pairs, faults } = pairsOf(given, 'ENHANCED_POOL_FLEET', 'maxConnections=90,members=50');
+  const fleet: Record<string, unknown> = redis ? { redis } : {};
+  // What is no number is left as it is, to be quoted.
+  for (const [key, value] of pairs)
+    fleet[key] = key === 'name' || Number.isNaN(Number(value)) ? value : Number(value);
+  const { good, faults: wrong } = checkConfig({ fleet });
+  return { good, faults: [...faults, ...wrong.map((fault) => `ENHANCED_POOL_FLEET: ${fault}`)] };
+}
+
 /** `lanes=shadow,affinity=off` */
 function readFlags(given: string | undefined): Checked<EnhancedPoolInstrumentationConfig> {
-  const faults: string[] = [];
-  const pairs: [string, string][] = [];
-  for (const word of (given ?? '').split(',').map((part) => part.trim())) {
-    if (word === '') continue;
-    const [flag, setting, ...more] = word.split('=').map((part) => part.trim());
-    if (flag && setting && more.length === 0) pairs.push([flag, setting]);
-    else
-      faults.push(`ENHANCED_POOL_OPTIMIZATIONS must look like lanes=shadow,affinity=off, got ${quote(word)}`);
-  }
+  const { pairs, faults } = pairsOf(given, 'ENHANCED_POOL_OPTIMIZATIONS', 'lanes=shadow,affinity=off');
   const { good, faults: unknown } = checkFlags(Object.fromEntries(pairs), '');
   return {
     good: pairs.length === 0 ? {} : { optimizations: good },
     faults: [...faults, ...unknown.map((fault) => `ENHANCED_POOL_OPTIMIZATIONS: ${fault}`)],
   };
+}
+
+/** Pairs `key=value`, parted by commas. */
+function pairsOf(
+  given: string | undefined,
+  variable: string,
+  example: string,
+): { pairs: [string, string][]; faults: string[] } {
+  const faults: string[] = [];
+  const pairs: [string, string][] = [];
+  for (const word of (given ?? '').split(',').map((part) => part.trim())) {
+    if (word === '') continue;
+    const [key, value, ...more] = word.split('=').map((part) => part.trim());
+    if (key && value && more.length === 0) pairs.push([key, value]);
+    else faults.push(`${variable} must look like ${example}, got ${quote(word)}`);
+  }
+  return { pairs, faults };
 }
 
 function codeOf(error: unknown): string {

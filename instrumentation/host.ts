@@ -13,6 +13,7 @@ import { OPTIMIZATION_NAMES } from '../src/rollout/flags.js';
 import { checkOverrides, differencesOf, type Settings } from './config.js';
 import type { PoolConsole } from './console/console.js';
 import { flagsOf, isInEngineShare } from './flags.js';
+import { fleetOf } from './fleet.js';
 import { type FollowedPool, PoolRegistry, type PoolSeries } from './registry.js';
 import { spanCallers } from './telemetry/callers.js';
 import { PoolObserver } from './telemetry/observer.js';
@@ -74,6 +75,7 @@ export class InstrumentationHost implements Host {
       options: { ...options, ...overrides.options },
       observer,
       flags: this.#flagsOf(info, overrides),
+      fleet: fleetOf(info, overrides.fleet ?? this.settings.fleet, (message) => this.#log.warn(message)),
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
       callers: spanCallers,

@@ -1,6 +1,7 @@
 import type { Attributes } from '@opentelemetry/api';
 import type { PoolInfo } from '../adapters/host.js';
 import type {
+  FleetReport,
   Outlook,
   PoolCounters,
   PoolReport,
@@ -33,6 +34,8 @@ export interface FollowedPool {
   readonly rollout?: Rollout;
   readonly outlook?: Outlook | undefined;
   readonly statementCounters?: Readonly<StatementCounters> | undefined;
+  /** Absent where no budget is shared. */
+  readonly fleet?: FleetReport | undefined;
   stats(): PoolStats;
   report(): PoolReport;
   slots(): Iterable<Readonly<Slot<unknown>>>;

@@ -2,7 +2,13 @@ import type { InstrumentationConfig } from '@opentelemetry/instrumentation';
 import type { Differences } from '../adapters/differences.js';
 import type { Library, PoolInfo } from '../adapters/host.js';
 import type { PoolerConfig } from '../adapters/pg/pooler.js';
-import type { FlagSetting, OptimizationFlags, OptimizationName, PoolOptions } from '../src/index.js';
+import type {
+  FlagSetting,
+  FleetBudget,
+  OptimizationFlags,
+  OptimizationName,
+  PoolOptions,
+} from '../src/index.js';
 
 /** What is emitted. */
 export interface TelemetryConfig {
@@ -38,6 +44,22 @@ export type Mode = 'enhance' | 'observe';
 /** How near to the stock pools: all deliberate differences on, all off, or those named switched one by one. */
 export type Compatibility = 'enhanced' | 'strict' | Partial<Differences>;
 
+/** A client of the package `redis`, 4 or later; others are made like it, and it is left alone. */
+export interface GivenRedisClient {
+  duplicate(): unknown;
+}
+
+/** The budget of connections to a database server that the pools of many processes share: docs/fleet.md. */
+export interface FleetConfig extends FleetBudget {
+  /**
+   * Where the processes agree on their shares: a URL, for which the package `redis` has to be installed, or a client of that package.
+   * Default none: every pool has an equal part.
+   */
+  redis?: string | GivenRedisClient;
+  /** What the pools that share the budget have in common. Default: the database product, host and port. */
+  name?: string;
+}
+
 /** Who gets how much, for a rollout step by step. A process or a pool always falls on the same side. */
 export interface RolloutConfig {
   /** Share in percent of processes, or pools, that run on the engine; the others are observed. Default 100. */
@@ -70,6 +92,8 @@ export interface PoolOverrides {
   options?: PoolOptions;
   optimizations?: OptimizationFlags;
   pooler?: PoolerConfig;
+  /** Another budget for this pool; false for none. */
+  fleet?: FleetConfig | false;
   compatibility?: Compatibility;
 }
 
@@ -89,6 +113,8 @@ export interface EnhancedPoolInstrumentationConfig extends InstrumentationConfig
   telemetry?: TelemetryConfig;
   /** What stands between the pools and their PostgreSQL. Default: it is looked for. */
   pooler?: PoolerConfig;
+  /** Default none: a pool is limited by its own `max`. */
+  fleet?: FleetConfig;
   /** Default `'enhanced'`. */
   compatibility?: Compatibility;
 }

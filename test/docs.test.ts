@@ -55,7 +55,7 @@ describe('the documentation', () => {
       const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
       for (const [, script] of text.matchAll(/npm run ([a-z]+(?::[a-z]+)*)/g))
         expect(scripts).have.property(script!);
-      const variables = ['ENABLED', 'CONFIG', 'OPTIMIZATIONS', 'CONSOLE'];
+      const variables = ['ENABLED', 'CONFIG', 'OPTIMIZATIONS', 'CONSOLE', 'FLEET', 'FLEET_REDIS'];
       for (const [, variable] of text.matchAll(/ENHANCED_POOL_([A-Z_]+)/g))
         expect(variables).include(variable);
       const names = [...METRICS, ...EVENTS].map(({ name }) => name).concat(Object.keys(ATTRIBUTES));

@@ -1,4 +1,4 @@
-import type { FlagStage } from '../../src/index.js';
+import type { FlagStage, FleetState } from '../../src/index.js';
 import { QUERY_KINDS } from '../../src/query/profiles.js';
 import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import { PASSED_OVER_REASONS } from '../../src/selection/cheapest.js';
@@ -29,6 +29,7 @@ export const ATTR_HELD_MS = 'enhanced_pool.lease.held_ms';
 export const ATTR_NESTED_HELD = 'enhanced_pool.acquire.nested_held';
 export const ATTR_NESTED_WAITING = 'enhanced_pool.acquire.nested_waiting';
 export const ATTR_STUCK_MS = 'enhanced_pool.acquire.stuck_ms';
+export const ATTR_FLEET_STATE = 'enhanced_pool.fleet.state';
 export const ATTR_DECISION_CHOSEN = 'enhanced_pool.decision.chosen';
 export const ATTR_DECISION_REASON = 'enhanced_pool.decision.reason';
 export const ATTR_DECISION_RUNNER_UP = 'enhanced_pool.decision.runner_up';
@@ -126,6 +127,11 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   [ATTR_MODE]: {
     values: ['enhance', 'observe'] satisfies Mode[],
     meaning: 'whether a pool runs on the engine, or is stock and watched',
+  },
+  [ATTR_FLEET_STATE]: {
+    values: ['starting', 'leased', 'away', 'static'] satisfies FleetState[],
+    meaning:
+      'how a pool comes by its share of a budget: not yet, by a lease, without one because it cannot be renewed, or by an equal part',
   },
   [ATTR_PASSED_OVER_REASON]: {
     values: PASSED_OVER_REASONS,

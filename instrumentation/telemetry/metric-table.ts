@@ -1,5 +1,6 @@
 import {
   type FlagReport,
+  type FleetReport,
   type Outlook,
   type PoolCounters,
   type PoolStats,
@@ -16,6 +17,7 @@ import {
   ATTR_CHECK_OUTCOME,
   ATTR_CIRCUIT_STATE,
   ATTR_CLOSE_REASON,
+  ATTR_FLEET_STATE,
   ATTR_MODE,
   ATTR_OPTIMIZATION,
   ATTR_OPTIMIZATION_STAGE,
@@ -51,6 +53,8 @@ export interface Snapshot {
   readonly flags: ReadonlyMap<OptimizationName, FlagReport>;
   readonly mode: Mode;
   readonly outlook: Outlook | undefined;
+  /** Undefined for a pool that shares no budget. */
+  readonly fleet: FleetReport | undefined;
 }
 
 export function snapshotOf(pool: FollowedPool): Snapshot {
@@ -60,6 +64,7 @@ export function snapshotOf(pool: FollowedPool): Snapshot {
     flags: new Map(flags.map((flag) => [flag.name, flag])),
     mode: pool instanceof WatchedPool ? 'observe' : 'enhance',
     outlook: pool.outlook,
+    fleet: pool.fleet,
   };
 }
 
@@ -195,6 +200,33 @@ const GAUGES: readonly GaugeRow[] = [
     ATTRIBUTES[ATTR_CIRCUIT_STATE]!.values!.map((state) => ({
       apart: { [ATTR_CIRCUIT_STATE]: state },
       read: ({ stats, mode }: Snapshot) => (mode === 'enhance' && stats.circuit === state ? 1 : undefined),
+    })),
+  ),
+  gauge(
+    'enhanced_pool.fleet.budget',
+    '{connection}',
+    'most connections that the pools of all processes share',
+    ({ fleet }) => fleet?.budget,
+  ),
+  upDown(
+    'enhanced_pool.fleet.share',
+    '{connection}',
+    'how many of them the pool may have now',
+    ({ fleet }) => fleet?.share,
+  ),
+  upDown(
+    'enhanced_pool.fleet.held',
+    '{connection}',
+    'how many of them it has, those being opened and closed included',
+    ({ fleet }) => fleet?.held,
+  ),
+  upDown(
+    'enhanced_pool.fleet.status',
+    '1',
+    'how the pool comes by its share: 1 for the state it is in',
+    ATTRIBUTES[ATTR_FLEET_STATE]!.values!.map((state) => ({
+      apart: { [ATTR_FLEET_STATE]: state },
+      read: ({ fleet }: Snapshot) => (fleet?.state === state ? 1 : undefined),
     })),
   ),
   upDown(

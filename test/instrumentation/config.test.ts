@@ -14,6 +14,7 @@ const broken = {
   pools: 'orders',
   telemetry: { acquireSpans: 'often', metrics: 1 },
   compatibility: 'lenient',
+  fleet: { maxConnections: 0, members: '9', leaseMs: 5, redis: 'http://:hunter2@redis', name: '', shards: 2 },
   turbo: true,
 };
 
@@ -39,10 +40,17 @@ describe('the configuration', () => {
       'telemetry.acquireSpans must be one of "waited", "all", "none", got "often"',
       'telemetry.metrics must be true or false, got 1',
       'compatibility must be "enhanced", "strict" or an object, got "lenient"',
+      'fleet.maxConnections must be a whole number of 1 or more, got 0',
+      'fleet.members must be a whole number of 1 or more, got "9"',
+      'fleet.leaseMs must be a number of milliseconds of 500 or more, got 5',
+      'fleet.redis must be a URL that begins with redis:// or rediss://, or a client of the package redis',
+      'fleet.name must be a string that is not empty, got ""',
+      'fleet.shards is not known (value 2)',
       'turbo is not known (value true)',
     ]) {
       expect(message).to.include(part);
     }
+    expect(message).not.to.include('hunter2');
   });
 
   it('is refused when its parts contradict one another', () => {
@@ -50,6 +58,7 @@ describe('the configuration', () => {
       options: { min: 5, max: 3, keepMin: true, checkAfterIdleMs: 100 },
       compatibility: 'strict',
     });
+    expect(checkConfig({ fleet: { maxConnections: 4, members: 5 } }).faults.join()).to.include('got 4 and 5');
     expect(faults).to.have.length(3);
     expect(faults.join()).to.include('got min 5 and max 3').and.include('keepMin').and.include('got 100');
   });
@@ -64,6 +73,7 @@ describe('the configuration', () => {
       options: { min: 1, max: 5 },
       optimizations: { lanes: 'shadow' },
       telemetry: { requireParentSpan: false },
+      fleet: { maxConnections: 90, members: 50, redis: 'rediss://user:secret@cache:6380/1', name: 'orders' },
       compatibility: { minKeptFilled: false },
     };
     expect(checkedOrThrow(good)).to.deep.equal(good);
@@ -131,6 +141,35 @@ describe('the environment', () => {
 
   it('may name a file that is not there', () => {
     expect(readEnvironment({ ENHANCED_POOL_CONFIG: join(folder, 'none') }).faults[0]).to.include('ENOENT');
+  });
+
+  it('gives a budget to share, and never quotes where Redis is', () => {
+    const redis = 'redis://:hunter2@cache:6379';
+    const given = readEnvironment({
+      ENHANCED_POOL_FLEET: 'maxConnections=90, members=50,leaseMs=5000,name=7',
+      ENHANCED_POOL_FLEET_REDIS: redis,
+    });
+    expect(given.faults).to.deep.equal([]);
+    expect(given.good.fleet).to.deep.equal({
+      maxConnections: 90,
+      members: 50,
+      leaseMs: 5_000,
+      name: '7',
+      redis,
+    });
+    const { good, faults } = readEnvironment({
+      ENHANCED_POOL_FLEET: 'maxConnections=many,members,leaseMs=5000',
+      ENHANCED_POOL_FLEET_REDIS: 'htp://:hunter2@cache',
+    });
+    expect(good.fleet).to.equal(undefined);
+    expect(faults.join('\n'))
+      .to.include('got "many"')
+      .and.include('got "members"')
+      .and.include('fleet.redis');
+    expect(faults.join('\n')).not.to.include('hunter2');
+    expect(readEnvironment({ ENHANCED_POOL_FLEET_REDIS: redis }).faults).to.deep.equal([
+      'ENHANCED_POOL_FLEET_REDIS does nothing without ENHANCED_POOL_FLEET',
+    ]);
   });
 
   it('switches everything off', () => {

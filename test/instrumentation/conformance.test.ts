@@ -28,6 +28,7 @@ describe('what is emitted', () => {
     instrumentation = new EnhancedPoolInstrumentation({
       telemetry: { acquireSpans: 'all', querySpans: true },
       optimizations: { lanes: 'auto' },
+      fleet: { maxConnections: 4, members: 1 },
     });
     instrumentation.setMeterProvider(metrics.provider);
     instrumentation.setTracerProvider(spans.provider);

@@ -2,6 +2,7 @@ import type { FakePool } from './fake-library.js';
 
 /** Everything that can happen to a pool, once. */
 export async function liveThrough({ engine, driver, setup }: FakePool): Promise<void> {
+  while (engine.fleet?.state === 'starting') await new Promise((resolve) => setTimeout(resolve, 5));
   const refused = Object.assign(new Error('no'), { code: 'ECONNREFUSED' });
   driver.held = true;
   const failing = engine.acquire().catch(() => {});

@@ -81,6 +81,7 @@ export function openFakePool(about: Partial<PoolInfo> = {}, options: PoolOptions
     ...(setup.observer && { observer: setup.observer }),
     ...(setup.flags && { flags: setup.flags }),
     ...(setup.callers && { callers: setup.callers }),
+    ...(setup.fleet && { fleet: setup.fleet }),
   });
   processHost.adopted(info, engine as Pool<unknown>);
   const close = async () => {
