@@ -143,6 +143,28 @@ const churn: Panel = {
   ],
 };
 
+const sharedBudget: Panel = {
+  title: 'Shared budget',
+  description:
+    'What the pools of one fleet have, against their budget. Held at the budget while callers wait: raise it, or send less.',
+  unit: 'short',
+  lines: [
+    line('budget', `max(${series('enhanced_pool.fleet.budget')})`),
+    line('shares', total('enhanced_pool.fleet.share')),
+    line('held', total('enhanced_pool.fleet.held')),
+  ],
+};
+
+const shareStates: Panel = {
+  title: 'Pools by how they come by their share',
+  description: 'Away: its lease cannot be renewed, and it shrinks to its static share. Look at Redis.',
+  unit: 'short',
+  form: 'stacked',
+  lines: [
+    line('{{enhanced_pool_fleet_state}}', total('enhanced_pool.fleet.status', ['enhanced_pool_fleet_state'])),
+  ],
+};
+
 const overview: Board = {
   uid: 'enhanced-pool-fleet',
   title: 'Connection pools: fleet',
@@ -200,6 +222,7 @@ const overview: Board = {
         },
       ],
     },
+    { title: 'A budget for many processes', panels: [sharedBudget, shareStates] },
   ],
 };
 

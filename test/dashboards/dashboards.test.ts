@@ -106,7 +106,10 @@ describe('the dashboards', function () {
       exporter = new PrometheusExporter({ preventServerStart: true });
       provider = new MeterProvider({ readers: [exporter] });
       spans = new CollectedSpans();
-      instrumentation = new EnhancedPoolInstrumentation({ telemetry: { querySpans: true } });
+      instrumentation = new EnhancedPoolInstrumentation({
+        telemetry: { querySpans: true },
+        fleet: { maxConnections: 4, members: 1 },
+      });
       instrumentation.setMeterProvider(provider);
       const [plain, withUnits] = [serve((text) => text), serve(addUnits)];
       servers = [plain, withUnits];
