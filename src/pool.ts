@@ -17,6 +17,7 @@ import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js'
 import { causeOfWaiting } from './health/holders.js';
 import { lastFingerprint, leakReports } from './health/leaks.js';
 import { describeNested, Nesting, STUCK_MS } from './health/nesting.js';
+import { Outliers } from './health/outliers.js';
 import { Rotation, type Step } from './health/rotation.js';
 import { muteError, QUIET_MS, StallWatch } from './health/stall.js';
 import { type DeathNews, IdleTrust } from './health/trust.js';
@@ -54,6 +55,7 @@ import {
 import {
   idleBeyond,
   idleTooLong,
+  inService,
   nextSlotDueAt,
   overdue,
   PACING_MASK,
@@ -208,6 +210,8 @@ export class Pool<C> implements LeaseHome<C> {
   #timer: Timer | undefined = undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #alive: Timer | undefined = undefined;
+  /** Until then the event loop stood still when it last did. */
+  #stalledUntil = Number.NEGATIVE_INFINITY;
   #lastOpenError: unknown = undefined;
   #nextOpenAt = 0;
   #nextFillAt = 0;
@@ -218,6 +222,7 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #failover = new Failover();
   readonly #stalls = new StallWatch<C>();
   readonly #rotation = new Rotation<C>();
+  readonly #outliers = new Outliers<C>();
   readonly #callers: Callers | undefined;
   /** Undefined where nobody can tell callers apart, or whether connections are used. */
   readonly #nesting: Nesting<C> | undefined;
@@ -848,7 +853,13 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
+  /** Whether the event loop stood still meanwhile: then the time that a lease took says nothing of its connection or its query. */
+  #isDistorted(since: number): boolean {
+    return since < this.#stalledUntil || this.#now - this.#timerAt > STALL_MS;
+  }
+
   #learnFromUse(lease: Lease<C>, slot: Slot<C>, heldMs: number, outcome: Outcome): void {
+    if (outcome === 'ok' && this.#isDistorted(lease.since)) return;
     this.#sizing?.history.heldFor(heldMs);
     // Behind others on a shared connection is in the queue, too.
     if (slot.depth > 1) {
@@ -1860,9 +1871,14 @@ export class Pool<C> implements LeaseHome<C> {
     const dueAt = this.#timerAt;
     const lateMs = this.#readClock() - dueAt;
     this.#timerAt = Number.POSITIVE_INFINITY;
-    if (lateMs > STALL_MS) this.#runtime.afterPoll(() => this.#lookAfter(this.#readClock(), lateMs));
+    if (lateMs > STALL_MS) this.#standStill(lateMs);
     // Timers count whole milliseconds and may come a fraction early; what was due then is due now.
     else this.#lookAfter(Math.max(this.#now, dueAt), 0);
+  }
+
+  #standStill(lateMs: number): void {
+    this.#stalledUntil = this.#now;
+    this.#runtime.afterPoll(() => this.#lookAfter(this.#readClock(), lateMs));
   }
 
   #lookAfter(now: number, stalledMs: number): void {
@@ -2057,11 +2073,17 @@ export class Pool<C> implements LeaseHome<C> {
 
   #endLifetimes(now: number): void {
     const due = pastLifetime(this.#slots, now);
-    if (this.#options.lifetimeJitter > 0) return this.#rotate(due, now);
-    for (const slot of due) {
+    const inTurn = this.#options.lifetimeJitter > 0 ? due : [];
+    for (const slot of inTurn === due ? [] : due) {
       slot.leavesFor = 'lifetime';
       this.#leave(slot);
     }
+    this.#rotate([...inTurn, ...this.#findOutliers(now)], now);
+  }
+
+  #findOutliers(now: number): Slot<C>[] {
+    if (!this.rollout.acting.selection) return [];
+    return this.#advised('selection', [], () => this.#outliers.find(inService(this.#slots), now));
   }
 
   /** Connections that have to go are replaced one after another, while nothing else is the matter. */
@@ -2080,7 +2102,8 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #take({ slot, how }: Step<C>, now: number): void {
-    slot.leavesFor = 'lifetime';
+    slot.leavesFor = now >= slot.expiresAt ? 'lifetime' : 'slow';
+    if (slot.leavesFor === 'slow') this.#outliers.replaced(now);
     slot.isOwed = how === 'make_room';
     if (how === 'replace') this.#open(now, undefined, slot);
     else this.#leave(slot);

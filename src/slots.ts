@@ -30,6 +30,7 @@ export type CloseReason =
   | 'idle'
   | 'lifetime'
   | 'uses'
+  | 'slow'
   | 'broken'
   | 'check'
   | 'dirty'

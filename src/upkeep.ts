@@ -47,7 +47,12 @@ export function idleBeyond<C>(slots: Slots<C>, limit: number): Slot<C>[] {
 
 /** Idle and leased slots whose lifetime is over and that are not on their way out. */
 export function pastLifetime<C>(slots: Slots<C>, now: number): Slot<C>[] {
-  return [...slots].filter((slot) => stays(slot) && now >= slot.expiresAt);
+  return inService(slots).filter((slot) => now >= slot.expiresAt);
+}
+
+/** Idle and leased slots that are not on their way out. */
+export function inService<C>(slots: Slots<C>): Slot<C>[] {
+  return [...slots].filter(stays);
 }
 
 /** Slots whose open, check or close has run past its deadline. */

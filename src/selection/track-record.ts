@@ -13,6 +13,8 @@ const AVERAGED_LEASES = 20;
 const RUNS_OF_A_BASELINE = 10;
 /** Leases before a connection is called slow. */
 const LEASES_TO_JUDGE = 10;
+/** Leases before one is replaced for it. */
+const LEASES_TO_PROVE = 30;
 /** What a connection has shown is half forgotten after so long: it must be tried again to be known. */
 const HALF_LIFE_MS = 10_000;
 /** Holds differ for many reasons: up to so many times the usual one is no slowness. */
@@ -89,6 +91,11 @@ export class TrackRecord {
   /** False where it cannot be slow: what it has shown only fades. */
   get seemsSlow(): boolean {
     return this.#slownessLog >= SLOWER_LOG;
+  }
+
+  /** Whether it seems slow by so many leases that it may be replaced for it. */
+  get isProvenSlow(): boolean {
+    return this.seemsSlow && this.#compared >= LEASES_TO_PROVE;
   }
 
   /**
