@@ -740,7 +740,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Whose turn it is takes a slot that has become free. */
   #handOver(slot: Slot<C>, waiter: Waiter<C>): void {
     if (waiter.costMs !== undefined && this.#driver.canShare?.(slot.connection!) === true) {
-      return this.#shareOut(slot);
+      return this.#shareOut(slot, waiter);
     }
     if (this.#lanes.mixed) this.#weighOvertaking(waiter);
     this.#waiters.remove(waiter);
@@ -766,13 +766,17 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
-  /** The first in the queue, as many as there is room for, take a slot together that has become free. */
-  #shareOut(slot: Slot<C>): void {
+  /**
+   * `first` takes a slot that has become free, together with as many of those after him as there is room for. Whose turn it is next is
+   * asked anew: by now the lanes may not even say that it is his, and a slot that nobody holds would never come back.
+   */
+  #shareOut(slot: Slot<C>, first: Waiter<C>): void {
     const now = this.#readClock();
     this.#slots.share(slot, MOST_IN_FLIGHT);
     slot.leasedAt = now;
-    for (let waiter = this.#nextWaiter(); waiter?.costMs !== undefined; waiter = this.#nextWaiter()) {
-      if (slot.holders > 0 && !this.#hasRoom(slot, waiter.costMs, now)) return;
+    let waiter: Waiter<C> | undefined = first;
+    for (; waiter?.costMs !== undefined; waiter = this.#nextWaiter()) {
+      if (waiter !== first && (slot.holders === 0 || !this.#hasRoom(slot, waiter.costMs, now))) return;
       this.#waiters.remove(waiter);
       waiter.stopListening?.();
       this.#counters.waited += 1;

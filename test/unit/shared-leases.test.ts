@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { createPool, type Lease, type Pool, type PoolOptions, SharedLease } from '../../src/index.js';
+import { Lanes } from '../../src/selection/lanes.js';
 import { type FakeConnection, FakeDriver } from '../simulation/fake-driver.js';
 import { settle, VirtualRuntime } from '../simulation/virtual-runtime.js';
 
@@ -69,6 +70,38 @@ describe('shared leases', () => {
     expect(it.tryShare(0.1), 'while it is held').equal(undefined);
     lease!.release();
     expect(it.tryShare(0.1)).instanceOf(SharedLease);
+  });
+
+  it('are given to whom the lanes had named, also if they name another as soon as the slot is his', async () => {
+    const { next, tick } = Lanes.prototype;
+    Lanes.prototype.tick = function mixed() {
+      this.mixed = true;
+    };
+    try {
+      const it = createPool({ driver, runtime, options: { max: 1 }, flags: { lanes: 'on' } });
+      const acquiring = it.acquire();
+      await runtime.advance(200);
+      const held = await acquiring;
+      let shared: FakeLease | undefined;
+      it.request(
+        (lease) => {
+          shared = lease;
+        },
+        (error) => expect.fail(String(error)),
+        undefined,
+        0.1,
+      );
+      const names: ('fast' | undefined)[] = ['fast'];
+      Lanes.prototype.next = () => names.shift();
+      held.release();
+      expect(names).deep.equal([]);
+      expect(shared).instanceOf(SharedLease);
+      Lanes.prototype.next = next;
+      shared!.release();
+      expect(it.stats()).include({ leased: 0, waiting: 0, idle: 1 });
+    } finally {
+      Object.assign(Lanes.prototype, { next, tick });
+    }
   });
 
   it('are refused by a driver that cannot pipeline, and by a connection that is dirty', async () => {
