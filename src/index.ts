@@ -40,6 +40,7 @@ export { type Runtime, systemRuntime, type Timer } from './runtime.js';
 export type { LimitReport } from './sizing/limit-probe.js';
 export type { QueryMix } from './sizing/query-mix.js';
 export type { Outlook, SizingReport } from './sizing/sizing.js';
+export type { UsageReport } from './sizing/usage.js';
 export type { Alternative, WhatIf } from './sizing/what-if.js';
 export type { Workload, WorkloadChange } from './sizing/workload.js';
 export { type CloseReason, Slot, SlotState } from './slots.js';

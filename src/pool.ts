@@ -1770,6 +1770,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Numbers and durations of the pool's whole life. Durations are of the timed leases. */
   report(): PoolReport {
+    const now = this.#readClock();
     return {
       stats: this.stats(),
       counters: structuredClone(this.#counters),
@@ -1779,15 +1780,10 @@ export class Pool<C> implements LeaseHome<C> {
       statements: this.statementCounters,
       pooler: poolerReport(this.pooler),
       fleet: this.fleet,
-      sizing: this.#sizing?.report(
-        this.#now,
-        this.#options,
-        this.#timingMask + 1,
-        !this.#limitProbe.isEnough,
-      ),
+      sizing: this.#sizing?.report(now, this.#options, this.#timingMask + 1, !this.#limitProbe.isEnough),
       limit: this.rollout.attended.limitProbe ? this.#limitProbe.report(this.#options.max) : undefined,
-      leaks: leakReports(this.#slots, this.#driver, this.#callers, this.#readClock()),
-      connections: connectionReports(this.#slots, this.#readClock()),
+      leaks: leakReports(this.#slots, this.#driver, this.#callers, now),
+      connections: connectionReports(this.#slots, now),
       queries: this.profiles.costliest(QUERIES_REPORTED),
       flags: this.rollout.report(),
     };

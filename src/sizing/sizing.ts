@@ -6,6 +6,7 @@ import { type Observation, STEP_MS } from './observation.js';
 import { Openings } from './openings.js';
 import { Policies, type Policy } from './policy.js';
 import { type QueryMix, QueryMixClass } from './query-mix.js';
+import { Usage, type UsageReport } from './usage.js';
 import { History, type WhatIf } from './what-if.js';
 import { type Workload, type WorkloadChange, WorkloadClass } from './workload.js';
 
@@ -56,6 +57,7 @@ export interface SizingReport extends Pick<Outlook, 'workload' | 'mix'> {
   readonly periodMs: number;
   /** What other maxima would have meant; undefined while too little was seen. */
   readonly whatIf: WhatIf | undefined;
+  readonly usage: UsageReport;
 }
 
 export interface SizingListener extends ForecastListener {
@@ -71,6 +73,7 @@ export class Sizing {
   readonly #policies = new Policies();
   readonly #listener: SizingListener;
   readonly #forecaster: Forecaster;
+  readonly #usage = new Usage();
   #forecast: Forecast = { target: 0, ahead: 0, protect: 0, reason: 'reactive' };
   #limit = 0;
   #demand = 0;
@@ -114,6 +117,7 @@ export class Sizing {
       mix: this.#mix.current,
       periodMs: this.#forecaster.periodMs,
       whatIf: this.history.replay(max, idleTimeoutMs, each, mayGain),
+      usage: this.#usage.report(now),
     };
   }
 
@@ -217,6 +221,7 @@ export class Sizing {
       limit: view.limit,
       idleTimeoutMs: idleTimeoutMs || Number.POSITIVE_INFINITY,
     };
+    this.#usage.step(seen);
     this.#forecast = this.#forecaster.step(seen);
     this.#classify(seen, view.useTimes);
   }

@@ -96,10 +96,15 @@
   /** What other maxima would have meant, and what is advised. */
   function showSizes({ stats, sizing, limit }) {
     const { alternatives = [], advice } = sizing?.whatIf ?? {};
-    const advised = [advice, limit?.advice].filter((said) => said !== undefined);
-    const nothing = alternatives.length === 0 ? 'too little was seen yet' : 'it is right as it is';
+    const { peak, peakAgoMs, openMs, unneededMs } = sizing?.usage ?? { openMs: 0 };
+    const needed =
+      openMs === 0
+        ? undefined
+        : `at most ${peak} were asked for at once, ${age(peakAgoMs)} ago; ` +
+          `${Math.round((100 * unneededMs) / openMs)} % of the time that connections stood open nobody needed them`;
+    const advised = [needed, advice, limit?.advice].filter((said) => said !== undefined);
     element('advice').replaceChildren(
-      ...(advised.length === 0 ? [nothing] : advised).map((said) => text('li', said)),
+      ...(advised.length === 0 ? ['too little was seen yet'] : advised).map((said) => text('li', said)),
     );
     showTable(
       'sizes',

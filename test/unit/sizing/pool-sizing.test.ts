@@ -55,6 +55,19 @@ describe('a pool that forecasts', () => {
     expect(it.report().sizing).include({ workload: 'periodic', periodMs: 45_000 });
   });
 
+  it('tells what was needed of what it had', async () => {
+    const it = pool({ min: 20, keepMin: true });
+    await runtime.advance(1_000);
+    await crowd(it, 5);
+    await runtime.advance(9_800);
+    await crowd(it, 1);
+    const { peak, peakAgoMs, openMs, unneededMs } = it.report().sizing!.usage;
+    expect(peak).equal(5);
+    expect(peakAgoMs).within(9_000, 10_500);
+    expect(openMs).within(20 * 9_500, 20 * 11_000);
+    expect(unneededMs / openMs).within(0.95, 0.999);
+  });
+
   it('never has more than max, nor closes below min', async () => {
     const it = pool({ min: 3, keepMin: false });
     for (let period = 0; period < 10; period += 1) {
