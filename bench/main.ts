@@ -54,7 +54,7 @@ const HELP = `Measures stock and enhanced pools side by side in one run.
 ${SUITES.map(({ name, question }) => `  ${name.padEnd(10)} ${question}`).join('\n')}
 
 Without a suite, all of them, in 25 minutes. --quick gives a first impression in four; do not quote it.
-On a slow or busy machine there are fewer rounds, not more minutes.
+On a busy machine there are fewer rounds, two at the least.
 --only measures the rows in whose name these words occur, where a suite can (faults).
 Every sample goes to ${LATEST}, or to the path given by --json, and a page with plots beside it; other suites' last runs
 stay in both.`;
@@ -77,7 +77,14 @@ async function main(): Promise<void> {
   const machine = describeMachine();
   printMachine(machine);
   const file = resolve(values.json);
-  for (const suite of suites) await runSuite(suite, values, file, machine);
+  const secondsOf = ({ seconds }: Suite) => (values.quick ? seconds.quick : seconds.full);
+  const secondsFrom = (index: number) =>
+    suites.slice(index).reduce((sum, suite) => sum + secondsOf(suite), 0);
+  const whole = Allotment.ofSeconds(secondsFrom(0));
+  for (const [index, suite] of suites.entries()) {
+    const time = new Allotment(whole.partOf(secondsFrom(index) / secondsOf(suite)));
+    await runSuite(suite, { ...values, time }, file, machine);
+  }
   const report = execFileSync(process.execPath, [join(PROJECT, 'scripts/bench-report.mjs'), file], {
     encoding: 'utf8',
   });
@@ -86,17 +93,14 @@ async function main(): Promise<void> {
 
 async function runSuite(
   suite: Suite,
-  { quick, only }: Pick<Effort, 'quick' | 'only'>,
+  effort: Effort,
   file: string,
   machine: ReturnType<typeof describeMachine>,
 ): Promise<void> {
+  const { quick } = effort;
   console.log(`\n━━ ${suite.name}: ${suite.question}${quick ? ' (quick: do not quote)' : ''}`);
   const ranAt = new Date();
-  const { tables, goals, charts, samples, against } = await suite.run({
-    quick,
-    only,
-    time: new Allotment(quick ? suite.seconds.quick : suite.seconds.full),
-  });
+  const { tables, goals, charts, samples, against } = await suite.run(effort);
   sayNothing();
   const judged = goals.map(judge);
   for (const table of tables) printTable(table);
