@@ -177,7 +177,8 @@ const libraries: Check = (value, path, faults) => {
     return void fault('an empty one: to switch everything off set ENHANCED_POOL_ENABLED=false');
   const strangers = value.filter((library) => !LIBRARIES.includes(library));
   if (strangers.length > 0) fault(strangers.map(quote).join(', '));
-  return value.filter((library) => LIBRARIES.includes(library));
+  const known = value.filter((library) => LIBRARIES.includes(library));
+  return known.length > 0 ? known : undefined;
 };
 
 /** The engine's own check; an absent `max` is the native pool's, so it cannot yet be told whether `min` is below it. */

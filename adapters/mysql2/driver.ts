@@ -56,11 +56,14 @@ export class MysqlDriver implements Driver<PooledConnection> {
         signal.removeEventListener('abort', giveUp);
         if (error || signal.aborted) return reject(error ?? signal.reason);
         pool.emit('connection', connection);
-        if (this.connections.has(connection)) resolve(pooled);
-        else
-          reject(
-            connection._fatalError ?? new Error("Can't add new command when connection is in closed state"),
-          );
+        // What came with the login may be its end.
+        queueMicrotask(() => {
+          if (this.connections.has(connection)) resolve(pooled);
+          else
+            reject(
+              connection._fatalError ?? new Error("Can't add new command when connection is in closed state"),
+            );
+        });
       });
     });
   }

@@ -34,8 +34,9 @@ export function sharingKnex(
   return { knex: own({ client: 'pg', ...config }), engine };
 }
 
+/** A host that optimises from the first chance on, and the engine of the pool that it took over last. */
 export function sharingHost(
-  flags: PoolSetup['flags'],
+  flags: PoolSetup['flags'] = {},
   setup: Partial<PoolSetup> = {},
 ): { host: Host; engine: () => Pool<unknown> } {
   let engine: Pool<unknown> | undefined;

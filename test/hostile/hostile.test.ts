@@ -1,0 +1,277 @@
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import type mysql2 from 'mysql2';
+import { patchMysql2Pool } from '../../adapters/mysql2/patch.js';
+import { seeded } from '../../bench/statistics.js';
+import type { Pool } from '../../src/index.js';
+import { unload } from '../own-libraries.js';
+import { sharingHost, sharingKnex, sharingPool } from '../sharing/sharing-pool.js';
+import { mysql, postgres, type WireKind } from './messages.js';
+import { HostileServer, PRANKS, type Random } from './server.js';
+
+/** `HOSTILE_SEEDS=500` for the long run, `HOSTILE_SEED=7` for one. */
+const SEEDS = Number(process.env.HOSTILE_SEEDS ?? 5);
+const ONE_SEED = process.env.HOSTILE_SEED;
+
+const MAX = 4;
+const CALLS = 40;
+const ACQUIRE_TIMEOUT_MS = 1_000;
+/** Nothing takes so long but what never ends. */
+const NEVER_MS = 15_000;
+
+/** After an answer that nobody asked for mysql2 itself leaves callers without one, on the stock pool too. */
+const ENDURED_BY_MYSQL2 = PRANKS.filter((prank) => !prank.startsWith('says '));
+
+type Connection = object;
+
+/** A pool on the engine, as its users call it. */
+interface Subject {
+  readonly engine: () => Pool<unknown>;
+  query(token: number, withValues: boolean): Promise<unknown>;
+  connect(): Promise<Connection>;
+  ask(connection: Connection, token: number): Promise<unknown>;
+  release(connection: Connection): void;
+  transact(token: number): Promise<unknown>;
+  close(): Promise<unknown>;
+}
+
+interface SubjectKind {
+  readonly name: string;
+  readonly wire: WireKind;
+  readonly pranks: readonly string[];
+  open(port: number): Subject;
+}
+
+const login = (port: number) => ({ host: '127.0.0.1', port, user: 'app', password: 'x', database: 'app' });
+
+function openKnex(client: 'pg' | 'mysql2', port: number): Subject {
+  const { knex, engine } = sharingKnex({
+    client,
+    // It would ask for it, and a server that answers nonsense to that ends the process: stock knex throws in a handler of pg.
+    version: '16.1',
+    connection: login(port),
+    pool: { min: 0, max: MAX },
+    acquireConnectionTimeout: ACQUIRE_TIMEOUT_MS,
+    log: { warn() {} },
+  });
+  return {
+    engine,
+    query: async (token, withValues) =>
+      withValues ? knex.raw('select ?', [token]) : knex.raw(`select ${token}`),
+    connect: () => knex.client.acquireConnection(),
+    ask: async (connection, token) => knex.raw(`select ${token}`).connection(connection),
+    release: (connection) => knex.client.releaseConnection(connection),
+    transact: (token) => knex.transaction(async (trx) => void (await trx.raw(`select ${token}`))),
+    close: () => knex.destroy(),
+  };
+}
+
+const SUBJECTS: readonly SubjectKind[] = [
+  {
+    name: 'pg',
+    wire: postgres,
+    pranks: PRANKS,
+    open(port) {
+      const { pool, engine } = sharingPool({
+        ...login(port),
+        max: MAX,
+        connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
+      });
+      pool.on('error', () => {});
+      const connect = async () => {
+        const client = await pool.connect();
+        if (client.listenerCount('error') === 0) client.on('error', () => {});
+        return client;
+      };
+      const transact = async (token: number) => {
+        const client = await connect();
+        try {
+          await client.query('BEGIN');
+          await client.query(`select ${token}`);
+          await client.query('COMMIT');
+        } finally {
+          client.release();
+        }
+      };
+      return {
+        engine,
+        query: (token, withValues) =>
+          withValues ? pool.query('select $1', [token]) : pool.query(`select ${token}`),
+        connect,
+        ask: (client, token) => (client as { query(sql: string): Promise<unknown> }).query(`select ${token}`),
+        release: (client) => (client as { release(): void }).release(),
+        transact,
+        close: () => pool.end(),
+      };
+    },
+  },
+  {
+    name: 'mysql2',
+    wire: mysql,
+    pranks: ENDURED_BY_MYSQL2,
+    open(port) {
+      unload('mysql2');
+      const own = require('mysql2') as typeof mysql2;
+      const { host, engine } = sharingHost({}, { options: { acquireTimeoutMs: ACQUIRE_TIMEOUT_MS } });
+      patchMysql2Pool(require(join(dirname(require.resolve('mysql2')), 'lib/base/pool.js')), host);
+      const pool = own
+        .createPool({ ...login(port), connectionLimit: MAX, connectTimeout: ACQUIRE_TIMEOUT_MS })
+        .promise();
+      return {
+        engine,
+        query: (token, withValues) =>
+          withValues ? pool.query('select ?', [token]) : pool.query(`select ${token}`),
+        connect: () => pool.getConnection(),
+        ask: (connection, token) => (connection as mysql2.Connection).query(`select ${token}`) as never,
+        release: (connection) => (connection as { release(): void }).release(),
+        async transact(token) {
+          const connection = await pool.getConnection();
+          try {
+            await connection.beginTransaction();
+            await connection.query(`select ${token}`);
+            await connection.commit();
+          } finally {
+            connection.release();
+          }
+        },
+        close: () => pool.end(),
+      };
+    },
+  },
+  { name: 'knex on pg', wire: postgres, pranks: PRANKS, open: (port) => openKnex('pg', port) },
+  {
+    name: 'knex on mysql2',
+    wire: mysql,
+    pranks: ENDURED_BY_MYSQL2,
+    open: (port) => openKnex('mysql2', port),
+  },
+];
+
+/** What ends the process of an application, and nobody caught; but for what the drivers throw at their sockets, in stock too. */
+class Unhandled {
+  readonly seen: unknown[] = [];
+  readonly #note = (error: unknown) => {
+    if (!/pg-protocol|mysql2.packets/.test(String((error as Error).stack))) this.seen.push(error);
+  };
+  readonly #others = process.listeners('uncaughtException');
+
+  watch(): void {
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', this.#note);
+    process.on('unhandledRejection', this.#note);
+  }
+
+  stop(): void {
+    process.removeListener('uncaughtException', this.#note);
+    process.removeListener('unhandledRejection', this.#note);
+    for (const listener of this.#others) process.on('uncaughtException', listener);
+  }
+}
+
+/** Forty callers of all kinds; whoever has a connection to themselves is the only one. */
+async function callAll(subject: Subject, random: Random): Promise<void> {
+  const held = new Set<Connection>();
+  const hold = async (token: number) => {
+    const connection = await subject.connect();
+    expect(held.has(connection), 'one connection leased to two').equal(false);
+    held.add(connection);
+    try {
+      await subject.ask(connection, token);
+      if (token % 2 === 0) await sleep(1);
+    } finally {
+      held.delete(connection);
+      subject.release(connection);
+    }
+  };
+  const call = async (token: number) => {
+    await sleep(random() * 100);
+    const kind = random();
+    if (kind < 0.3) await subject.query(token, false);
+    else if (kind < 0.6) await subject.query(token, true);
+    else if (kind < 0.8) await hold(token);
+    else await subject.transact(token);
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: CALLS }, (_, token) => call(token)));
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected' && outcome.reason?.name === 'AssertionError') throw outcome.reason;
+  }
+}
+
+async function within<T>(what: string, promise: Promise<T>): Promise<T> {
+  const never = Symbol('never');
+  const end = await Promise.race([promise, sleep(NEVER_MS, never, { ref: false })]);
+  if (end === never) throw new Error(`${what} never ended`);
+  return end as T;
+}
+
+async function play({ wire, pranks, open }: SubjectKind, seed: number, playsAfter?: number): Promise<void> {
+  const random = seeded(seed);
+  const server = await HostileServer.start(wire, random);
+  server.pranks = pranks;
+  server.playsAfter = playsAfter;
+  const subject = open(server.port);
+  const unhandled = new Unhandled();
+  unhandled.watch();
+  try {
+    await within('a caller', callAll(subject, random));
+    await within('a check', allBack(subject.engine()));
+    // Once the server is itself again so is the pool.
+    server.hostility = 0;
+    await within('recovery', untilServed(subject));
+    await within('the end', subject.close());
+    await within('a connection', allClosed(subject.engine()));
+    await sleep(1);
+    expect(unhandled.seen, 'unhandled').deep.equal([]);
+  } catch (error) {
+    (error as Error).message +=
+      `\nHOSTILE_SEED=${seed}; the server: ${server.played.join('; ')}; the pool: ${JSON.stringify(subject.engine().stats())}`;
+    throw error;
+  } finally {
+    unhandled.stop();
+    await server.stop();
+    subject.close().catch(() => {});
+  }
+}
+
+async function allBack(engine: Pool<unknown>): Promise<void> {
+  for (;;) {
+    const { leased, waiting, checking } = engine.stats();
+    if (leased + waiting + checking === 0) return;
+    await sleep(5);
+  }
+}
+
+async function allClosed(engine: Pool<unknown>): Promise<void> {
+  for (;;) {
+    const { open, closing } = engine.stats();
+    if (open + closing === 0) return;
+    await sleep(5);
+  }
+}
+
+async function untilServed(subject: Subject): Promise<void> {
+  for (let served = 0; served < 3; ) {
+    const ok = await subject.query(1, false).then(
+      () => true,
+      () => false,
+    );
+    served = ok ? served + 1 : 0;
+    if (!ok) await sleep(5);
+  }
+}
+
+for (const kind of SUBJECTS) {
+  describe(`a hostile server under ${kind.name}`, function () {
+    this.timeout(0);
+
+    it(`leaves every caller an end and the pool whole, ${SEEDS} times`, async () => {
+      if (ONE_SEED !== undefined) return play(kind, Number(ONE_SEED));
+      for (let seed = 1; seed <= SEEDS; seed += 1) await play(kind, seed);
+    });
+
+    it('that greets twice leaves no lease behind', async () => {
+      for (let seed = 1; seed <= 4; seed += 1) await play({ ...kind, pranks: ['says it twice'] }, seed, 1);
+    });
+  });
+}
