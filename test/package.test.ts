@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { parse } from 'yaml';
 import { checkoutDirectory } from './checkout.js';
 
 const NAME = 'opentelemetry-instrumentation-enhanced-pool';
@@ -17,6 +18,26 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 };
 
 const root = checkoutDirectory();
+
+/** What each workflow has to run. */
+const WORKFLOWS: Readonly<Record<string, readonly string[]>> = {
+  ci: ['.ci/run', 'npm run check:package', 'npm run audit'],
+  publish: ['.ci/run', 'npm run check:package', 'npm run audit', 'npm publish --provenance --access public'],
+};
+
+interface Workflow {
+  readonly permissions: unknown;
+  readonly jobs: Readonly<
+    Record<
+      string,
+      {
+        readonly permissions?: unknown;
+        readonly strategy?: { readonly matrix?: { readonly run?: readonly string[] } };
+        readonly steps: readonly { readonly run?: string }[];
+      }
+    >
+  >;
+}
 
 interface Packed {
   readonly files: readonly { readonly path: string }[];
@@ -58,5 +79,34 @@ describe('the package', () => {
       /(^|\/)(test|bench|scripts|examples(?!\/observability)|node_modules|\.cache)\//.test(path),
     );
     expect(strays).deep.equal([]);
+  });
+
+  it('runs nothing when it is installed, and brings one package along', () => {
+    const { scripts, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+      dependencies: Record<string, string>;
+    };
+    expect(scripts).not.have.any.keys('preinstall', 'install', 'postinstall', 'prepare');
+    expect(Object.keys(dependencies)).deep.equal(['@opentelemetry/instrumentation']);
+  });
+
+  it('is checked and published by workflows that hold no token and run what exists', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    for (const [name, needed] of Object.entries(WORKFLOWS)) {
+      const text = readFileSync(join(root, '.github/workflows', `${name}.yml`), 'utf8');
+      const { permissions, jobs } = parse(text) as Workflow;
+      const steps = Object.values(jobs).flatMap((job) => job.steps.flatMap(({ run }) => run ?? []));
+      const runs = Object.values(jobs).flatMap((job) => job.strategy?.matrix?.run ?? []);
+      expect(permissions).deep.equal({ contents: 'read' });
+      expect(text).not.contain('secrets.');
+      expect(steps).include.members(needed);
+      const named = [...steps.flatMap((step) => /^npm run ([\w:]+)$/.exec(step)?.[1] ?? []), ...runs];
+      expect(scripts).include.keys(...named);
+    }
+    const { publish } = (parse(readFileSync(join(root, '.github/workflows/publish.yml'), 'utf8')) as Workflow)
+      .jobs;
+    expect(publish?.permissions).deep.equal({ contents: 'read', 'id-token': 'write' });
   });
 });
