@@ -7,7 +7,19 @@ import { AsyncResource } from 'node:async_hooks';
 export function inCallersContext<Given extends unknown[], Result>(
   callback: (...given: Given) => Result,
 ): (...given: Given) => Result {
-  const context = new AsyncResource('EnhancedPoolCallback');
+  return inContext(callersContext(), callback);
+}
+
+/** The context that this is called in, for callbacks that are stored together: making one costs more than calling in it. */
+export function callersContext(): AsyncResource {
+  return new AsyncResource('EnhancedPoolCallback');
+}
+
+/** Ties a callback that will be stored to a context. */
+export function inContext<Given extends unknown[], Result>(
+  context: AsyncResource,
+  callback: (...given: Given) => Result,
+): (...given: Given) => Result {
   return (...given) =>
     context.runInAsyncScope(callback as (...given: unknown[]) => Result, undefined, ...given);
 }

@@ -269,7 +269,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#pacedAt = this.#now;
     this.#heardAt = this.#now;
     this.#wokeAt = this.#now;
-    this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now);
+    this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now, readersOn(driver));
     this.#heedFlags();
     this.#classify = classifierOf(classifyError);
     this.#limitProbe = this.#newLimitProbe();
@@ -2053,7 +2053,7 @@ export class Pool<C> implements LeaseHome<C> {
         ? causeOfWaiting(stats, this.#slots, openError, now, this.fleet)
         : describeNested(nested);
     for (const waiter of expired) {
-      this.#counters.timedOut += 1;
+      this.#counters[waiter.isSecond ? 'secondsTimedOut' : 'timedOut'] += 1;
       this.#fail(waiter, acquireTimeout(now - waiter.queuedAt, cause, stats, stalledMs, openError), now);
     }
     this.#advanceDrain();
@@ -2299,6 +2299,14 @@ export class Pool<C> implements LeaseHome<C> {
  */
 export function createPool<C>(parts: PoolParts<C>): Pool<C> {
   return new Pool(parts);
+}
+
+/** The optimisations that go by the queries and can act on connections of this driver. */
+function readersOn<C>({ canShare, hasPrepared }: Driver<C>): readonly OptimizationName[] {
+  return QUERY_READERS.filter((name) => {
+    if (name === 'pipelining' || name === 'autoPrepare') return canShare !== undefined;
+    return name !== 'affinity' || hasPrepared !== undefined;
+  });
 }
 
 /** The promise of `call`, also when it throws or returns none. */

@@ -55,6 +55,8 @@ export interface PoolCounters {
   /** Acquires that got another connection than the newest idle one, by what was dearer with that one. */
   readonly passedOver: Record<PassedOverReason, number>;
   timedOut: number;
+  /** The same of acquires for a statement's second sending, of which no caller knows; not in `timedOut`. */
+  secondsTimedOut: number;
   aborted: number;
   /** Acquires refused because the queue was full or the pool closed. */
   rejected: number;
@@ -103,6 +105,7 @@ export function newCounters(): PoolCounters {
     heldBack: 0,
     passedOver: { statement: 0, slow: 0, doubtful: 0, lifetime: 0 },
     timedOut: 0,
+    secondsTimedOut: 0,
     aborted: 0,
     rejected: 0,
     openErrors: 0,

@@ -14,6 +14,8 @@ export class Waiter<C> {
   profile: QueryProfile | undefined = undefined;
   /** What its one statement is expected to cost a connection that it may share, in milliseconds; undefined for one of its own. */
   costMs: number | undefined = undefined;
+  /** Whether it is for a statement's second sending, of which its caller knows nothing. */
+  isSecond = false;
   /** Where it queues. */
   lane: Lane = 'fast';
   /** Its number among all who ever queued: what first come, first served goes by. */

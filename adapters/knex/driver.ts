@@ -76,6 +76,7 @@ export class KnexDriver implements Driver<PooledConnection> {
   /** Undefined where the driver does not tell of its sessions. */
   readonly #sessions: Sessions<KnexConnection> | undefined;
   readonly #pipelines: boolean;
+  readonly canShare?: (pooled: PooledConnection) => boolean;
   /** Undefined where the driver is not pg. */
   readonly #pooler: PgPooler | undefined;
   /** Whether only the pool's own, asynchronous `validate` can judge a connection. */
@@ -100,6 +101,10 @@ export class KnexDriver implements Driver<PooledConnection> {
     this.#transactions = rollsBack ? transactionsOf(client.driverName) : undefined;
     this.#sessions = sessionsOf(client.driverName);
     this.#pipelines = pipelines(client);
+    if (this.#pipelines) {
+      this.canShare = ({ connection, pipelined }) =>
+        pipelined?.canShare === true && !connection.__knex__disposed && !this.mustCheck();
+    }
     this.#pooler = pooler;
     this.#listener = listener;
     this.#timeoutErrorClass = timeoutErrorClass;
@@ -242,10 +247,6 @@ export class KnexDriver implements Driver<PooledConnection> {
 
   sever({ connection }: PooledConnection, error: Error): void {
     this.#sessions?.sever(connection, error);
-  }
-
-  canShare({ connection, pipelined }: PooledConnection): boolean {
-    return pipelined?.canShare === true && !connection.__knex__disposed && !this.mustCheck();
   }
 
   onSilent({ pipelined }: PooledConnection): void {

@@ -59,6 +59,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
   /** While a builder asks for the connection of its one statement. */
   ride: Ride | undefined = undefined;
   returning: Ride | undefined = undefined;
+  forSecond = false;
   /** Undefined where no statement can share a connection. */
   readonly statements: KnexStatements | undefined;
   readonly #workload: KnexWorkload;
@@ -233,7 +234,9 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     };
     // Only listeners run on the stack of whoever serves; the caller's own continuation hangs on the promise.
     const bind = this.#hearsOutcome() ? inCallersContext : <F>(callback: F) => callback;
+    const { forSecond } = this;
     acquisition.waiter = this.engine.request(bind(serve), bind(fail), hint, ride?.costMs);
+    if (acquisition.waiter !== undefined) acquisition.waiter.isSecond = forSecond;
     if (!this.#keepsMin) this.#keepMin();
     return acquisition;
   }

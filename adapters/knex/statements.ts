@@ -47,6 +47,8 @@ export interface KnexStatementHome {
   readonly isEnding: boolean;
   of(connection: KnexConnection): PooledConnection | undefined;
   giveBackShared(lease: SharedLease<PooledConnection>, error: unknown, ended: boolean): void;
+  /** While a statement's second sending asks for a connection, of which its caller knows nothing. */
+  forSecond: boolean;
   /** While a client gives back the connection of a ride. */
   returning: Ride | undefined;
 }
@@ -99,9 +101,7 @@ export class KnexStatements implements StatementHome<PooledConnection> {
   resend(statement: PgStatement): void {
     const { query, values } = statement;
     const answered: QueryCallback = (error, result) => statement.tell(error, result);
-    this.#runElsewhere(query, values, answered, () => {
-      statement.sentAt = performance.now();
-    });
+    this.#runElsewhere(query, values, answered, statement);
   }
 
   /** A client as `client` is, but for what a runner on a ride asks of it. */
@@ -188,12 +188,12 @@ export class KnexStatements implements StatementHome<PooledConnection> {
     query: unknown,
     values: unknown,
     done: QueryCallback,
-    sending = () => {},
+    second?: PgStatement,
   ): Promise<void> {
     let answer: [error: unknown, result?: unknown];
     try {
-      const connection = await this.#client.acquireConnection();
-      sending();
+      const connection = await this.#acquire(second !== undefined);
+      if (second !== undefined) second.sentAt = performance.now();
       answer = await new Promise<typeof answer>((resolve) => {
         const answered: QueryCallback = (...told) => resolve(told);
         (connection as unknown as { query: typeof pgQuery }).query(query, values, answered);
@@ -203,6 +203,16 @@ export class KnexStatements implements StatementHome<PooledConnection> {
       answer = [error];
     }
     done(...answer);
+  }
+
+  #acquire(forSecond: boolean): Promise<KnexConnection> {
+    // The way from here to the pool is one synchronous stretch.
+    this.#home.forSecond = forSecond;
+    try {
+      return this.#client.acquireConnection();
+    } finally {
+      this.#home.forSecond = false;
+    }
   }
 }
 

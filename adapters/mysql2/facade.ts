@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import {
   createPool,
   type Hint,
@@ -7,7 +8,7 @@ import {
   type PoolOptions,
   SlotState,
 } from '../../src/index.js';
-import { inCallersContext } from '../callback.js';
+import { callersContext, inContext } from '../callback.js';
 import type { Differences } from '../differences.js';
 import {
   type Announced,
@@ -49,6 +50,10 @@ export class MysqlFacade implements PoolControl {
   statement: unknown = undefined;
   /** Whether it is prepared first, as `pool.execute` does. */
   prepares = false;
+  /** The context of its caller, where his callback is to be called in it. */
+  context: AsyncResource | undefined = undefined;
+  /** While the `query` or `execute` of a promise pool asks: what only settles a promise needs no context, and may run at once. */
+  promises = false;
   readonly #pool: MysqlPool;
   readonly #driver: MysqlDriver;
   readonly #differences: Readonly<Differences>;
@@ -84,10 +89,12 @@ export class MysqlFacade implements PoolControl {
 
   /** `pool.getConnection`. A callback that only settles a promise needs no context: the promise has its own. */
   getConnection(done: ConnectionCallback, settlesPromise = false): void {
-    const { statement } = this;
+    const { statement, promises } = this;
     this.statement = undefined;
+    this.promises = false;
     if (this.#pool._closed) return fail(done, 'Pool is closed.');
-    const hint = statement === undefined ? currentHint() : hintOf(statement, this.prepares);
+    const reads = statement !== undefined && this.engine.readsQueries;
+    const hint = reads ? hintOf(statement, this.prepares) : currentHint();
     const lease = this.engine.tryAcquire(hint);
     if (lease === undefined) {
       const keepsContext = this.#differences.callbacksKeepContext && !settlesPromise;
@@ -95,7 +102,8 @@ export class MysqlFacade implements PoolControl {
     }
     if (statement === undefined) this.engine.noteHolder(lease);
     this.#take(lease, statement !== undefined);
-    process.nextTick(hand, lease.connection, done);
+    if (promises) hand(lease.connection, done);
+    else process.nextTick(hand, lease.connection, done);
   }
 
   /** A connection for a caller who need not wait, if there is one. */
@@ -116,14 +124,22 @@ export class MysqlFacade implements PoolControl {
   bound(given: unknown): unknown {
     if (typeof given !== 'function') return given;
     const callback = given as (...told: unknown[]) => unknown;
-    const done = this.#differences.callbacksKeepContext ? inCallersContext(callback) : callback;
-    if (!this.engine.rollout.acting.errorClassify) return done;
+    const heeds = this.engine.rollout.acting.errorClassify;
+    const keepsContext = this.#differences.callbacksKeepContext && !this.promises;
+    if (!heeds && !keepsContext) return callback;
+    const context = keepsContext ? callersContext() : undefined;
+    this.context = context;
     return (...told: unknown[]) => {
-      const [error, result] = told;
-      if (error) this.engine.heed(error);
-      else if ((result as { affectedRows?: number } | undefined)?.affectedRows) this.engine.wrote();
-      return done(...told);
+      if (heeds) this.#heed(told[0], told[1]);
+      return context === undefined
+        ? callback(...told)
+        : context.runInAsyncScope(callback, undefined, ...told);
     };
+  }
+
+  #heed(error: unknown, result: unknown): void {
+    if (error) this.engine.heed(error);
+    else if ((result as { affectedRows?: number } | undefined)?.affectedRows) this.engine.wrote();
   }
 
   /** What the pool remembers of a connection that it still has. */
@@ -218,7 +234,9 @@ export class MysqlFacade implements PoolControl {
       }
       this.#pool.emit('enqueue');
     }
-    const callback = keepsContext ? inCallersContext(done) : done;
+    const context =
+      (forStatement ? this.context : undefined) ?? (keepsContext ? callersContext() : undefined);
+    const callback = context === undefined ? done : inContext(context, done);
     this.engine.request(
       (lease) => {
         this.#take(lease, forStatement);
@@ -318,12 +336,13 @@ export function sqlOf(statement: unknown): unknown {
   return typeof statement === 'string' ? statement : (statement as { sql?: unknown } | null)?.sql;
 }
 
-function hintOf(statement: unknown, prepares: boolean): Hint {
+function hintOf(statement: unknown, prepares: boolean): Hint | undefined {
+  const told = currentHint();
   const sql = sqlOf(statement);
-  if (typeof sql !== 'string') return { dialect: 'mysql', ...currentHint() };
-  const known: Hint = { sql, dialect: 'mysql', ...currentHint() };
-  if (prepares) known.statement ??= sql;
-  return known;
+  if (typeof sql !== 'string') return told;
+  const known: Hint = { sql, dialect: 'mysql' };
+  if (prepares) known.statement = sql;
+  return told === undefined ? known : { ...known, ...told };
 }
 
 function engineOptions(config: MysqlPoolConfig, differences: Readonly<Differences>): PoolOptions {

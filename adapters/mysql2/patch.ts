@@ -194,6 +194,7 @@ function adopt(pool: MysqlPool, host: Host | undefined): MysqlFacade | undefined
 
 /** The stock method, which asks for a connection before it returns; we tell the facade what for. */
 function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototype['query'], mark: Mark) {
+  const prepares = name === 'execute';
   return {
     [name](this: MysqlPoolPrototype, sql: unknown, values: unknown, cb: unknown): unknown {
       const facade = facadeOf(this, mark.host);
@@ -202,19 +203,25 @@ function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototyp
         if (follow === undefined) return stock.call(this, sql, values, cb);
         return followed(follow, sqlOf(sql), values, cb, (given, done) => stock.call(this, sql, given, done));
       }
-      const run = (given: unknown, done: unknown) => {
-        facade.statement = sql;
-        facade.prepares = name === 'execute';
-        try {
-          return stock.call(this, sql, given, done);
-        } finally {
-          facade.statement = undefined;
-        }
-      };
-      if (facade.follow === undefined) return run(facade.bound(values), facade.bound(cb));
-      return followed(facade.follow, sqlOf(sql), facade.bound(values), facade.bound(cb), run);
+      const given = facade.bound(values);
+      const done = facade.bound(cb);
+      if (facade.follow === undefined) return ask(this, facade, sql, given, done);
+      return followed(facade.follow, sqlOf(sql), given, done, (followedValues, followedDone) =>
+        ask(this, facade, sql, followedValues, followedDone),
+      );
     },
   }[name]!;
+
+  function ask(pool: MysqlPoolPrototype, facade: MysqlFacade, sql: unknown, values: unknown, cb: unknown) {
+    facade.statement = sql;
+    facade.prepares = prepares;
+    try {
+      return stock.call(pool, sql, values, cb);
+    } finally {
+      facade.statement = undefined;
+      facade.context = undefined;
+    }
+  }
 }
 
 /** Runs a statement that is followed, if its caller is told of its end by a callback. */

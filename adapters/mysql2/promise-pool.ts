@@ -15,7 +15,7 @@ interface Wrapper extends MysqlPromiseConnection {
 
 /**
  * Spares the promise pools of this mysql2 what costs more than the engine: the detour over `process.nextTick` where a
- * connection is idle, and the event wiring of a wrapper that nobody listens to. And a wrapper knows its lease, so that
+ * connection is idle, the context that a callback is tied to, and the event wiring of a wrapper that nobody listens to. And a wrapper knows its lease, so that
  * a stale one cannot release the connection of another holder.
  * @param bypassed the facade of a core pool, if nobody is to notice that its `getConnection` is bypassed.
  */
@@ -35,6 +35,22 @@ export function shortenPromisePool(
     wrappers ??= patchedWrappers(connection);
     return newWrapper(wrappers, connection, lease);
   };
+
+  for (const name of ['query', 'execute'] as const) {
+    const ask = prototype[name];
+    prototype[name] = {
+      [name](this: MysqlPromisePool, sql: unknown, args: unknown): Promise<unknown> {
+        const facade = this.Promise === Promise ? bypassed(this.pool) : undefined;
+        if (facade === undefined) return ask.call(this, sql, args);
+        facade.promises = true;
+        try {
+          return ask.call(this, sql, args);
+        } finally {
+          facade.promises = false;
+        }
+      },
+    }[name]!;
+  }
 
   prototype.getConnection = function getConnection(this: MysqlPromisePool) {
     const facade = this.Promise === Promise ? bypassed(this.pool) : undefined;

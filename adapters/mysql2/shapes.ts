@@ -110,6 +110,8 @@ export interface MysqlPromisePool {
   readonly pool: MysqlPool;
   readonly Promise: PromiseConstructor;
   getConnection(): Promise<MysqlPromiseConnection>;
+  query(sql: unknown, args?: unknown): Promise<unknown>;
+  execute(sql: unknown, args?: unknown): Promise<unknown>;
 }
 
 /** What a promise pool gives: the connection behind methods that return promises. */

@@ -150,7 +150,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const hint = this.#hintOf(statement.query);
     const lease = this.engine.tryAcquire(hint);
     if (lease !== undefined) this.#startKnown(lease, statement);
-    else this.#request(this.#inContext(this.#startingKnown(statement)), hint, costMs);
+    else this.#request(this.#inContext(this.#startingKnown(statement)), hint, costMs, statement.isSecond);
   }
 
   #runAlone(text: unknown, values: unknown, done: QueryCallback): void {
@@ -319,8 +319,8 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     };
   }
 
-  #request(settle: Settle, hint = currentHint(), costMs?: number): void {
-    this.engine.request(
+  #request(settle: Settle, hint = currentHint(), costMs?: number, isSecond = false): void {
+    const waiter = this.engine.request(
       (lease) => settle(undefined, lease),
       (error) => {
         if (error !== ABANDONED) settle(nativeError(error));
@@ -328,6 +328,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
       hint,
       costMs,
     );
+    if (waiter !== undefined) waiter.isSecond = isSecond;
   }
 
   #handing(done: ConnectCallback): Settle {

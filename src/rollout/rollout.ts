@@ -92,6 +92,7 @@ export class Rollout {
   readsQueries = false;
   readonly #states: readonly FlagState[];
   readonly #random: () => number;
+  readonly #readers: readonly OptimizationName[];
   readonly #block = new Block();
   readonly #changes: FlagChange[] = [];
   #first: BlockMeasures | undefined = undefined;
@@ -101,8 +102,15 @@ export class Rollout {
   #blockAt: number;
   #tickAt: number;
 
-  constructor(flags: Flags, random: () => number, now: number) {
+  /** `readers`: which of those that go by the queries can act here. */
+  constructor(
+    flags: Flags,
+    random: () => number,
+    now: number,
+    readers: readonly OptimizationName[] = QUERY_READERS,
+  ) {
     this.#random = random;
+    this.#readers = readers;
     this.#beganAt = now;
     this.#blockAt = now;
     this.#tickAt = now;
@@ -314,7 +322,7 @@ export class Rollout {
 
   #attend({ name, stage }: FlagState): void {
     this.attended[name] = stage !== 'off' && stage !== 'given_up';
-    this.readsQueries = QUERY_READERS.some((reader) => this.attended[reader]);
+    this.readsQueries = this.#readers.some((reader) => this.attended[reader]);
   }
 }
 

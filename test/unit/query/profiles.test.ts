@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createPool } from '../../../src/index.js';
+import { createPool, type OptimizationFlags } from '../../../src/index.js';
 import { QueryProfiles } from '../../../src/query/profiles.js';
 import { everyFlag } from '../../../src/rollout/flags.js';
 import { FakeDriver } from '../../simulation/fake-driver.js';
@@ -110,5 +110,22 @@ describe('a pool that reads its queries', () => {
     await runtime.advance(10);
     pool.tryAcquire({ sql: byId(1) })!.release();
     expect(pool.profiles.size).equal(0);
+  });
+
+  it('reads none for what cannot act on its driver', () => {
+    const reads = (flags: OptimizationFlags, can: object) => {
+      const driver = { open: async () => ({}), check: async () => {}, close() {}, ...can };
+      return createPool({ driver, runtime: new VirtualRuntime(1), flags: { ...everyFlag('off'), ...flags } })
+        .readsQueries;
+    };
+    const shares = { canShare: () => true };
+    const prepares = { hasPrepared: () => false };
+    for (const flag of ['pipelining', 'autoPrepare'] as const)
+      expect([reads({ [flag]: 'on' }, prepares), reads({ [flag]: 'on' }, shares)]).deep.equal([false, true]);
+    expect([reads({ affinity: 'on' }, shares), reads({ affinity: 'on' }, prepares)]).deep.equal([
+      false,
+      true,
+    ]);
+    expect(reads({ lanes: 'on' }, {})).equal(true);
   });
 });
