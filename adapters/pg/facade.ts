@@ -46,8 +46,8 @@ type Settle = (error: unknown, lease?: ClientLease) => void;
 interface Errand {
   readonly text: unknown;
   readonly statement: PgStatement | undefined;
-  /** What it got, if it may share the client. */
-  shared: SharedLease<PooledClient> | undefined;
+  /** What it got. */
+  lease: ClientLease | undefined;
 }
 
 const nothing = () => {};
@@ -170,12 +170,11 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
    */
   queryThroughConnect(text: unknown, values: unknown, done: QueryCallback, onlyTells: boolean): void {
     const statement = onlyTells ? this.#statements.of(text, values, done) : undefined;
-    // Whoever tells of the query is to see it as it was given.
-    if (statement !== undefined) statement.isBare = true;
-    const errand: Errand = { text, statement, shared: undefined };
+    const errand: Errand = { text, statement, lease: undefined };
     const connected: ConnectCallback = (error, client) => {
       if (error || client === undefined) return done(error);
-      if (errand.shared !== undefined) return this.#startShared(errand.shared, statement!);
+      const { lease } = errand;
+      if (lease instanceof SharedLease) return this.#startShared(lease, statement!);
       let told = false;
       const finish = (failure: unknown, result?: unknown) => {
         if (told) return;
@@ -186,18 +185,19 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
         client.release!(failure);
         this.#harmless = undefined;
         this.#releasesOwn = false;
-        if (statement !== undefined && !failure) this.#statements.learnAlone(statement);
+        if (statement !== undefined && this.#heedKnown(statement, failure)) return;
         if (failure) done(failure);
         else done(undefined, result);
       };
+      const answered: QueryCallback = (failure, result) => {
+        this.#pool.log('query dispatched');
+        finish(failure, result);
+      };
       client.once('error', finish);
       this.#pool.log('dispatching query');
-      if (statement !== undefined) statement.sentAt = performance.now();
       try {
-        client.query(text, values, (failure: unknown, result: unknown) => {
-          this.#pool.log('query dispatched');
-          finish(failure, result);
-        });
+        if (statement === undefined || lease === undefined) client.query(text, values, answered);
+        else this.#sendKnown(lease, statement, answered);
       } catch (failure) {
         finish(failure);
       }
@@ -216,8 +216,8 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const costMs = statement === undefined ? undefined : this.#statements.sharedCostMs(statement);
     const hand = this.#handing(done);
     const settle: Settle = (error, lease) => {
+      errand.lease = lease;
       if (!(lease instanceof SharedLease)) return hand(error, lease);
-      errand.shared = lease;
       done(undefined, lease.connection.client, nothing);
     };
     const hint = this.#hintOf(text);
@@ -469,14 +469,22 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** As any other, but by a name where that pays, and what it shows is remembered. */
   #startKnown(lease: ClientLease, statement: PgStatement): void {
     const learns: QueryCallback = (error, result) => {
-      if (error === undefined) this.#statements.learnAlone(statement);
-      if (error && this.#statements.refusedName(statement, error)) this.#statements.sendAgain(statement);
-      else statement.tell(error, result);
+      if (!this.#heedKnown(statement, error)) statement.tell(error, result);
     };
-    this.#begin(lease, learns, (answered) => {
-      statement.sentAt = performance.now();
-      this.#statements.send(statement, lease.connection, answered);
-    });
+    this.#begin(lease, learns, (answered) => this.#sendKnown(lease, statement, answered));
+  }
+
+  #sendKnown({ connection }: ClientLease, statement: PgStatement, answered: QueryCallback): void {
+    statement.sentAt = performance.now();
+    this.#statements.send(statement, connection, answered);
+  }
+
+  /** What the end of a statement that ran alone shows. Whether it is sent again, for the name that we gave it was refused. */
+  #heedKnown(statement: PgStatement, error: unknown): boolean {
+    if (!error) this.#statements.learnAlone(statement);
+    if (!error || !this.#statements.refusedName(statement, error)) return false;
+    this.#statements.sendAgain(statement);
+    return true;
   }
 
   #begin(lease: ClientLease, done: QueryCallback, send: (answered: QueryCallback) => void): void {

@@ -12,9 +12,47 @@ export class PipelinedClient {
   /** Those that are held back until the caller's turn is over: they then go by one write. */
   #held: PgStatement[] = [];
   readonly #send = () => this.#release();
+  /** The text that is to get a name on its way, while it is sent. */
+  #naming: { readonly text: string; readonly name: string } | undefined = undefined;
+  #listens = false;
+  /** Whether a name can be given below those who wrap `client.query`; not if they change texts. */
+  canNameUnseen: boolean;
 
   constructor(client: PgClient) {
     this.client = client;
+    this.canNameUnseen = client._queryQueue !== undefined && client._pulseQueryQueue !== undefined;
+  }
+
+  /** What `send` gives the client as `text` goes by `name`, and whoever wraps `client.query` sees it without. Whether it did. */
+  nameUnseen(text: string, name: string, send: () => void): boolean {
+    if (!this.#listens) this.#listenToQueue();
+    this.#naming = { text, name };
+    try {
+      send();
+      return this.#naming === undefined;
+    } finally {
+      if (this.#naming !== undefined) this.canNameUnseen = false;
+      this.#naming = undefined;
+    }
+  }
+
+  /** pg queues a statement before it sends it, with this call in between. */
+  #listenToQueue(): void {
+    this.#listens = true;
+    const { client } = this;
+    const pulse = client._pulseQueryQueue!;
+    const value = () => {
+      if (this.#naming !== undefined) this.#nameNewest(this.#naming);
+      pulse.call(client);
+    };
+    Object.defineProperty(client, '_pulseQueryQueue', { configurable: true, writable: true, value });
+  }
+
+  #nameNewest({ text, name }: { readonly text: string; readonly name: string }): void {
+    const newest = this.client._queryQueue?.at(-1);
+    if (newest === undefined || newest.text !== text || newest.name !== undefined) return;
+    newest.name = name;
+    this.#naming = undefined;
   }
 
   /** Whether pg can pipeline on it, and nobody has left anything open. */

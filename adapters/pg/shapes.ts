@@ -33,6 +33,10 @@ export interface PgClient extends EventEmitter {
   };
   /** While true, statements are sent before those ahead of them are answered; read when one is issued. */
   pipeline?: boolean;
+  /** Statements that are yet to be sent. */
+  readonly _queryQueue?: PgQuery[];
+  /** Sends the next of them, if it may. */
+  _pulseQueryQueue?(): void;
   /** What versions that can pipeline have. */
   _pulsePipelinedQueryQueue?(): void;
   _queryable?: boolean;
@@ -43,6 +47,7 @@ export interface PgClient extends EventEmitter {
 /** A statement as pg sends it. */
 export interface PgQuery {
   name?: string | undefined;
+  readonly text?: unknown;
 }
 
 export type QueryCallback = (error: unknown, result?: unknown) => void;

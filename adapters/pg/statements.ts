@@ -35,8 +35,6 @@ export class PgStatement {
   name: string | undefined = undefined;
   /** Whether it is another's second sending: it goes alone, and as it is. */
   readonly isSecond: boolean;
-  /** Whether it goes as it was given, without a name. */
-  isBare: boolean;
   /** Its second sending, unseen by the caller. */
   second: PgStatement | undefined = undefined;
   /** How the second failed, if it was sent and got no answer. */
@@ -54,7 +52,6 @@ export class PgStatement {
     this.values = values;
     this.known = known;
     this.isSecond = isSecond;
-    this.isBare = isSecond;
     this.#done = done;
   }
 
@@ -139,28 +136,33 @@ export class PgStatements<C> {
 
   /** Sends the statement: under a name where that pays, else as it was given. */
   send(statement: PgStatement, pooled: PipelinedClient, answered: QueryCallback): void {
-    const { query, values } = statement;
-    const named = this.#named(statement, pooled);
-    if (named === undefined) pooled.client.query(query, values, answered);
-    else pooled.client.query(named, undefined, answered);
+    const { client } = pooled;
+    const { query, values, known } = statement;
+    const { Query } = client.constructor as { Query?: new (query: unknown, values: unknown) => PgQuery };
+    // Whoever tells of the query is to see it as it was given.
+    const isWrapped = (client.query as { __wrapped?: unknown }).__wrapped === true;
+    if (Query !== undefined && (!isWrapped || pooled.canNameUnseen)) this.#chooseName(statement, pooled);
+    const { name } = statement;
+    if (name === undefined) {
+      client.query(query, values, answered);
+    } else if (isWrapped) {
+      const isNamed = pooled.nameUnseen(known.text, name, () => client.query(query, values, answered));
+      if (!isNamed) statement.name = undefined;
+    } else {
+      // pg takes a configuration apart property by property, which costs more than all that we do; of a `Query` it does not.
+      const named = new Query!(query, values);
+      named.name = name;
+      client.query(named, undefined, answered);
+    }
   }
 
-  #named(statement: PgStatement, pooled: PipelinedClient): PgQuery | undefined {
-    const { Query } = pooled.client.constructor as {
-      Query?: new (query: unknown, values: unknown) => PgQuery;
-    };
-    if (Query === undefined) return undefined;
+  #chooseName(statement: PgStatement, pooled: PipelinedClient): void {
     try {
       statement.name = this.#nameFor(statement, pooled);
     } catch (error) {
       statement.name = undefined;
       this.#engine.tripFlag('autoPrepare', error);
     }
-    if (statement.name === undefined) return undefined;
-    // pg takes a configuration apart property by property, which costs more than all that we do; of a `Query` it does not.
-    const named = new Query(statement.query, statement.values);
-    named.name = statement.name;
-    return named;
   }
 
   /** Takes in how long it took on a connection of its own. */
@@ -261,9 +263,9 @@ export class PgStatements<C> {
     return true;
   }
 
-  #nameFor({ query, values, known, isBare }: PgStatement, pooled: PipelinedClient): string | undefined {
+  #nameFor({ query, values, known, isSecond }: PgStatement, pooled: PipelinedClient): string | undefined {
     const { preparation } = known;
-    if (isBare || !this.#engine.rollout.acting.autoPrepare || !this.#pooler.keepsNames) return undefined;
+    if (isSecond || !this.#engine.rollout.acting.autoPrepare || !this.#pooler.keepsNames) return undefined;
     const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
       name?: unknown;
       values?: unknown;

@@ -8,7 +8,7 @@ import type { Pool } from '../../src/index.js';
 import { CollectedMetrics, CollectedSpans, forgetProviders } from '../instrumentation/collected.js';
 import { unload } from '../own-libraries.js';
 import { type Databases, startDatabases } from '../servers/index.js';
-import { sharingHost, untilShared } from './sharing-pool.js';
+import { sharingHost, sharingKnex, untilShared } from './sharing-pool.js';
 
 const READ = 'select id, square from numbers where id = $1';
 
@@ -52,6 +52,15 @@ describe('statements that share connections under the stock instrumentation of p
     forgetProviders();
   }
 
+  /** This copy of pg only: the hooks of `require` would reach all. */
+  function instrument(own: typeof pg, config: PgInstrumentationConfig = {}): void {
+    const instrumentation = new PgInstrumentation({ ...config, enabled: false });
+    instrumentation.setTracerProvider(spans.provider);
+    instrumentation.setMeterProvider(metrics.provider);
+    for (const { name, patch } of instrumentation.getModuleDefinitions())
+      patch?.(name === 'pg' ? own : Object.getPrototypeOf(own.Pool));
+  }
+
   /** `order`: whether the stock instrumentation patches before us or after; `stock` is without us. */
   function open(
     order: Order,
@@ -63,17 +72,9 @@ describe('statements that share connections under the stock instrumentation of p
     const { host, engine } = sharingHost({});
     spans = new CollectedSpans();
     metrics = new CollectedMetrics();
-    const instrument = () => {
-      // Of this copy of pg only: the hooks of `require` would reach all.
-      const instrumentation = new PgInstrumentation({ ...config, enabled: false });
-      instrumentation.setTracerProvider(spans.provider);
-      instrumentation.setMeterProvider(metrics.provider);
-      for (const { name, patch } of instrumentation.getModuleDefinitions())
-        patch?.(name === 'pg' ? own : PgPool);
-    };
     const enhance = () => patchPgPool(PgPool, host as Host);
     const steps = { stock: [instrument], before: [instrument, enhance], after: [enhance, instrument] };
-    for (const step of steps[order]) step();
+    for (const step of steps[order]) step(own, config);
     return { pool: new own.Pool({ connectionString: databases.postgres.url, max: 2 }), engine };
   }
 
@@ -103,7 +104,10 @@ describe('statements that share connections under the stock instrumentation of p
       expect(await called).deep.equal([{ id: 50, square: 2500 }]);
       expect(await wrong()).include({ code: '22012' });
     });
-    if (order !== 'stock') expect(opened.engine().counters.shared - before, 'shared').above(10);
+    if (order !== 'stock') {
+      expect(opened.engine().counters.shared - before, 'shared').above(10);
+      expect(opened.engine().report().statements!.preparedHits, 'names').above(0);
+    }
     return toldOf(await spans.collect());
   }
 
@@ -130,8 +134,32 @@ describe('statements that share connections under the stock instrumentation of p
       };
     });
     await spans.inRequest(() => untilShared(engine, () => own.query(READ, [1])));
+    expect(engine().report().statements).include({ redispatched: 0 });
     expect(sent.length).above(0);
     for (const text of sent) expect(text).match(/traceparent/);
+  });
+
+  it('are given names that nobody is told, where they run alone as well, and with knex', async () => {
+    const { pool: own, engine } = open('before', {});
+    pool = own;
+    const client = await own.connect();
+    client.release();
+    engine().setFlag('pipelining', 'off');
+    for (let run = 0; run < 60; run += 1)
+      expect((await own.query(READ, [7])).rows).deep.equal([{ id: 7, square: 49 }]);
+    expect(engine().report().statements!.preparedHits, 'names').above(0);
+    const { knex, engine: its } = sharingKnex({ connection: databases.postgres.url });
+    instrument(require('pg'));
+    try {
+      for (let run = 0; run < 60; run += 1)
+        expect(await knex('numbers').where({ id: 7 })).deep.equal([{ id: 7, square: 49 }]);
+      expect(its().report().statements!.preparedHits, 'names').above(0);
+    } finally {
+      await knex.destroy();
+    }
+    const found = await spans.collect();
+    expect(found.filter(({ name }) => name.startsWith('pg.query')).length).above(119);
+    for (const { attributes } of found) expect(attributes).not.property('db.postgresql.plan');
   });
 
   it('are counted once', async () => {
