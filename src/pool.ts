@@ -1691,8 +1691,8 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#slots.size > 0) return;
     this.#timer?.cancel();
     this.#keepAlive();
-    this.#fleet?.leave();
-    drain.resolve();
+    if (this.#fleet === undefined) drain.resolve();
+    else this.#fleet.leave().then(drain.resolve);
   }
 
   #rejectAll(now: number): void {

@@ -54,6 +54,9 @@ const RETRIES_EVERY = 1 / 20;
 /** An answer that takes longer comes too late to be of use. */
 const ANSWERS_WITHIN = 1 / 5;
 
+/** Closing a pool is not to wait for longer. */
+const LEAVES_WITHIN_MS = 1_000;
+
 /** While somebody is short, so often and never more often than the store can bear: 100 renewals a second in all. */
 const CONTENDED_EVERY_MS = { least: 250, each: 10 } as const;
 
@@ -88,7 +91,7 @@ export class FleetMember {
   #told = 0;
   #timer: Timer | undefined = undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  #hasLeft = false;
+  #leaving: Promise<void> | undefined = undefined;
 
   /** @throws {PoolError} code `INVALID_OPTIONS`. */
   constructor({ budget, leases }: FleetParts, home: FleetHome, runtime: Runtime) {
@@ -128,15 +131,21 @@ export class FleetMember {
     this.#renewBy(now, this.#sentAt + (this.#isContended ? this.#contendedMs() : ASKS_AGAIN_MS));
   }
 
-  /** The pool has no connections any more. */
-  leave(): void {
-    if (this.#hasLeft) return;
-    this.#hasLeft = true;
+  /** The pool has no connections any more. Resolves when the others can have its share, and soon in any case: then its lease ends by itself. */
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  async #leave(): Promise<void> {
     this.#timer?.cancel();
     if (this.#leases === undefined) return;
     this.#leases.onNews = undefined;
-    // Where it cannot be told, the lease ends by itself.
-    this.#leases.leave().catch(() => {});
+    const left = this.#leases.leave().catch(() => {});
+    await Promise.race([
+      left,
+      new Promise<void>((resolve) => this.#runtime.schedule(LEAVES_WITHIN_MS, resolve)),
+    ]);
   }
 
   report(): FleetReport {
@@ -185,7 +194,7 @@ export class FleetMember {
     const asking = new AbortController();
     this.#asking = asking;
     this.#ceiling = Math.max(home.held(), share);
-    const isLate = () => this.#asking !== asking || this.#hasLeft;
+    const isLate = () => this.#asking !== asking || this.#leaving !== undefined;
     this.#ask(leases, { number: this.#number, ceiling: this.#ceiling, asked, want }, asking.signal).then(
       (grant) => {
         if (!isLate()) this.#granted(grant, want, now);
@@ -231,7 +240,7 @@ export class FleetMember {
   }
 
   #hear(news: LeaseNews): void {
-    if (this.#hasLeft) return;
+    if (this.#leaving !== undefined) return;
     const now = this.#runtime.now();
     if (news === 'short') this.#isContended = true;
     this.#renewBy(now, now + this.#runtime.random() * CONTENDED_EVERY_MS.least);
@@ -257,7 +266,7 @@ export class FleetMember {
   }
 
   #arm(now: number): void {
-    if (this.#hasLeft) return;
+    if (this.#leaving !== undefined) return;
     const answerBy = this.#sentAt + ANSWERS_WITHIN * this.#budget.leaseMs;
     const changesAt = shareChangesAt(this.#lease ?? { since: this.#startsAt }, this.#budget, now);
     const dueAt = Math.min(this.#asking === undefined ? this.#renewAt : answerBy, changesAt);

@@ -166,8 +166,7 @@ describe('a member of a fleet', () => {
 
   it('leaves, once, and asks no more', async () => {
     const { runtime, store, member } = await leased(3);
-    member.leave();
-    member.leave();
+    await Promise.all([member.leave(), member.leave()]);
     await runtime.advance(60_000);
     expect(store.left).equal(1);
     expect(store.asked.length).equal(1);

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
+import { expect } from 'chai';
+import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
+import { openFakePool } from './fake-library.js';
+
+describe('a budget to share, by configuration', () => {
+  let instrumentation: EnhancedPoolInstrumentation;
+  let warnings: string[];
+
+  beforeEach(() => {
+    warnings = [];
+    const warn = (...words: unknown[]) => void warnings.push(words.join(' '));
+    const logger: DiagLogger = { error() {}, warn, info() {}, debug() {}, verbose() {} };
+    diag.setLogger(logger, { logLevel: DiagLogLevel.ALL, suppressOverrideMessage: true });
+  });
+
+  afterEach(() => {
+    instrumentation.disable();
+    diag.disable();
+  });
+
+  it('serves callers by what is certain while Redis is away, and logs that once, without the URL', async () => {
+    const redis = `redis://user:hunter2@127.0.0.1:${await portOfNobody()}`;
+    instrumentation = new EnhancedPoolInstrumentation({
+      fleet: { maxConnections: 6, members: 2, redis, leaseMs: 500 },
+    });
+    const pool = openFakePool({}, { max: 5 })!;
+    await pool.engine.use(undefined, async () => {});
+    expect(pool.engine.stats()).include({ open: 1, max: 5 });
+    expect(pool.engine.fleet!.state).equal('away');
+    const wanted = Promise.all([1, 2, 3].map(() => pool.engine.acquire()));
+    for (const lease of await wanted) lease.release();
+    expect(pool.engine.fleet!.share, 'the static one, after two leases').equal(3);
+    await pool.close();
+    expect(warnings.filter((warning) => warning.includes('fleet'))).to.have.length(1);
+    expect(warnings.join()).include('ECONNREFUSED').and.not.include('hunter2');
+  });
+
+  it('is another for one pool, or none', async () => {
+    instrumentation = new EnhancedPoolInstrumentation({
+      fleet: { maxConnections: 6, members: 2 },
+      pools: ({ database }) => ({
+        fleet: database === 'audit' ? false : { maxConnections: 2, members: 1 },
+      }),
+    });
+    const [audit, orders] = [openFakePool({ database: 'audit' })!, openFakePool()!];
+    expect(audit.engine.fleet).equal(undefined);
+    expect(orders.engine.fleet).include({ budget: 2, staticShare: 2 });
+    await Promise.all([audit.close(), orders.close()]);
+  });
+});
+
+async function portOfNobody(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
