@@ -73,6 +73,8 @@ export class FleetMember {
   readonly #home: FleetHome;
   readonly #runtime: Runtime;
   readonly #startsAt: number;
+  /** What the timer calls. */
+  readonly #due: () => void;
   #state: FleetState = 'starting';
   #lease: HeldLease | undefined = undefined;
   #others: readonly OtherLease[] = [];
@@ -103,7 +105,19 @@ export class FleetMember {
     const now = runtime.now();
     this.#startsAt = now + runtime.random() * Math.min(most, each * this.#budget.members);
     this.#renewAt = this.#startsAt;
-    if (leases !== undefined) leases.onNews = (news) => this.#hear(news);
+    // A pool that the application has dropped without closing it is to be collected, and its share to come free.
+    const self = new WeakRef(this);
+    this.#due = () => {
+      const member = self.deref();
+      if (member === undefined) leases?.leave().catch(() => {});
+      else member.#onTimer();
+    };
+    if (leases !== undefined) {
+      leases.onNews = (news) => {
+        const member = self.deref();
+        if (member !== undefined) member.#hear(news);
+      };
+    }
     this.#arm(now);
   }
 
@@ -273,6 +287,6 @@ export class FleetMember {
     if (dueAt >= this.#timerAt) return;
     this.#timer?.cancel();
     this.#timerAt = dueAt;
-    this.#timer = this.#runtime.schedule(Math.max(0, dueAt - now), () => this.#onTimer());
+    this.#timer = this.#runtime.schedule(Math.max(0, dueAt - now), this.#due);
   }
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import { FleetMember } from '../../../src/fleet/member.js';
 import type { LeaseGrant, LeaseNews, LeaseRequest, LeaseStore } from '../../../src/index.js';
@@ -170,6 +172,21 @@ describe('a member of a fleet', () => {
     await runtime.advance(60_000);
     expect(store.left).equal(1);
     expect(store.asked.length).equal(1);
+    expect(runtime.outstanding).equal(0);
+  });
+
+  it('is collected with a pool that was dropped without being closed, and its share comes free', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const { runtime, store } = await leased(3);
+    for (let turn = 0; turn < 50 && store.left === 0; turn += 1) {
+      await new Promise(setImmediate);
+      collectGarbage();
+      await runtime.advance(1_000);
+      // Whoever is there renews.
+      if (store.left === 0) store.last.fail();
+    }
+    expect(store.left).equal(1);
     expect(runtime.outstanding).equal(0);
   });
 
