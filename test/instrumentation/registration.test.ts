@@ -22,7 +22,7 @@ const otherPg = join(folder, 'node_modules/pg/lib/index.js');
 const configFile = join(folder, 'sdk.yaml');
 
 const exporterOf = (signal: string) =>
-  `{ otlp_http: { endpoint: "\${APP_COLLECTOR}/${signal}", encoding: json } }`;
+  `{ otlp_http: { endpoint: "\${APP_COLLECTOR}/${signal}", encoding: json, timeout: 60000 } }`;
 const SDK_CONFIGURATION = `
 file_format: "1.0"
 log_level: fatal
@@ -299,7 +299,7 @@ function execute(words: readonly string[], env: Readonly<Record<string, string>>
     execFile(
       process.execPath,
       words,
-      { env: { ...process.env, NODE_OPTIONS: '', ...env }, timeout: 30_000 },
+      { env: { ...process.env, NODE_OPTIONS: '', ...env }, timeout: 100_000 },
       (error, stdout, stderr) => {
         if (error) reject(new Error(`${error.message}\n${stdout}\n${stderr}`));
         else if (stderr !== '') reject(new Error(`it wrote to its error output:\n${stderr}`));
