@@ -35,10 +35,12 @@ export function replayStock(workload: Workload, policy: StockPolicy, unavoidable
   const { arrivals, holds, durationMs } = workload;
   const tally = new Tally(workload);
   const agenda = new Agenda<Event>();
-  const openedAt: number[] = [];
+  /** When each began to open that is open now. */
+  const openedAt = new Map<number, number>();
   const idle: Idle[] = [];
   const queue: number[] = [];
   let head = 0;
+  let opened = 0;
   let open = 0;
   let opening = 0;
 
@@ -65,7 +67,9 @@ export function replayStock(workload: Workload, policy: StockPolicy, unavoidable
   };
   const expire = (now: number) => {
     while (idle.length > 0 && open > policy.min && now - idle[0]!.since >= policy.idleTimeoutMs) {
-      tally.connectionMs += now - openedAt[idle.shift()!.connection]!;
+      const { connection } = idle.shift()!;
+      tally.connectionMs += now - openedAt.get(connection)!;
+      openedAt.delete(connection);
       open -= 1;
     }
   };
@@ -95,20 +99,16 @@ export function replayStock(workload: Workload, policy: StockPolicy, unavoidable
     if (event.kind === 'expiry') expire(now);
     else if (event.kind === 'release') offer(event.connection, now);
     else {
-      const connection = openedAt.push(now - CONNECT_MS) - 1;
+      const connection = opened;
+      opened += 1;
+      openedAt.set(connection, now - CONNECT_MS);
       opening -= 1;
       if (policy.binding === 'early') lease(connection, event.caller, now);
       else offer(connection, now);
     }
   }
-  tally.connectionMs += stillOpen(open, idle, openedAt, durationMs);
+  for (const since of openedAt.values()) tally.connectionMs += Math.max(0, durationMs - since);
   return tally.outcome(unavoidableWaitMs);
-}
-
-/** At the end all that are open are idle; a few are at most one hold short of it. */
-function stillOpen(open: number, idle: readonly Idle[], openedAt: readonly number[], endMs: number): number {
-  const idleMs = idle.reduce((total, { connection }) => total + endMs - openedAt[connection]!, 0);
-  return idle.length === 0 ? 0 : (idleMs * open) / idle.length;
 }
 
 /** Replays a workload on `size` connections, all opened at the start: whoever comes before they are there waits. */

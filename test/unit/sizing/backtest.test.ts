@@ -53,6 +53,18 @@ describe('the sizing backtest', function () {
     }
   });
 
+  it('counts the time of stock connections that are leased to the end', () => {
+    const workload = {
+      name: 'three who stay',
+      durationMs: 5_000,
+      arrivals: Float64Array.of(1_000, 1_000, 1_000),
+      holds: Float64Array.of(10_000, 10_000, 100),
+    };
+    for (const policy of Object.values(STOCK)) {
+      expect(replayStock(workload, policy, 0).connectionSeconds).closeTo(12, 0.001);
+    }
+  });
+
   it('reads a recorded load, and says which line is none', () => {
     const file = join(tmpdir(), `sizing-trace-${process.pid}.csv`);
     writeFileSync(file, 't_ms,count\n1000,2\n2000,0\n3000,5\n');
