@@ -41,7 +41,7 @@ import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
 import { LimitProbe } from './sizing/limit-probe.js';
 import { ServerLimit } from './sizing/server-limit.js';
-import { type Outlook, Sizing } from './sizing/sizing.js';
+import { EXPECTANT_INTERVAL_MS, type Outlook, Sizing } from './sizing/sizing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
 import {
   connectionReports,
@@ -61,6 +61,7 @@ import {
   PACING_MASK,
   pastLifetime,
   quietIdle,
+  staleBefore,
   suspectedLeaks,
   timingMask,
   UPKEEP_INTERVAL_MS,
@@ -580,7 +581,9 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #needsCheck(slot: Slot<C>): boolean {
-    if (slot.isSuspect || this.#now - slot.idleSince >= this.#checkAfterIdleMs) return true;
+    if (slot.isSuspect || this.#now - slot.idleSince >= this.#checkAfterIdleMs) {
+      if (slot.isSuspect || this.#now - slot.provenAt >= this.#checkAfterIdleMs) return true;
+    }
     if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
     return this.#now >= this.#soundUntil && this.#isDoubtful();
   }
@@ -1344,6 +1347,22 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
+  /** Asks those that the forecast will have leased in a moment, so that nobody has to wait for the answer then. */
+  #proveAhead(now: number): void {
+    if (!this.#follows || this.#drain !== undefined) return;
+    const wanted = this.#sizing!.forecast.ahead - this.#slots.count(SlotState.leased);
+    if (wanted <= 0) return;
+    for (const slot of staleBefore(
+      this.#slots,
+      wanted,
+      now + EXPECTANT_INTERVAL_MS - this.#checkAfterIdleMs,
+    )) {
+      if (this.#slots.count(SlotState.checking) >= CHECKS_AT_ONCE) return;
+      slot.isKeptAlive = true;
+      this.#check(slot, now);
+    }
+  }
+
   /** What the last holder asked and did not await may take as long as it takes: the deadline is the reset's own. */
   #clean(slot: Slot<C>, now: number): void {
     const driver = this.#driver;
@@ -1395,6 +1414,7 @@ export class Pool<C> implements LeaseHome<C> {
       if (isKeptAlive) {
         this.#slots.putBack(slot, idleSince);
         this.#askQuietIdle(this.#now);
+        this.#proveAhead(this.#now);
       }
       if (isSuspect) this.#checkSuspects(this.#now);
     };
@@ -1899,6 +1919,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.rollout.attended.forecaster) this.#observe(now);
     this.#reap(now);
     this.#askQuietIdle(now);
+    this.#proveAhead(now);
     this.#weighFlags(now, stalledMs);
     if (this.rollout.attended.lanes) this.#watchLanes(now);
     this.#lookForLeaks(now);

@@ -35,6 +35,14 @@ export function quietIdle<C>(slots: Slots<C>, keepAliveMs: number, now: number):
   return slots.idle().filter((slot) => now - usedAt(slot) >= keepAliveMs);
 }
 
+/** Of the `newest` idle slots those on which nothing has passed since `time`. */
+export function staleBefore<C>(slots: Slots<C>, newest: number, time: number): Slot<C>[] {
+  return slots
+    .idle()
+    .slice(-newest)
+    .filter((slot) => usedAt(slot) <= time);
+}
+
 /** When something passed on an idle slot last. */
 export function usedAt<C>({ idleSince, provenAt }: Slot<C>): number {
   return Math.max(idleSince, provenAt);

@@ -31,8 +31,8 @@ export interface PoolView {
 const SCALE_DOWN_INTERVAL_MS = 1_000;
 /** At most one connection, or this share of them, is scaled down a second. */
 const SCALE_DOWN_SHARE = 0.1;
-/** While it is at rest and has opened connections ahead, a pool looks around this often. */
-const EXPECTANT_INTERVAL_MS = 500;
+/** While it is at rest and callers are foreseen, a pool looks around this often. */
+export const EXPECTANT_INTERVAL_MS = 400;
 const HOLD_WEIGHT = 0.1;
 /** Until one was opened: neither a local socket nor the other side of the world. */
 const ASSUMED_CONNECT_MS = 50;
@@ -167,9 +167,11 @@ export class Sizing {
   /** When a pool at rest with `open` connections, of which `min` stay in any case, has to be looked at again. */
   nextDueAt(open: number, { min, idleTimeoutMs }: ResolvedOptions, now: number): number {
     const { target, ahead } = this.#forecast;
-    let dueAt = Number.POSITIVE_INFINITY;
-    if (open < this.#limit) dueAt = this.#forecaster.nextAbove(open, now, this.#connectMs);
-    if (ahead > this.#demand) dueAt = Math.min(dueAt, now + EXPECTANT_INTERVAL_MS);
+    // Those that will be leased are asked before whether they are alive, so also where enough are open.
+    const expectedAt =
+      ahead > this.#demand ? now : this.#forecaster.nextAbove(this.#demand, now, this.#connectMs);
+    let dueAt = Math.max(expectedAt, now + EXPECTANT_INTERVAL_MS);
+    if (open < this.#limit) dueAt = Math.min(dueAt, this.#forecaster.nextAbove(open, now, this.#connectMs));
     if (open > min && idleTimeoutMs > 0) {
       const fallsAt =
         open > target ? now + SCALE_DOWN_INTERVAL_MS : this.#forecaster.fallsAt(target, idleTimeoutMs);

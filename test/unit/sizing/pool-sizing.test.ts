@@ -78,6 +78,19 @@ describe('a pool that forecasts', () => {
     }
   });
 
+  it('has asked connections whether they are alive before a crowd that it foresees', async () => {
+    driver.onCheck = () => ({ afterMs: 5, ends: 'well' });
+    const it = pool({ checkAfterIdleMs: 500 });
+    const waits: number[] = [];
+    for (let period = 0; period < 14; period += 1) {
+      waits.push(await crowd(it, 20));
+      await runtime.advance(11_800);
+    }
+    expect(waits[0]).at.least(CONNECT_MS);
+    expect(waits.at(-1)).equal(0);
+    expect(it.report().sizing).include({ periodMs: 12_000 });
+  });
+
   it('has no timer left once it is at rest and nothing is expected', async () => {
     const it = pool({});
     await crowd(it, 5);
