@@ -19,8 +19,17 @@ export interface QueryCharacteristics {
 
 /** A query's characteristics and how long, and whether at all, its caller still waits. */
 export interface Hint extends QueryCharacteristics {
-  /** Longest wait for this acquire in milliseconds, in place of the pool's `acquireTimeoutMs`; 0 waits for ever. */
+  /**
+   * Longest wait for this acquire in milliseconds, in place of the pool's `acquireTimeoutMs`; 0 waits for ever. What is no number from
+   * 0 on counts as not said: a hint costs nobody a query.
+   */
   deadlineMs?: number;
   /** Calls the wait off; the acquire then rejects with a `PoolError` of code `ABORTED` whose cause is the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** The longest wait that a hint asks for. */
+export function deadlineOf(hint: Hint | undefined): number | undefined {
+  const deadlineMs: unknown = hint?.deadlineMs;
+  return typeof deadlineMs === 'number' && deadlineMs >= 0 ? deadlineMs : undefined;
 }

@@ -21,11 +21,12 @@ import { Outliers } from './health/outliers.js';
 import { Rotation, type Step } from './health/rotation.js';
 import { muteError, QUIET_MS, StallWatch } from './health/stall.js';
 import { type DeathNews, IdleTrust } from './health/trust.js';
-import type { Hint, QueryCharacteristics } from './hint.js';
+import { deadlineOf, type Hint, type QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
+import { Lessons } from './lessons.js';
 import { guarded, type Observer } from './observer.js';
-import { type Lane, type QueryKind, type QueryProfile, QueryProfiles } from './query/profiles.js';
+import type { Lane, QueryProfile, QueryProfiles } from './query/profiles.js';
 import type { StatementCounters } from './query/statements.js';
 import {
   type FlagSetting,
@@ -127,9 +128,6 @@ const DOUBT_MS = { one: 100, several: 1_000 } as const;
 /** Between two questions to the server about silent connections: what it had sent before the first has come by the second. */
 const ASK_AGAIN_MS = 50;
 
-/** The optimisations that go by what queries and leases have taught. */
-const LEARNERS = [...QUERY_READERS, 'forecaster'] as const satisfies readonly OptimizationName[];
-
 /** Of the idle connections that are suspect, how many are checked at once. */
 const CHECKS_AT_ONCE = 4;
 
@@ -156,12 +154,11 @@ const QUERIES_REPORTED = 20;
 export class Pool<C> implements LeaseHome<C> {
   /** The optimisations: which act, and how they prove themselves. */
   readonly rollout: Rollout;
-  /** What the queries of this pool have taught. Nothing is learned unless `readsQueries`. */
-  readonly profiles = new QueryProfiles();
   /** Counted by an adapter that knows single statements; told by `report()`. */
   statementCounters: Readonly<StatementCounters> | undefined = undefined;
   /** Known to an adapter that can tell; told by `report()`. */
   pooler: PoolerReport | undefined = undefined;
+  readonly #lessons: Lessons;
   readonly #lanes = new Lanes();
   readonly #selection: Cheapest<Slot<C>>;
   /** One object for all acquires. */
@@ -271,6 +268,13 @@ export class Pool<C> implements LeaseHome<C> {
     this.#heardAt = this.#now;
     this.#wokeAt = this.#now;
     this.rollout = new Rollout(resolveFlags(flags), () => runtime.random(), this.#now, readersOn(driver));
+    this.#lessons = new Lessons({
+      rollout: this.rollout,
+      lanes: this.#lanes,
+      survival: this.#selection.survival,
+      totals: this.#counters.queries,
+      trip: (name, error) => this.tripFlag(name, error),
+    });
     this.#heedFlags();
     this.#classify = classifierOf(classifyError);
     this.#limitProbe = this.#newLimitProbe();
@@ -346,7 +350,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #leaseIdle(hint: Hint | undefined): Lease<C> | undefined {
     // Who says nothing is a session: nothing is known of it by which to choose, and it is never slow.
-    const profile = hint === undefined ? this.#sessionProfile : this.#profileOf(hint);
+    const profile = hint === undefined ? this.#sessionProfile : this.#lessons.profileOf(hint);
     const lane = hint === undefined ? 'fast' : this.#laneOf(profile, hint);
     if (this.#lanesAct ? !this.#admitted(lane) : this.#waiters.length > 0) return undefined;
     const timed = (this.#leaseCount & this.#timingMask) === 0;
@@ -397,7 +401,7 @@ export class Pool<C> implements LeaseHome<C> {
       return undefined;
     }
     const now = this.#readClock();
-    const timeoutMs = hint?.deadlineMs ?? this.#options.acquireTimeoutMs;
+    const timeoutMs = deadlineOf(hint) ?? this.#options.acquireTimeoutMs;
     const waiter = new Waiter(hint, now, timeoutMs, resolve, reject);
     waiter.costMs = costMs;
     waiter.caller = this.#callers?.current();
@@ -416,7 +420,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** A caller has joined the queue. */
   #attend(waiter: Waiter<C>, now: number): void {
-    waiter.profile = this.#profileOf(waiter.hint);
+    waiter.profile = this.#lessons.profileOf(waiter.hint);
     this.#waiters.changeLane(waiter, this.#laneOf(waiter.profile, waiter.hint));
     if (this.#slots.count(SlotState.leased) < this.#options.max || this.#slots.count(SlotState.idle) > 0) {
       this.#serve(now);
@@ -449,7 +453,7 @@ export class Pool<C> implements LeaseHome<C> {
   identify(lease: Lease<C>, hint: Hint): void {
     const { slot } = lease;
     if (lease.released || slot.depth > 1) return;
-    const profile = this.#profileOf(hint);
+    const profile = this.#lessons.profileOf(hint);
     if (profile === undefined || profile === slot.profile) return;
     slot.profile = profile;
     const lane = this.#laneOf(profile, hint);
@@ -461,13 +465,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Takes in what one statement took of a holder who runs several, in a transaction say: his lease teaches nothing of it. */
   learnStatement(hint: Hint, tookMs: number, outcome: Outcome): void {
-    const profile = this.#profileOf(hint);
-    if (profile?.classification?.sessionStateful !== false) return;
-    try {
-      this.#teach(profile, tookMs, outcome);
-    } catch (error) {
-      this.#tripLearners(error);
-    }
+    this.#lessons.ran(this.#lessons.profileOf(hint), tookMs, outcome);
   }
 
   /** Takes a waiter out of the queue and rejects it with `error`; false when it was already settled. */
@@ -538,7 +536,7 @@ export class Pool<C> implements LeaseHome<C> {
       const slot = this.#slots.newestIdle();
       if (slot === undefined || driver.isBroken === undefined || !driver.isBroken(slot.connection!))
         return slot;
-      this.#learnSurvival(this.#now - slot.idleSince, false);
+      this.#lessons.survived(this.#now - slot.idleSince, false);
       this.#close(slot, 'broken');
       this.#lost(slot, this.#now);
     }
@@ -622,17 +620,6 @@ export class Pool<C> implements LeaseHome<C> {
     }
     this.#slots.move(slot, SlotState.leased);
     return slot;
-  }
-
-  /** What a caller's query has taught so far, where an optimisation wants to know. */
-  #profileOf(hint: Hint | undefined): QueryProfile | undefined {
-    if (!this.readsQueries) return undefined;
-    try {
-      return this.profiles.ofHint(hint);
-    } catch (error) {
-      this.#tripLearners(error);
-      return undefined;
-    }
   }
 
   #leaseShared(slot: Slot<C>, costMs: number, now: number): SharedLease<C> {
@@ -826,13 +813,7 @@ export class Pool<C> implements LeaseHome<C> {
       this.#waitTimes.record(waitedMs);
       const { slot } = lease;
       slot.idledMs = waiter === undefined ? slot.leasedAt - slot.idleSince : undefined;
-      try {
-        this.#sizing?.history.arrived(this.#now - waitedMs);
-        if (slot.depth === 1) this.rollout.recordWait(waitedMs);
-        slot.track.waited(waitedMs);
-      } catch (error) {
-        this.#tripLearners(error);
-      }
+      this.#lessons.waited(slot, waitedMs, this.#now);
     }
     this.#observer?.onLeased?.(lease, waitedMs, waiter);
   }
@@ -841,11 +822,8 @@ export class Pool<C> implements LeaseHome<C> {
     const heldMs = this.#readClock() - lease.since;
     if (outcome !== 'broken') this.#heard(lease.since);
     this.#useTimes.record(heldMs);
-    try {
-      this.#learnFromUse(lease, slot, heldMs, outcome);
-    } catch (error) {
-      this.#tripLearners(error);
-    }
+    if (outcome !== 'ok' || !this.#isDistorted(lease.since))
+      this.#lessons.used(slot, lease.since, outcome, this.#now);
     this.#observer?.onReleased?.(lease, heldMs, outcome);
   }
 
@@ -863,53 +841,6 @@ export class Pool<C> implements LeaseHome<C> {
   /** Whether the event loop stood still meanwhile: then the time that a lease took says nothing of its connection or its query. */
   #isDistorted(since: number): boolean {
     return since < this.#stalledUntil || this.#now - this.#timerAt > STALL_MS;
-  }
-
-  #learnFromUse(lease: Lease<C>, slot: Slot<C>, heldMs: number, outcome: Outcome): void {
-    if (outcome === 'ok' && this.#isDistorted(lease.since)) return;
-    this.#sizing?.history.heldFor(heldMs);
-    // Behind others on a shared connection is in the queue, too.
-    if (slot.depth > 1) {
-      this.#countRun('select', this.#now - Math.max(slot.leasedAt, lease.since));
-      return this.rollout.recordWait(Math.max(0, slot.leasedAt - lease.since));
-    }
-    this.#trackUse(slot, heldMs, outcome);
-    if (slot.profile !== undefined) this.#learn(slot.profile, heldMs, outcome);
-  }
-
-  /** What is learned serves several optimisations: whichever it was that threw, none of them goes by it any more. */
-  #tripLearners(error: unknown): void {
-    for (const name of LEARNERS) this.tripFlag(name, error);
-  }
-
-  #trackUse(slot: Slot<C>, heldMs: number, outcome: Outcome): void {
-    slot.track.learn(slot.profile, heldMs, outcome, this.#now);
-    if (slot.idledMs !== undefined) this.#learnSurvival(slot.idledMs, outcome !== 'broken');
-  }
-
-  /** Whether a connection was alive after it had been idle for so long. */
-  #learnSurvival(idledMs: number, alive: boolean): void {
-    this.#advised('selection', undefined, () => this.#selection.survival.learn(idledMs, alive));
-  }
-
-  #learn(profile: QueryProfile, heldMs: number, outcome: Outcome): void {
-    const isStatement = profile !== this.profiles.session && profile !== this.profiles.other;
-    if (isStatement && profile.runs > 0) this.rollout.recordHold(heldMs / profile.usualMs(this.#now));
-    this.#countRun(profile.kind, heldMs);
-    if (isStatement) this.#teach(profile, heldMs, outcome);
-    else profile.learn(heldMs, outcome);
-  }
-
-  #teach(profile: QueryProfile, tookMs: number, outcome: Outcome): void {
-    profile.learn(tookMs, outcome);
-    if (this.rollout.attended.lanes)
-      this.#advised('lanes', undefined, () => this.#lanes.learn(profile, tookMs));
-  }
-
-  #countRun(kind: QueryKind, heldMs: number): void {
-    const totals = this.#counters.queries[kind];
-    totals.runs += 1;
-    totals.heldMs += heldMs;
   }
 
   #listenForAbort(waiter: Waiter<C>, signal: AbortSignal): void {
@@ -1399,7 +1330,7 @@ export class Pool<C> implements LeaseHome<C> {
       const tookMs = this.#readClock() - now;
       this.#observer?.onChecked?.(slot, tookMs, error);
       if (reason === 'check' && slot.idledMs !== undefined)
-        this.#learnSurvival(slot.idledMs, error === undefined);
+        this.#lessons.survived(slot.idledMs, error === undefined);
       if (error !== undefined) {
         // The next that is to be asked is looked for by the upkeep.
         this.#wake();
@@ -1754,6 +1685,11 @@ export class Pool<C> implements LeaseHome<C> {
   /** How the pool stands in its fleet; undefined when it is in none. */
   get fleet(): FleetReport | undefined {
     return this.#fleet?.report();
+  }
+
+  /** What the queries of this pool have taught. Nothing is learned unless `readsQueries`. */
+  get profiles(): QueryProfiles {
+    return this.#lessons.profiles;
   }
 
   /** Whether an optimisation, acting or in shadow, needs to know what a connection is wanted for: else hints need no `sql`. */
@@ -2210,6 +2146,7 @@ export class Pool<C> implements LeaseHome<C> {
   #observe(now: number): void {
     this.#sizing ??= this.#newSizing(now);
     const sizing = this.#sizing;
+    this.#lessons.history = sizing.history;
     const demand = this.#slots.count(SlotState.leased) + this.#waiters.length;
     const view = {
       now,
@@ -2225,7 +2162,10 @@ export class Pool<C> implements LeaseHome<C> {
     };
     const observed = this.#advised('forecaster', undefined, () => sizing.observe(view));
     if (observed !== false) this.#peakDemand = demand;
-    if (observed === undefined) this.#sizing = undefined;
+    if (observed === undefined) {
+      this.#sizing = undefined;
+      this.#lessons.history = undefined;
+    }
   }
 
   #newSizing(now: number): Sizing {

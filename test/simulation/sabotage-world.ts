@@ -26,6 +26,8 @@ export interface Load {
   readonly thinkMs: number;
   /** What a statement is expected to add to a shared connection; undefined where none may share. */
   readonly sharedCostMs?: number;
+  /** Whether statements write. */
+  readonly writes?: boolean;
   /** Share of statements that are reports, and how long those take. */
   readonly reports?: { readonly share: number; readonly serviceMs: number };
   /** Share of statements that fail, and how. */
@@ -77,6 +79,7 @@ export class World {
         check: () => this.#after(this.#load.checkMs),
         close() {},
         canShare: () => true,
+        hasPrepared: () => false,
         isBroken: ({ isCut }) => isCut,
         bytesHeard: ({ owed, answers }) => (owed.size > 0 ? answers : undefined),
         // One that lies takes every question for an accusation.
@@ -126,12 +129,13 @@ export class World {
 
   /** One statement; `then`, however it ends. */
   #ask(then: () => void): void {
-    const { sharedCostMs, reports, serviceMs } = this.#load;
+    const { sharedCostMs, writes = false, reports, serviceMs } = this.#load;
     const begun = this.runtime.now();
     const isReport = reports !== undefined && this.runtime.random() < reports.share;
     const hint = isReport ? REPORT : READ;
     const takesMs = isReport ? reports.serviceMs : serviceMs;
-    const shares = sharedCostMs !== undefined && this.pool.rollout.acting.pipelining;
+    const { pipelining, pipelinedWrites } = this.pool.rollout.acting;
+    const shares = sharedCostMs !== undefined && pipelining && (pipelinedWrites || !writes);
     const lease = (shares ? this.pool.tryShare(sharedCostMs) : undefined) ?? this.pool.tryAcquire(hint);
     if (lease !== undefined) this.#serve(lease, begun, takesMs, then);
     else

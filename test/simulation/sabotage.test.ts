@@ -169,6 +169,14 @@ const SABOTAGES: readonly Sabotage[] = [
     reason: /it threw a TypeError/,
   },
   {
+    optimization: 'pipelinedWrites',
+    because: 'it lets writes onto the worst connection',
+    load: { ...SHORT, writes: true },
+    beside: { pipelining: 'on' },
+    wrong: replace(packings, 'pack', () => fullest),
+    reason: /was worse with it/,
+  },
+  {
     optimization: 'lanes',
     because: 'they call everything slow, and reserve all connections but one',
     load: MIXED,

@@ -200,7 +200,7 @@ describe('whatever is given', () => {
         estimatedDurationMs: fc.double(),
         readOnly: fc.boolean(),
         requiresTransaction: fc.boolean(),
-        deadlineMs: fc.oneof(fc.double({ min: 0 }), fc.constantFrom(0, 1, 50)),
+        deadlineMs: fc.oneof(fc.double(), fc.constantFrom(0, 1, 50, Number.NaN, -1, '50', null)),
         signal: fc.constantFrom(AbortSignal.abort(), new AbortController().signal),
       },
       { requiredKeys: [] },

@@ -144,6 +144,18 @@ describe('acquire', () => {
     expect(patient).deep.equal({});
   });
 
+  for (const deadlineMs of [Number.NaN, -1, '20', null] as never[]) {
+    it(`takes a deadline of ${JSON.stringify(deadlineMs)} for none of its own`, async () => {
+      const it = pool({ max: 1, acquireTimeoutMs: 100 });
+      await leaseOf(it);
+      const odd = follow(it.acquire({ deadlineMs }));
+      await runtime.advance(99);
+      expect(odd).deep.equal({});
+      await runtime.advance(1);
+      expect(odd.error?.code).equal('ACQUIRE_TIMEOUT');
+    });
+  }
+
   it('waits for ever when the timeout is 0', async () => {
     const it = pool({ max: 1, acquireTimeoutMs: 0 });
     const held = await leaseOf(it);
