@@ -86,23 +86,23 @@ describe('oddities of pg on shared connections', function () {
   });
 
   it('statements of one turn go by one write', async () => {
-    const streams = (pool as unknown as { _clients: PipelinedClient[] })._clients.map(
-      ({ connection }) => connection.stream,
-    );
     let writes = 0;
-    for (const stream of streams) {
-      const write = stream._writev;
-      stream._writev = function counted(...given) {
-        writes += 1;
-        return write.apply(this, given);
-      };
-    }
-    const ask = () => {
+    const ask = async () => {
       writes = 0;
-      return Promise.all(Array.from({ length: 50 }, (_, at) => pool.query(READ, [at + 1])));
+      const streams = (pool as unknown as { _clients: PipelinedClient[] })._clients.map(
+        ({ connection }) => connection.stream,
+      );
+      for (const stream of streams) {
+        const write = stream._writev;
+        stream._writev = function counted(...given) {
+          writes += 1;
+          return write.apply(this, given);
+        };
+      }
+      await Promise.all(Array.from({ length: 50 }, (_, at) => pool.query(READ, [at + 1])));
+      for (const stream of streams) delete (stream as Partial<PipelinedStream>)._writev;
     };
     await untilShared(engine, ask, 41);
-    for (const stream of streams) delete (stream as Partial<PipelinedStream>)._writev;
     expect(writes).within(1, 10);
   });
 
