@@ -92,6 +92,9 @@ function readFlags(given: string | undefined): Checked<EnhancedPoolInstrumentati
   };
 }
 
+/** What a part of a URL has, which may hold a password: such a word is never quoted. */
+const LOCATOR = /[:@]/;
+
 /** Pairs `key=value`, parted by commas. */
 function pairsOf(
   given: string | undefined,
@@ -103,8 +106,9 @@ function pairsOf(
   for (const word of (given ?? '').split(',').map((part) => part.trim())) {
     if (word === '') continue;
     const [key, value, ...more] = word.split('=').map((part) => part.trim());
-    if (key && value && more.length === 0) pairs.push([key, value]);
-    else faults.push(`${variable} must look like ${example}, got ${quote(word)}`);
+    if (key && value && more.length === 0 && !LOCATOR.test(key)) pairs.push([key, value]);
+    else
+      faults.push(`${variable} must look like ${example}, got ${LOCATOR.test(word) ? 'a URL' : quote(word)}`);
   }
   return { pairs, faults };
 }

@@ -167,6 +167,14 @@ describe('the environment', () => {
       .and.include('got "members"')
       .and.include('fleet.redis');
     expect(faults.join('\n')).not.to.include('hunter2');
+    for (const misplaced of [
+      'redis=redis://:hunter2=@cache',
+      'redis=htp://:hunter2@cache',
+      'hunter2@cache=1',
+    ])
+      expect(readEnvironment({ ENHANCED_POOL_FLEET: `members=50,${misplaced}` }).faults.join('\n'))
+        .to.include('ENHANCED_POOL_FLEET')
+        .and.not.include('hunter2');
     expect(readEnvironment({ ENHANCED_POOL_FLEET_REDIS: redis }).faults).to.deep.equal([
       'ENHANCED_POOL_FLEET_REDIS does nothing without ENHANCED_POOL_FLEET',
     ]);

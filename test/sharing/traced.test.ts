@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import type pg from 'pg';
 import type { Host } from '../../adapters/host.js';
 import { patchPgPool } from '../../adapters/pg/patch.js';
-import type { Pool } from '../../src/index.js';
+import type { Pool, PoolOptions } from '../../src/index.js';
 import { CollectedMetrics, CollectedSpans, forgetProviders } from '../instrumentation/collected.js';
 import { unload } from '../own-libraries.js';
 import { type Databases, startDatabases } from '../servers/index.js';
@@ -65,11 +65,12 @@ describe('statements that share connections under the stock instrumentation of p
   function open(
     order: Order,
     config: PgInstrumentationConfig,
+    options: PoolOptions = {},
   ): { pool: pg.Pool; engine: () => Pool<unknown> } {
     unload('pg', 'pg-pool');
     const own = require('pg') as typeof pg;
     const PgPool = Object.getPrototypeOf(own.Pool);
-    const { host, engine } = sharingHost({});
+    const { host, engine } = sharingHost({}, { options });
     spans = new CollectedSpans();
     metrics = new CollectedMetrics();
     const enhance = () => patchPgPool(PgPool, host as Host);
@@ -79,8 +80,8 @@ describe('statements that share connections under the stock instrumentation of p
   }
 
   /** What is told of the same work: reads that may share, one that fails, and one by callback. */
-  async function tell(order: Order, config: PgInstrumentationConfig = {}): Promise<Told[]> {
-    const opened = open(order, config);
+  async function tell(order: Order, options: PoolOptions = {}): Promise<Told[]> {
+    const opened = open(order, {}, options);
     pool = opened.pool;
     const own = pool;
     const read = (id: number) => own.query(READ, [id]);
@@ -121,23 +122,35 @@ describe('statements that share connections under the stock instrumentation of p
     });
   }
 
-  it('carry the comment of their trace', async () => {
-    const { pool: own, engine } = open('after', { addSqlCommenterCommentToQueries: true });
-    pool = own;
-    const sent: string[] = [];
-    own.on('connect', (client) => {
-      const { connection } = client as unknown as { connection: { parse(query: { text: string }): void } };
-      const { parse } = connection;
-      connection.parse = function heard(query) {
-        sent.push(query.text);
-        parse.call(connection, query);
-      };
-    });
-    await spans.inRequest(() => untilShared(engine, () => own.query(READ, [1])));
-    expect(engine().report().statements).include({ redispatched: 0 });
-    expect(sent.length).above(0);
-    for (const text of sent) expect(text).match(/traceparent/);
+  it('tell what they tell in stock where leaks are looked for', async () => {
+    const stock = await tell('stock');
+    await pool!.end();
+    await forget();
+    expect(await tell('before', { leakThresholdMs: 60_000 })).deep.equal(stock);
   });
+
+  for (const leakThresholdMs of [0, 60_000])
+    it(`carry the comment of their trace, leaks looked for after ${leakThresholdMs} ms`, async () => {
+      const { pool: own, engine } = open(
+        'after',
+        { addSqlCommenterCommentToQueries: true },
+        { leakThresholdMs },
+      );
+      pool = own;
+      const sent: string[] = [];
+      own.on('connect', (client) => {
+        const { connection } = client as unknown as { connection: { parse(query: { text: string }): void } };
+        const { parse } = connection;
+        connection.parse = function heard(query) {
+          sent.push(query.text);
+          parse.call(connection, query);
+        };
+      });
+      await spans.inRequest(() => untilShared(engine, () => own.query(READ, [1])));
+      expect(engine().report().statements).include({ redispatched: 0 });
+      expect(sent.length).above(0);
+      for (const text of sent) expect(text).match(/traceparent/);
+    });
 
   it('are given names that nobody is told, where they run alone as well, and with knex', async () => {
     const { pool: own, engine } = open('before', {});
