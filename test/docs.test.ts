@@ -12,6 +12,8 @@ const ROOT = checkoutDirectory();
 const PAGES = [
   'README.md',
   'ARCHITECTURE.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
   ...readdirSync(join(ROOT, 'docs')).flatMap((name) => (name.endsWith('.md') ? join('docs', name) : [])),
 ];
 const read = (page: string) => readFileSync(join(ROOT, page), 'utf8');
@@ -26,6 +28,11 @@ function anchorsOf(page: string): string[] {
       .replaceAll(' ', '-'),
   );
   return [...headings, ...[...text.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id!)];
+}
+
+/** The environment variables of ours that a text names. */
+function variablesOf(text: string): string[] {
+  return [...new Set(text.match(/ENHANCED_POOL_[A-Z_]+/g))];
 }
 
 /** What a checked section knows, by its own words. */
@@ -55,9 +62,10 @@ describe('the documentation', () => {
       const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
       for (const [, script] of text.matchAll(/npm run ([a-z]+(?::[a-z]+)*)/g))
         expect(scripts).have.property(script!);
-      const variables = ['ENABLED', 'CONFIG', 'OPTIMIZATIONS', 'CONSOLE', 'FLEET', 'FLEET_REDIS'];
-      for (const [, variable] of text.matchAll(/ENHANCED_POOL_([A-Z_]+)/g))
-        expect(variables).include(variable);
+      const known = variablesOf(
+        ['environment', 'cli'].map((name) => read(`instrumentation/${name}.ts`)).join(),
+      );
+      for (const variable of variablesOf(text)) expect(known).include(variable);
       const names = [...METRICS, ...EVENTS].map(({ name }) => name).concat(Object.keys(ATTRIBUTES));
       for (const [name] of text.matchAll(/enhanced_pool(\.[a-z_]+)+/g)) {
         const isKnown = names.some((known) => known === name || known.startsWith(`${name}.`));
@@ -69,10 +77,20 @@ describe('the documentation', () => {
   it('lists every key of the configuration', () => {
     const text = read('docs/configuration.md');
     const cells = new Set([...text.matchAll(/^\| `([^`]+)`/gm)].map(([, key]) => key));
-    const given = ['telemetry', 'enabled'];
-    for (const key of keysOf('').filter((name) => !given.includes(name))) expect(cells).include(key);
+    for (const key of keysOf('').filter((name) => name !== 'telemetry')) expect(cells).include(key);
     for (const key of keysOf('telemetry')) expect(cells).include(`telemetry.${key}`);
     for (const key of keysOf('options')) expect(cells).include(key);
+  });
+
+  it('lists every variable of the environment, and every code of an error', () => {
+    const configuration = read('docs/configuration.md');
+    for (const page of ['environment', 'cli'])
+      for (const variable of variablesOf(read(`instrumentation/${page}.ts`)))
+        expect(configuration).match(new RegExp(`^\\| \`${variable}[=\`]`, 'm'));
+    const [, union] = /type PoolErrorCode =([\s\S]+?);\n\n/.exec(read('src/errors.ts'))!;
+    const codes = [...union!.matchAll(/\| '([A-Z_]+)'/g)].map(([, code]) => code!);
+    expect(codes).include('ACQUIRE_TIMEOUT');
+    for (const code of codes) expect(read('docs/troubleshooting.md')).contain(`\n| \`${code}\` |`);
   });
 
   it('says the default of every flag, and how each that is built decides', () => {

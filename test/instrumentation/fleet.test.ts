@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
 import { expect } from 'chai';
 import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
+import { findFreePort } from '../servers/free-port.js';
 import { openFakePool } from './fake-library.js';
 
 describe('a budget to share, by configuration', () => {
@@ -22,7 +21,7 @@ describe('a budget to share, by configuration', () => {
   });
 
   it('serves callers by what is certain while Redis is away, and logs that once, without the URL', async () => {
-    const redis = `redis://user:hunter2@127.0.0.1:${await portOfNobody()}`;
+    const redis = `redis://user:hunter2@127.0.0.1:${await findFreePort()}`;
     instrumentation = new EnhancedPoolInstrumentation({
       fleet: { maxConnections: 6, members: 2, redis, leaseMs: 500 },
     });
@@ -51,12 +50,3 @@ describe('a budget to share, by configuration', () => {
     await Promise.all([audit.close(), orders.close()]);
   });
 });
-
-async function portOfNobody(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, cpSync, openSync, readFileSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { findProgram } from './find-program.js';
+import { findFreePort } from './free-port.js';
 import {
   createPrivateDirectory,
   giveToServerUser,
@@ -270,14 +270,4 @@ function reachable({ installation, program }: Recipe, directory: string): string
   cpSync(installation, copy, { recursive: true, verbatimSymlinks: true });
   giveToServerUser(copy);
   return copy;
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('bug: a TCP server has a port');
-  return address.port;
 }

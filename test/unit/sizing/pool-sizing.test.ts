@@ -23,6 +23,13 @@ function pool(options: PoolOptions, setting: 'on' | 'off' = 'on'): Pool<FakeConn
   });
 }
 
+/** One that tells what becomes of its load. */
+function observed(): { it: Pool<FakeConnection>; changes: WorkloadChange[] } {
+  const changes: WorkloadChange[] = [];
+  const observer = { onWorkloadChanged: (change: WorkloadChange) => void changes.push(change) };
+  return { it: createPool({ driver, runtime, observer, flags: { forecaster: 'on' } }), changes };
+}
+
 /** So many callers at once, each for 4 ms. @returns how long the last of them waited. */
 async function crowd(of: Pool<FakeConnection>, callers: number): Promise<number> {
   const cameAt = runtime.now();
@@ -113,13 +120,7 @@ describe('a pool that forecasts', () => {
   });
 
   it('tells when its load becomes another', async () => {
-    const changes: WorkloadChange[] = [];
-    const it = createPool({
-      driver,
-      runtime,
-      observer: { onWorkloadChanged: (change) => changes.push(change) },
-      flags: { forecaster: 'on' },
-    });
+    const { it, changes } = observed();
     for (let second = 0; second < 300; second += 1) {
       for (let caller = 0; caller < 2; caller += 1) {
         it.acquire().then((lease) => runtime.schedule(4, () => lease.release()));
@@ -130,13 +131,7 @@ describe('a pool that forecasts', () => {
   });
 
   it('tells when its queries become others, and what both are now', async () => {
-    const changes: WorkloadChange[] = [];
-    const it = createPool({
-      driver,
-      runtime,
-      observer: { onWorkloadChanged: (change) => changes.push(change) },
-      flags: { forecaster: 'on' },
-    });
+    const { it, changes } = observed();
     for (let second = 0; second < 120; second += 1) {
       for (let caller = 0; caller < 3; caller += 1) {
         it.acquire().then((lease) => runtime.schedule(2_500, () => lease.release()));
