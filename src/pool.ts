@@ -1046,7 +1046,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#serverLimit.inForce) this.#granted(slot, now);
     if (this.#wantsToAsk(now)) this.#askAboutSilent(slot, now);
     else this.#offerUnlessSurplus(slot);
-    if (slot.replaces !== undefined) this.#replaced(slot);
+    if (slot.replaces !== undefined) this.#replaced(slot, slot.replaces);
     if (this.#breaker.state !== 'closed' && this.#waiters.length > 0) this.#grow(now);
   }
 
@@ -1282,7 +1282,8 @@ export class Pool<C> implements LeaseHome<C> {
   #proveAhead(now: number): void {
     if (!this.#follows || this.#drain !== undefined) return;
     const wanted = this.#sizing!.forecast.ahead - this.#slots.count(SlotState.leased);
-    if (wanted <= 0) return;
+    // An answer that is trusted for less would be out of date when they come, and asked for again and again.
+    if (wanted <= 0 || this.#checkAfterIdleMs <= EXPECTANT_INTERVAL_MS) return;
     for (const slot of staleBefore(
       this.#slots,
       wanted,
@@ -2035,7 +2036,7 @@ export class Pool<C> implements LeaseHome<C> {
       slot.leavesFor = 'lifetime';
       this.#leave(slot);
     }
-    this.#rotate([...inTurn, ...this.#findOutliers(now)], now);
+    this.#rotate([...new Set([...inTurn, ...this.#findOutliers(now)])], now);
   }
 
   #findOutliers(now: number): Slot<C>[] {
@@ -2084,8 +2085,10 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   /** The one that was opened in place of another is there. */
-  #replaced({ replaces }: Slot<C>): void {
-    if (replaces?.leavesFor !== undefined) this.#leave(replaces);
+  #replaced(slot: Slot<C>, former: Slot<C>): void {
+    // Else every connection there ever was would be remembered by the one that came after it.
+    slot.replaces = undefined;
+    if (former.leavesFor !== undefined) this.#leave(former);
   }
 
   #leave(slot: Slot<C>): void {
@@ -2231,9 +2234,12 @@ export class Pool<C> implements LeaseHome<C> {
   #nextSizeAt(now: number): number {
     const { keepMin, min } = this.#options;
     const { open } = this.#slots;
+    const lacks = keepMin && open < Math.min(min, this.#allowed(now)) && !this.#breaker.isIsolated;
+    // What could be opened now has been: the rest has no room yet, or the circuit is against it.
+    const fillsAt = this.#nextFillAt > now ? this.#nextFillAt : now + UPKEEP_INTERVAL_MS;
     const nextDueAt = () => this.#sizing!.nextDueAt(open, this.#options, now);
     return Math.min(
-      keepMin && open < Math.min(min, this.#allowed(now)) ? Math.max(this.#nextFillAt, now + 1) : NEVER,
+      lacks ? fillsAt : NEVER,
       !this.#inUse && this.#follows ? this.#advised('forecaster', NEVER, nextDueAt) : NEVER,
     );
   }

@@ -142,6 +142,8 @@ export class FleetMember {
   need(now: number): void {
     this.observe();
     if (this.#state !== 'leased' || now < this.#graceUntil) return;
+    // What the pool's own maximum keeps from it the others cannot give.
+    if (this.share(now) >= this.#home.most()) return;
     this.#renewBy(now, this.#sentAt + (this.#isContended ? this.#contendedMs() : ASKS_AGAIN_MS));
   }
 

@@ -69,6 +69,16 @@ for (const [name, flags] of Object.entries({ on: {}, off: { breaker: 'off' } }) 
       expect(pool.stats()).include({ circuit: 'closed' });
     });
 
+    it('has nothing to look after while nobody calls', async () => {
+      await runtime.advance(50);
+      pool.isolate();
+      await runtime.advance(1_000);
+      expect(runtime.outstanding).equal(0);
+      pool.reset();
+      await runtime.advance(100);
+      expect(pool.stats()).include({ open: 2 });
+    });
+
     it('holds callers to their own deadline, or ten seconds, and says why', async () => {
       pool.isolate();
       const [own, none] = [call(1_000), call(0)];

@@ -83,6 +83,10 @@ describe('connections whose lifetime ends', function () {
     await world.live(16_000);
     expect(world.closedAt.length).equal(1_000);
     expect(world.leastLive, 'nobody misses one').least(1_000);
+    expect(
+      [...world.pool.slots()].filter(({ replaces }) => replaces !== undefined),
+      'are remembered by none',
+    ).deep.equal([]);
     expect(mostInASecond(world.openedAt), 'logins in a second').most(110);
     expect(mostInASecond(world.closedAt), 'ends in a second').most(110);
     expect(world.mostSlots).most(1_100);

@@ -570,6 +570,24 @@ describe('min', () => {
     expect(it.stats().open).equal(1);
   });
 
+  it('waits for a place that is still taken without looking every millisecond', async () => {
+    const it = pool({ min: 2, max: 2 });
+    await runtime.advance(0);
+    driver.onClose = () => ({ afterMs: 1_000, ends: 'well' });
+    for (const lease of [it.tryAcquire()!, it.tryAcquire()!]) lease.release('broken');
+    let looks = 0;
+    const schedule = runtime.schedule.bind(runtime);
+    runtime.schedule = (delayMs, run) => {
+      looks += 1;
+      return schedule(delayMs, run);
+    };
+    await runtime.advance(999);
+    expect(it.stats()).include({ open: 0, closing: 2 });
+    expect(looks).below(20);
+    await runtime.advance(1);
+    expect(it.stats()).include({ open: 2, closing: 0 });
+  });
+
   it('is only a floor for idle timeouts when keepMin is off', async () => {
     const it = pool({ min: 2, keepMin: false });
     await runtime.advance(0);

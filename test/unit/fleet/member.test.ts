@@ -166,6 +166,16 @@ describe('a member of a fleet', () => {
     expect(store.asked.length).equal(1);
   });
 
+  it('does not ask for what its own maximum keeps from it', async () => {
+    const { runtime, store, pool, member } = await leased(10);
+    for (let tick = 0; tick < 10; tick += 1) {
+      pool.demand = 50;
+      member.need(runtime.now());
+      await runtime.advance(20);
+    }
+    expect(store.asked.length).equal(1);
+  });
+
   it('leaves, once, and asks no more', async () => {
     const { runtime, store, member } = await leased(3);
     await Promise.all([member.leave(), member.leave()]);

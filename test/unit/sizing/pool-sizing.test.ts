@@ -98,6 +98,17 @@ describe('a pool that forecasts', () => {
     expect(it.report().sizing).include({ periodMs: 12_000 });
   });
 
+  it('does not ask beforehand where the answer would be out of date by then', async () => {
+    driver.onCheck = () => ({ afterMs: 1, ends: 'well' });
+    const it = pool({ checkAfterIdleMs: 300 });
+    for (let period = 0; period < 14; period += 1) {
+      await crowd(it, 20);
+      await runtime.advance(11_800);
+    }
+    expect(it.report().sizing).include({ periodMs: 12_000 });
+    expect(driver.checks, 'each of 20 once a crowd').at.most(14 * 20);
+  });
+
   it('has no timer left once it is at rest and nothing is expected', async () => {
     const it = pool({});
     await crowd(it, 5);
