@@ -1860,6 +1860,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#weighFlags(now, stalledMs);
     if (this.rollout.attended.lanes) this.#watchLanes(now);
     this.#lookForLeaks(now);
+    if (this.#callers !== undefined) this.#forgetHolders();
     if (this.#nesting !== undefined) this.#lookForNested(this.#nesting, now, stalledMs);
     if (this.#drain !== undefined && now >= this.#drain.deadlineAt) this.#endDrain(this.#drain, now);
     this.#fleet?.observe();
@@ -1879,6 +1880,11 @@ export class Pool<C> implements LeaseHome<C> {
       this.#counters.leaksSuspected += 1;
       this.#observer?.onLeakSuspected?.(slot, now - slot.leasedAt, lastFingerprint(slot, this.#driver));
     }
+  }
+
+  /** What a request has in its context is not to outlive it on a connection that is idle. */
+  #forgetHolders(): void {
+    for (const slot of this.#slots.idle()) slot.holder = undefined;
   }
 
   #lookForNested(nesting: Nesting<C>, now: number, stalledMs: number): void {

@@ -1,6 +1,8 @@
 /** Leases of the past that are replayed. */
 const MOST = 1_024;
 const FEWEST = 64;
+/** Callers that are replayed on each size: more would keep the event loop for a second. */
+const MOST_REPLAYED = 8 * MOST;
 /** Of the maximum in force: which others are tried. */
 const SHARES = [0.25, 0.4, 0.5, 0.6, 0.75, 1, 1.25, 1.5, 2, 3, 4];
 /** A wait this much longer is no price for fewer connections. */
@@ -58,10 +60,12 @@ export class History {
    * @returns undefined while too little was seen.
    */
   replay(max: number, idleTimeoutMs: number, each: number, mayGain = true): WhatIf | undefined {
-    const leases = Math.min(this.#arrived, MOST);
+    const seen = Math.min(this.#arrived, MOST);
     const holds = Math.min(this.#held, this.#holds.length);
-    if (leases < FEWEST || holds < FEWEST) return undefined;
-    const arrivals = this.#arrivals.slice(0, leases).sort();
+    if (seen < FEWEST || holds < FEWEST) return undefined;
+    const latest = Math.max(2, Math.ceil(MOST_REPLAYED / each));
+    const arrivals = this.#arrivals.slice(0, seen).sort().subarray(-latest);
+    const leases = arrivals.length;
     const overMs = arrivals[leases - 1]! - arrivals[0]!;
     const times = spread(arrivals, each);
     const sizes = [...new Set(SHARES.map((share) => Math.max(1, Math.round(share * max))))];

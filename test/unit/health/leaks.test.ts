@@ -42,4 +42,12 @@ describe('the report of leaks', () => {
     expect(pool.report().leaks).deep.equal([]);
     expect(driver.remembered).equal(1);
   });
+
+  it('needs to know of nobody who has given back what he held', async () => {
+    const lease = await pool.acquire();
+    expect([...pool.slots()].map(({ holder }) => holder)).deep.equal(['somebody']);
+    lease.release();
+    await runtime.advance(200);
+    expect([...pool.slots()].map(({ holder }) => holder)).deep.equal([undefined]);
+  });
 });

@@ -58,6 +58,13 @@ describe('what another maximum would have meant', () => {
     );
   });
 
+  it('replays no more than a few thousand callers, the latest, however many a timed lease stands for', () => {
+    const { leases, overMs, alternatives } = history(1_000, 8).replay(20, 10_000, 1_024)!;
+    expect(leases).equal(8);
+    expect(overMs).below(100);
+    expect(alternatives.map(({ max }) => max)).include(20);
+  });
+
   it('counts what a timed lease stands for', () => {
     const one = history(250, 8).replay(10, 10_000, 1)!;
     const four = history(250, 8).replay(10, 10_000, 4)!;
