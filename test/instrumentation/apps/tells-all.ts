@@ -47,7 +47,7 @@ const sql = `select '${canary}' as word`;
 
 async function onPg(): Promise<() => Promise<unknown>> {
   const { Pool } = await import('pg');
-  const pool = new Pool({ ...postgres, max: 1, connectionTimeoutMillis: 100 });
+  const pool = new Pool({ ...postgres, max: 1, connectionTimeoutMillis: 2_000 });
   for (let run = 0; run < 30; run += 1) {
     await pool.query(sql);
     await pool.query('select $1::text as word', [canary]);
@@ -80,7 +80,7 @@ async function onMysql(): Promise<() => Promise<unknown>> {
 
 async function onKnex(): Promise<() => Promise<unknown>> {
   const { default: knex } = await import('knex');
-  const settings = { client: 'pg', pool: { min: 0, max: 1 }, acquireConnectionTimeout: 100 };
+  const settings = { client: 'pg', pool: { min: 0, max: 1 }, acquireConnectionTimeout: 2_000 };
   const db = knex({ ...settings, connection: postgres });
   for (let run = 0; run < 30; run += 1) await db.raw('select ?::text as word', [canary]);
   const held = await db.transaction();
