@@ -81,6 +81,17 @@ describe('the package', () => {
     expect(strays).deep.equal([]);
   });
 
+  it('can be installed beside any redis, which only few need it to use', () => {
+    const { peerDependencies, peerDependenciesMeta } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    ) as {
+      peerDependencies: Record<string, string>;
+      peerDependenciesMeta: Record<string, unknown>;
+    };
+    expect(peerDependencies.redis).equal('*');
+    expect(peerDependenciesMeta.redis).deep.equal({ optional: true });
+  });
+
   it('runs nothing when it is installed, and brings one package along', () => {
     const { scripts, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;

@@ -37,11 +37,11 @@ export class RedisLeases implements LeaseStore {
   /**
    * @param redis a URL, for which the package `redis` has to be installed, or a client of that package, which is only used to make others like it.
    * @param fleet the name that all members of the fleet have in common.
-   * @throws when the package is wanted and not there, and {PoolError} code `INVALID_OPTIONS`.
+   * @throws when the package is wanted and not there, or it or the client is one that is not known, and {PoolError} code `INVALID_OPTIONS`.
    */
   constructor(redis: string | RedisClient, fleet: string, given: FleetBudget) {
     const budget = resolveBudget(given);
-    this.#newClient = typeof redis === 'string' ? clientsOf(redis) : () => likeOf(redis);
+    this.#newClient = typeof redis === 'string' ? clientsOf(redis) : clientsLike(redis);
     this.#table = `enhanced-pool:{${fleet}}`;
     const { maxConnections, members, leaseMs } = budget;
     this.#numbers = [maxConnections, members, staticShare(budget), Math.ceil(leaseMs)].map(String);
@@ -114,12 +114,18 @@ function clientsOf(url: string): () => RedisClient {
   } catch {
     throw new Error('the package redis is not installed, which a fleet with a Redis URL needs');
   }
+  // Clients of 3 connect when they are made, and know none of the ways in which ours are ended.
+  if (module.createCluster === undefined)
+    throw new Error('the package redis has to be of version 4 or later');
   return () => module.createClient({ url, ...OPTIONS, socket: SOCKET });
 }
 
-function likeOf(client: RedisClient): RedisClient {
+function clientsLike(client: RedisClient): () => RedisClient {
+  const { connect, hDel, unref } = client as Partial<RedisClient>;
+  if (!connect || !hDel || !unref)
+    throw new Error('the client is not one of `createClient` of the package redis, 4 or later');
   const { socket } = (client as { options?: { socket?: object } }).options ?? {};
-  return client.duplicate({ ...OPTIONS, socket: { ...socket, ...SOCKET } });
+  return () => client.duplicate({ ...OPTIONS, socket: { ...socket, ...SOCKET } });
 }
 
 function end(client: RedisClient): void {

@@ -17,5 +17,7 @@ export interface RedisClient {
 
 /** The package `redis`. */
 export interface RedisModule {
+  /** From 4 on. */
+  createCluster?: unknown;
   createClient(options: object): RedisClient;
 }

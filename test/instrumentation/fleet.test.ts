@@ -37,6 +37,50 @@ describe('a budget to share, by configuration', () => {
     expect(warnings.join()).include('ECONNREFUSED').and.not.include('hunter2');
   });
 
+  it('is shared in equal parts where the client is of another package, of which none is made', async () => {
+    let made = 0;
+    const redis = {
+      hdel() {},
+      duplicate() {
+        made += 1;
+        return this;
+      },
+      on() {},
+      unref() {},
+    };
+    instrumentation = new EnhancedPoolInstrumentation({ fleet: { maxConnections: 6, members: 2, redis } });
+    const pool = openFakePool()!;
+    await pool.engine.use(undefined, async () => {});
+    expect(pool.engine.fleet!.state).equal('static');
+    await pool.close();
+    expect(made).equal(0);
+    expect(warnings.join()).include('every pool has its static share').and.include('4 or later');
+  });
+
+  it('is shared in equal parts where the package redis is too old, which would connect and never end', async () => {
+    const module = require('redis');
+    const { createClient: current, createCluster } = module;
+    let made = 0;
+    const createClient = () => {
+      made += 1;
+      return { on() {}, unref() {} };
+    };
+    Object.assign(module, { createClient, createCluster: undefined });
+    try {
+      instrumentation = new EnhancedPoolInstrumentation({
+        fleet: { maxConnections: 6, members: 2, redis: 'redis://127.0.0.1' },
+      });
+      const pool = openFakePool()!;
+      await pool.engine.use(undefined, async () => {});
+      expect(pool.engine.fleet!.state).equal('static');
+      await pool.close();
+    } finally {
+      Object.assign(module, { createClient: current, createCluster });
+    }
+    expect(made).equal(0);
+    expect(warnings.join()).include('every pool has its static share').and.include('4 or later');
+  });
+
   it('is another for one pool, or none', async () => {
     instrumentation = new EnhancedPoolInstrumentation({
       fleet: { maxConnections: 6, members: 2 },
