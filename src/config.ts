@@ -156,8 +156,9 @@ export function unknownKey(kind: string, path: string, value: unknown, known: re
   return `${path} is not ${kind} (value ${shown}); known are ${known.join(', ')}`;
 }
 
-/** A value as a message shows it: short, and never more than its first characters. */
+/** A value as a message shows it: short, and never more than its first characters. A URL with a login may hold a password. */
 export function quote(value: unknown): string {
+  if (typeof value === 'string' && /:\/\/.*@/s.test(value)) return 'a URL with a login';
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   return typeof value === 'function' ? 'a function' : String(value);

@@ -79,6 +79,17 @@ describe('the configuration', () => {
     expect(checkedOrThrow(good)).to.deep.equal(good);
   });
 
+  it('never has a URL with a login quoted, wherever it stands', () => {
+    const url = 'redis://:hunter2/@cache';
+    const misplaced: unknown[] = [
+      { fleet: url },
+      { fleet: { maxConnections: url } },
+      { telemetry: { endpoint: url } },
+    ];
+    for (const config of misplaced)
+      expect(checkConfig(config).faults.join()).to.include('a URL with a login').and.not.include('hunter2');
+  });
+
   it('cannot pollute a prototype', () => {
     const { good, faults } = checkConfig(
       JSON.parse('{"__proto__": {"polluted": 1}, "options": {"__proto__": {"max": 1}, "constructor": 2}}'),
