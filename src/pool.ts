@@ -430,7 +430,7 @@ export class Pool<C> implements LeaseHome<C> {
       if (waiter.queued && this.#usable < this.#bound) this.#letNestedPass(waiter, now);
     }
     if (this.#heedsCircuit && this.#breaker.refuses && (this.#live === 0 || this.#breaker.isIsolated))
-      this.#failAll(this.#lastOpenError, now, 'openErrors');
+      this.#failAll(this.#lastOpenError, now, this.#refusalsCount);
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
   }
@@ -1099,7 +1099,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (verdict === 'hold') {
       this.#arm(Math.max(now, this.#breaker.nextOpenAt));
     } else if (verdict === 'refuse' && openRetryMs === 0) {
-      this.#failAll(error, now, 'openErrors');
+      this.#failAll(error, now, this.#refusalsCount);
     } else if (openRetryMs > 0) {
       this.#nextOpenAt = now + openRetryMs;
       this.#arm(this.#nextOpenAt);
@@ -1923,7 +1923,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #tellHeld(now: number): void {
     for (const waiter of this.#waiters.takeUnbounded(now - HELD_MS, TIMEOUTS_PER_TURN)) {
-      this.#counters.openErrors += 1;
+      this.#counters[this.#refusalsCount] += 1;
       this.#fail(waiter, this.#lastOpenError, now);
     }
   }
@@ -1931,6 +1931,11 @@ export class Pool<C> implements LeaseHome<C> {
   /** Whether the circuit decides; it is kept up to date in any case. */
   get #heedsCircuit(): boolean {
     return (this.rollout.acting.breaker && this.rollout.acting.errorClassify) || this.#breaker.isIsolated;
+  }
+
+  /** As what callers count who are told why nothing is opened: nothing has failed where the pool is isolated. */
+  get #refusalsCount(): 'openErrors' | 'rejected' {
+    return this.#breaker.isIsolated ? 'rejected' : 'openErrors';
   }
 
   /** Connections that are open, in whatever use. */

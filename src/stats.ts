@@ -58,7 +58,7 @@ export interface PoolCounters {
   /** The same of acquires for a statement's second sending, of which no caller knows; not in `timedOut`. */
   secondsTimedOut: number;
   aborted: number;
-  /** Acquires refused because the queue was full or the pool closed. */
+  /** Acquires that the pool itself refused: its queue was full, it was closed or isolated, or holders waited for one another. */
   rejected: number;
   /** Acquires that failed because a connection could not be opened. */
   openErrors: number;

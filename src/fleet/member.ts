@@ -157,11 +157,14 @@ export class FleetMember {
     this.#timer?.cancel();
     if (this.#leases === undefined) return;
     this.#leases.onNews = undefined;
+    // Neither timers nor the store's sockets keep a process alive that has nothing else to do than to close its pool.
+    const alive = this.#runtime.keepAlive();
     const left = this.#leases.leave().catch(() => {});
     await Promise.race([
       left,
       new Promise<void>((resolve) => this.#runtime.schedule(LEAVES_WITHIN_MS, resolve)),
     ]);
+    alive.cancel();
   }
 
   report(): FleetReport {

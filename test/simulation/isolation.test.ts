@@ -89,6 +89,7 @@ for (const [name, flags] of Object.entries({ on: {}, off: { breaker: 'off' } }) 
       expect(none).deep.equal({});
       await runtime.advance(2_000);
       expect(none).include({ code: 'ISOLATED' });
+      expect(pool.counters).include({ rejected: 1, openErrors: 0 });
       expect(runtime.keptAlive).equal(0);
     });
 
@@ -101,6 +102,7 @@ for (const [name, flags] of Object.entries({ on: {}, off: { breaker: 'off' } }) 
       const late = call();
       await runtime.advance(1);
       expect([waiting, late].map(({ code }) => code)).deep.equal(['ISOLATED', 'ISOLATED']);
+      expect(pool.counters).include({ rejected: 2, openErrors: 0 });
       for (const { lease } of held) lease!.release();
       await runtime.advance(10);
       pool.reset();

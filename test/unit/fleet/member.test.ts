@@ -185,6 +185,19 @@ describe('a member of a fleet', () => {
     expect(runtime.outstanding).equal(0);
   });
 
+  it('keeps the process alive until the others can have its share, and for no longer than a second', async () => {
+    const { runtime, store, member } = await leased(3);
+    store.leave = () => new Promise(() => {});
+    let hasLeft = false;
+    member.leave().then(() => {
+      hasLeft = true;
+    });
+    expect(runtime.keptAlive).equal(1);
+    await runtime.advance(1_000);
+    expect(hasLeft).equal(true);
+    expect(runtime.keptAlive).equal(0);
+  });
+
   it('is collected with a pool that was dropped without being closed, and its share comes free', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage = runInNewContext('gc') as () => void;
