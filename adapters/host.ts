@@ -143,10 +143,10 @@ export function startWatch<Watch extends WatchSource>(
   let watching: Watching | undefined;
   try {
     watching = host.watch?.(info, source);
+    if (watching !== undefined) watch = begin(watching);
   } catch {
-    return undefined;
+    if (watching !== undefined) host.closed(info, watching.watched);
   }
-  if (watching !== undefined) watch = begin(watching);
   return watch;
 }
 

@@ -109,7 +109,7 @@ export class FleetMember {
     const self = new WeakRef(this);
     this.#due = () => {
       const member = self.deref();
-      if (member === undefined) leases?.leave().catch(() => {});
+      if (member === undefined) giveBack(leases);
       else member.#onTimer();
     };
     if (leases !== undefined) {
@@ -159,7 +159,7 @@ export class FleetMember {
     this.#leases.onNews = undefined;
     // Neither timers nor the store's sockets keep a process alive that has nothing else to do than to close its pool.
     const alive = this.#runtime.keepAlive();
-    const left = this.#leases.leave().catch(() => {});
+    const left = giveBack(this.#leases);
     await Promise.race([
       left,
       new Promise<void>((resolve) => this.#runtime.schedule(LEAVES_WITHIN_MS, resolve)),
@@ -293,5 +293,13 @@ export class FleetMember {
     this.#timer?.cancel();
     this.#timerAt = dueAt;
     this.#timer = this.#runtime.schedule(Math.max(0, dueAt - now), this.#due);
+  }
+}
+
+async function giveBack(leases: LeaseStore | undefined): Promise<void> {
+  try {
+    await leases?.leave();
+  } catch {
+    // It ends by itself.
   }
 }

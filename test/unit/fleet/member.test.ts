@@ -198,6 +198,15 @@ describe('a member of a fleet', () => {
     expect(runtime.keptAlive).equal(0);
   });
 
+  it('leaves also where the store throws', async () => {
+    const { runtime, store, member } = await leased(3);
+    store.leave = () => {
+      throw new Error('closed');
+    };
+    await member.leave();
+    expect(runtime.keptAlive).equal(0);
+  });
+
   it('is collected with a pool that was dropped without being closed, and its share comes free', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage = runInNewContext('gc') as () => void;
