@@ -44,7 +44,7 @@ export type Mode = 'enhance' | 'observe';
 /** How near to the stock pools: all deliberate differences on, all off, or those named switched one by one. */
 export type Compatibility = 'enhanced' | 'strict' | Partial<Differences>;
 
-/** A client of the package `redis`, 4 or later; others are made like it, and it is left alone. */
+/** A client of the package `redis`, 4.3 or later; others are made like it, and it is left alone. */
 export interface GivenRedisClient {
   duplicate(): unknown;
 }

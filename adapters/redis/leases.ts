@@ -116,16 +116,22 @@ function clientsOf(url: string): () => RedisClient {
   }
   // Clients of 3 connect when they are made, and know none of the ways in which ours are ended.
   if (module.createCluster === undefined)
-    throw new Error('the package redis has to be of version 4 or later');
-  return () => module.createClient({ url, ...OPTIONS, socket: SOCKET });
+    throw new Error('the package redis has to be of version 4.3 or later');
+  const newClient = () => module.createClient({ url, ...OPTIONS, socket: SOCKET });
+  requireKnown(newClient());
+  return newClient;
 }
 
 function clientsLike(client: RedisClient): () => RedisClient {
-  const { connect, hDel, unref } = client as Partial<RedisClient>;
-  if (!connect || !hDel || !unref)
-    throw new Error('the client is not one of `createClient` of the package redis, 4 or later');
+  requireKnown(client);
   const { socket } = (client as { options?: { socket?: object } }).options ?? {};
   return () => client.duplicate({ ...OPTIONS, socket: { ...socket, ...SOCKET } });
+}
+
+/** @throws for clients of other packages and of redis before 4.3, which would keep the process alive. */
+function requireKnown({ connect, hDel, unref }: Partial<RedisClient>): void {
+  if (!connect || !hDel || !unref)
+    throw new Error('the client is not one of `createClient` of the package redis, 4.3 or later');
 }
 
 function end(client: RedisClient): void {

@@ -1,4 +1,4 @@
-/** What we use of a client of node-redis, the package `redis`, 4 and later. */
+/** What we use of a client of node-redis, the package `redis`, 4.3 and later. */
 export interface RedisClient {
   /** Another client to the same server, its options changed as given. */
   duplicate(options?: object): RedisClient;
