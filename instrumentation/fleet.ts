@@ -29,19 +29,19 @@ export function fleetOf(
   }
 }
 
-/** Leases that are asked for in no request's trace. What they cannot be had for is logged, once until they are had again. */
+/** What leases cannot be had for is logged, once until they are had again. */
 class ToldLeases extends RedisLeases {
   #areAway = false;
   readonly #warn: Warn;
 
   constructor(redis: string | RedisClient, fleet: string, budget: FleetBudget, warn: Warn) {
-    super(redis, fleet, budget);
+    super(redis, fleet, budget, inBackground);
     this.#warn = warn;
   }
 
   override async renew(request: LeaseRequest, signal: AbortSignal): Promise<LeaseGrant> {
     try {
-      const grant = await inBackground('check', () => super.renew(request, signal));
+      const grant = await super.renew(request, signal);
       this.#areAway = false;
       return grant;
     } catch (error) {

@@ -8,6 +8,7 @@ import {
   resolveBudget,
   staticShare,
 } from '../../src/index.js';
+import type { Background } from '../background.js';
 import { RENEWAL } from './renewal.js';
 import type { RedisClient, RedisModule } from './shapes.js';
 
@@ -31,23 +32,39 @@ export class RedisLeases implements LeaseStore {
   readonly #newClient: () => RedisClient;
   readonly #table: string;
   readonly #numbers: readonly string[];
+  readonly #background: Background;
   #connections: Promise<Connections> | undefined = undefined;
   #drop: () => void = () => {};
 
   /**
    * @param redis a URL, for which the package `redis` has to be installed, or a client of that package, which is only used to make others like it.
    * @param fleet the name that all members of the fleet have in common.
+   * @param background runs requests as a check; as an opening the connecting of clients, and `onNews`, upon which a pool may open connections.
    * @throws when the package is wanted and not there, or it or the client is one that is not known, and {PoolError} code `INVALID_OPTIONS`.
    */
-  constructor(redis: string | RedisClient, fleet: string, given: FleetBudget) {
+  constructor(
+    redis: string | RedisClient,
+    fleet: string,
+    given: FleetBudget,
+    background: Background = (_, work) => work(),
+  ) {
     const budget = resolveBudget(given);
     this.#newClient = typeof redis === 'string' ? clientsOf(redis) : clientsLike(redis);
+    this.#background = background;
     this.#table = `enhanced-pool:{${fleet}}`;
     const { maxConnections, members, leaseMs } = budget;
     this.#numbers = [maxConnections, members, staticShare(budget), Math.ceil(leaseMs)].map(String);
   }
 
-  async renew({ number, ceiling, asked, want }: LeaseRequest, signal: AbortSignal): Promise<LeaseGrant> {
+  renew(request: LeaseRequest, signal: AbortSignal): Promise<LeaseGrant> {
+    return this.#background('check', () => this.#renew(request, signal));
+  }
+
+  leave(): Promise<void> {
+    return this.#background('check', () => this.#leave());
+  }
+
+  async #renew({ number, ceiling, asked, want }: LeaseRequest, signal: AbortSignal): Promise<LeaseGrant> {
     signal.addEventListener('abort', () => this.#drop(), { once: true });
     try {
       const { requests } = await this.#connected();
@@ -64,7 +81,7 @@ export class RedisLeases implements LeaseStore {
     }
   }
 
-  async leave(): Promise<void> {
+  async #leave(): Promise<void> {
     if (this.#connections === undefined) return;
     // A server that does not answer must not keep the sockets.
     setTimeout(this.#drop, CONNECT_TIMEOUT_MS).unref();
@@ -77,7 +94,7 @@ export class RedisLeases implements LeaseStore {
   }
 
   #connected(): Promise<Connections> {
-    this.#connections ??= this.#connect();
+    this.#connections ??= this.#background('open', () => this.#connect());
     return this.#connections;
   }
 
@@ -89,7 +106,7 @@ export class RedisLeases implements LeaseStore {
       this.#drop = () => {};
       this.#connections = undefined;
       for (const client of [requests, listener]) end(client);
-      this.onNews?.('lost');
+      this.#tell('lost');
     };
     this.#drop = drop;
     for (const client of [requests, listener]) {
@@ -100,9 +117,13 @@ export class RedisLeases implements LeaseStore {
     await Promise.all([requests.connect(), listener.connect()]);
     const short = `${this.#table}:short`;
     await listener.subscribe([short, `${this.#table}:${this.member}`], (message) => {
-      if (message !== this.member) this.onNews?.('short');
+      if (message !== this.member) this.#tell('short');
     });
     return { requests, listener };
+  }
+
+  #tell(news: LeaseNews): void {
+    this.#background('open', () => this.onNews?.(news));
   }
 }
 

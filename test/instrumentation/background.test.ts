@@ -1,7 +1,10 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'chai';
 import { type BackgroundWork, inBackground } from '../../adapters/background.js';
 import { KnexDriver } from '../../adapters/knex/driver.js';
 import { PgDriver } from '../../adapters/pg/driver.js';
+import { RedisLeases } from '../../adapters/redis/leases.js';
+import type { RedisClient } from '../../adapters/redis/shapes.js';
 import type { Driver, LastStatement } from '../../src/index.js';
 
 type Connection = { readonly id: number };
@@ -132,5 +135,66 @@ describe('a driver in the background', () => {
   it('is the driver itself where nothing is asked for', () => {
     const driver = new WholeDriver();
     expect(inBackground(driver, undefined)).equal(driver);
+  });
+});
+
+describe('the leases of a fleet in the background', () => {
+  const work = new AsyncLocalStorage<BackgroundWork>();
+  const background = <T>(what: BackgroundWork, run: () => T): T => work.run(what, run);
+  let done: [string, BackgroundWork | undefined][];
+  /** What a message calls, as a socket does: in the context in which it was opened. */
+  let hear: (message: string) => void;
+
+  function note<T>(name: string, answer?: T): Promise<T> {
+    done.push([name, work.getStore()]);
+    return Promise.resolve(answer as T);
+  }
+
+  const client: RedisClient = {
+    duplicate: () => client,
+    on: () => client,
+    unref() {},
+    connect: () => note('connect'),
+    eval: () => note('eval', [1, 0, []]),
+    hDel: () => note('hDel'),
+    subscribe(_, listener) {
+      hear = AsyncLocalStorage.bind((message: string) => listener(message, ''));
+      return note('subscribe');
+    },
+  };
+
+  function leasesOf(it: RedisClient): RedisLeases {
+    done = [];
+    const leases = new RedisLeases(it, 'orders', { maxConnections: 2, members: 1 }, background);
+    leases.onNews = (news) => void note(news);
+    return leases;
+  }
+
+  const request = { number: 1, ceiling: 0, asked: 1, want: 1 };
+  const never = new AbortController().signal;
+
+  it('are asked for and given back as a connection is checked, by clients that are opened as one is opened', async () => {
+    const leases = leasesOf(client);
+    await leases.renew(request, never);
+    hear('another member');
+    leases.onNews = undefined;
+    await leases.leave();
+    expect(done).deep.equal([
+      ['connect', 'open'],
+      ['connect', 'open'],
+      ['subscribe', 'open'],
+      ['eval', 'check'],
+      ['short', 'open'],
+      ['hDel', 'check'],
+    ]);
+  });
+
+  it('tell that they are lost where connections may be opened for it, whatever lost them', async () => {
+    const leases = leasesOf({
+      ...client,
+      duplicate: () => ({ ...client, eval: () => Promise.reject('no') }),
+    });
+    await leases.renew(request, never).catch(() => {});
+    expect(done.at(-1)).deep.equal(['lost', 'open']);
   });
 });
