@@ -178,10 +178,10 @@ export function commonParts(
   control: PoolControl,
 ): Pick<PoolParts<unknown>, 'observer' | 'flags' | 'fleet' | 'callers' | 'onFault'> {
   return {
-    ...(callers === undefined ? {} : { callers }),
-    ...(observer === undefined ? {} : { observer }),
-    ...(flags === undefined ? {} : { flags }),
-    ...(fleet === undefined ? {} : { fleet }),
+    callers,
+    observer,
+    flags,
+    fleet,
     onFault: (fault) => control.fallBack(`the engine failed: ${messageOf(fault)}`),
   };
 }

@@ -1,4 +1,5 @@
 import type { Dialect, LastStatement } from '../src/index.js';
+import { textOf } from './statement-text.js';
 
 /** The text alone: what was given may hold its rows when it is answered. */
 interface Sent {
@@ -17,7 +18,10 @@ export function rememberStatements(connection: object, methods: readonly string[
     const own = Object.hasOwn(target, name) ? target[name] : undefined;
     const method = () => own ?? (Object.getPrototypeOf(connection) as Record<string, Method>)[name]!;
     const value = function remembered(this: unknown, ...given: unknown[]) {
-      sent.set(connection, { sql: textOf(given[0]), at: performance.now() });
+      sent.set(connection, {
+        sql: textOf(given[0], 'text') ?? textOf(given[0], 'sql'),
+        at: performance.now(),
+      });
       return method().apply(this, given);
     };
     // Whether somebody tells of its statements still shows.
@@ -30,12 +34,4 @@ export function rememberStatements(connection: object, methods: readonly string[
 export function lastStatementOn(connection: object, dialect: Dialect): LastStatement | undefined {
   const last = sent.get(connection);
   return last?.sql === undefined ? undefined : { sql: last.sql, dialect, startedAt: last.at };
-}
-
-/** Of a text, a configuration, or an object that submits itself. */
-function textOf(what: unknown): string | undefined {
-  if (typeof what === 'string') return what;
-  const { text, sql } = (what ?? {}) as { text?: unknown; sql?: unknown };
-  const found = text ?? sql;
-  return typeof found === 'string' ? found : undefined;
 }

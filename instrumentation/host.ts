@@ -25,7 +25,6 @@ import type { Mode, PoolOverrides } from './types.js';
 /** What is remembered of a pool that is to run, or runs, on the engine, or is watched. */
 interface Known {
   readonly info: PoolInfo;
-  readonly overrides: PoolOverrides;
   readonly series: PoolSeries;
   /** Takes it off the engine. */
   control: PoolControl | undefined;
@@ -66,15 +65,15 @@ export class InstrumentationHost implements Host {
   }
 
   setUp(info: PoolInfo): PoolSetup | undefined {
-    const overrides = this.#overridesFor(info);
-    if (this.#modeOf(info, overrides) !== 'enhance') return undefined;
+    if (this.#modeOf(info) !== 'enhance') return undefined;
     const { options, compatibility, pooler } = this.settings;
-    const { series } = this.#get(info, overrides);
+    const overrides = this.#overridesFor(info);
+    const { series } = this.#get(info);
     const { observer, follow } = this.#listeners(series);
     return {
       options: { ...options, ...overrides.options },
       observer,
-      flags: this.#flagsOf(info, overrides),
+      flags: this.#flagsOf(info),
       fleet: fleetOf(info, overrides.fleet ?? this.settings.fleet, (message) => this.#log.warn(message)),
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
@@ -86,9 +85,8 @@ export class InstrumentationHost implements Host {
 
   watch(info: PoolInfo, source: WatchSource): Watching | undefined {
     if (this.#switchedOff) return undefined;
-    const overrides = this.#overridesFor(info);
-    if (this.#modeOf(info, overrides) === undefined) return undefined;
-    const known = this.#get(info, overrides);
+    if (this.#modeOf(info) === undefined) return undefined;
+    const known = this.#get(info);
     const { observer, follow } = this.#listeners(known.series);
     const watched = new WatchedPool(source.facts, observer);
     known.control = undefined;
@@ -127,12 +125,12 @@ export class InstrumentationHost implements Host {
    * are not to run there any more. Those that are watched stay so.
    */
   refresh(): void {
-    for (const { engine, info, overrides, control } of this.#running()) {
-      if (this.#modeOf(info, overrides) !== 'enhance') {
+    for (const { engine, info, control } of this.#running()) {
+      if (this.#modeOf(info) !== 'enhance') {
         control?.fallBack('the configuration says that it is not to run on the engine');
         continue;
       }
-      const flags = this.#flagsOf(info, overrides);
+      const flags = this.#flagsOf(info);
       for (const name of OPTIMIZATION_NAMES) engine.setFlag(name, flags[name]);
     }
   }
@@ -166,12 +164,12 @@ export class InstrumentationHost implements Host {
   }
 
   /** The series of a pool, its own if it had one already. */
-  #get(info: PoolInfo, overrides: PoolOverrides): Known {
+  #get(info: PoolInfo): Known {
     const known = this.#byInfo.get(info);
     if (known !== undefined) return known;
     this.#onNewPool();
-    const series = this.registry.add(info, overrides.name);
-    const added: Known = { info, overrides, series, control: undefined, source: undefined };
+    const series = this.registry.add(info, this.#overridesFor(info).name);
+    const added: Known = { info, series, control: undefined, source: undefined };
     this.#byInfo.set(info, added);
     return added;
   }
@@ -182,7 +180,8 @@ export class InstrumentationHost implements Host {
   }
 
   /** Undefined for a pool that is nobody's business. */
-  #modeOf(info: PoolInfo, overrides: PoolOverrides): Mode | undefined {
+  #modeOf(info: PoolInfo): Mode | undefined {
+    const overrides = this.#overridesFor(info);
     if (!this.settings.libraries.includes(info.library) || overrides.enabled === false) return undefined;
     const mode = overrides.mode ?? this.settings.mode;
     return mode === 'enhance' && !isInEngineShare(info, this.settings) ? 'observe' : mode;
@@ -201,8 +200,8 @@ export class InstrumentationHost implements Host {
     return this.console === undefined ? observer : this.console.beside(observer, name);
   }
 
-  #flagsOf(info: PoolInfo, overrides: PoolOverrides) {
-    return flagsOf(info, this.settings, overrides, (message) => this.#log.warn(message));
+  #flagsOf(info: PoolInfo) {
+    return flagsOf(info, this.settings, this.#overridesFor(info), (message) => this.#log.warn(message));
   }
 
   /** The hook is asked once for each pool, whether that is to run on the engine or to be watched. */

@@ -64,12 +64,11 @@ export class PoolSeries {
     this.#past = this.counts();
     this.#pool = new WeakRef(pool);
     this.#counters = pool.counters;
-    this.#statements = undefined;
+    this.#statements = pool.statementCounters;
   }
 
   /** Its pool is closed: its gauges are zero from now on, its counts stay. */
   finish(): void {
-    this.#statements ??= this.pool?.statementCounters;
     this.#pool = undefined;
   }
 
@@ -84,7 +83,6 @@ export class PoolSeries {
 
   /** What was counted of it, earlier pools of this name included. */
   count(series: Counted): number {
-    this.#statements ??= this.pool?.statementCounters;
     const now = this.#counters === undefined ? 0 : series.read(this.#counters, this.#statements);
     return (this.#past.get(series) ?? 0) + now;
   }

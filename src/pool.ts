@@ -75,16 +75,16 @@ import { Waiter, Waiters } from './waiters.js';
 export interface PoolParts<C> {
   driver: Driver<C>;
   options?: PoolOptions;
-  observer?: Observer<C>;
+  observer?: Observer<C> | undefined;
   runtime?: Runtime;
   /** Settings of the optimisations that are not to have their defaults. */
-  flags?: OptimizationFlags;
+  flags?: OptimizationFlags | undefined;
   /** The budget that this pool shares with others, of other processes too; without it `max` alone limits the pool. */
-  fleet?: FleetParts;
+  fleet?: FleetParts | undefined;
   /** Overrules how errors are classified; see `classifyFailure`. */
   classifyError?: ClassifyError;
   /** Tells callers apart, for reports of leaks and of nested acquires; without it nobody does. */
-  callers?: Callers;
+  callers?: Callers | undefined;
   /** Told of a fault of the engine's own, after which it has handed back its callers; without it the fault is thrown. */
   onFault?: (error: unknown) => void;
 }

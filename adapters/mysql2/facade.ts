@@ -23,6 +23,7 @@ import {
 } from '../host.js';
 import { numberOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
+import { textOf } from '../statement-text.js';
 import { MysqlDriver, type PooledConnection } from './driver.js';
 import type {
   ConnectionCallback,
@@ -332,14 +333,10 @@ function handOver(pooled: PooledConnection): void {
   pooled.connection._released = false;
 }
 
-export function sqlOf(statement: unknown): unknown {
-  return typeof statement === 'string' ? statement : (statement as { sql?: unknown } | null)?.sql;
-}
-
 function hintOf(statement: unknown, prepares: boolean): Hint | undefined {
   const told = currentHint();
-  const sql = sqlOf(statement);
-  if (typeof sql !== 'string') return told;
+  const sql = textOf(statement, 'sql');
+  if (sql === undefined) return told;
   const known: Hint = { sql, dialect: 'mysql' };
   if (prepares) known.statement = sql;
   return told === undefined ? known : { ...known, ...told };

@@ -10,7 +10,8 @@ import {
   plainHost,
   takeOver,
 } from '../host.js';
-import { MysqlFacade, sqlOf } from './facade.js';
+import { textOf } from '../statement-text.js';
+import { MysqlFacade } from './facade.js';
 import { shortenPromisePool } from './promise-pool.js';
 import type {
   ConnectionCallback,
@@ -201,12 +202,14 @@ function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototyp
       if (facade === undefined) {
         const follow = MysqlWatch.of(this)?.follow;
         if (follow === undefined) return stock.call(this, sql, values, cb);
-        return followed(follow, sqlOf(sql), values, cb, (given, done) => stock.call(this, sql, given, done));
+        return followed(follow, textOf(sql, 'sql'), values, cb, (given, done) =>
+          stock.call(this, sql, given, done),
+        );
       }
       const given = facade.bound(values);
       const done = facade.bound(cb);
       if (facade.follow === undefined) return ask(this, facade, sql, given, done);
-      return followed(facade.follow, sqlOf(sql), given, done, (followedValues, followedDone) =>
+      return followed(facade.follow, textOf(sql, 'sql'), given, done, (followedValues, followedDone) =>
         ask(this, facade, sql, followedValues, followedDone),
       );
     },

@@ -24,6 +24,7 @@ import {
 } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
+import { textOf } from '../statement-text.js';
 import { connectionTimeout, PgDriver, type PooledClient } from './driver.js';
 import { endsSession } from './failures.js';
 import { PgPooler } from './pooler.js';
@@ -127,7 +128,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** `pool.query` on a connection of its own, which an SQL error does not cost. */
   query(text: unknown, values: unknown, done: QueryCallback): void {
     if (this.#follow === undefined) this.#query(text, values, done);
-    else this.#follow(sqlOf(text), done, (told) => this.#query(text, values, told));
+    else this.#follow(textOf(text, 'text'), done, (told) => this.#query(text, values, told));
   }
 
   #query(text: unknown, values: unknown, done: QueryCallback): void {
@@ -145,7 +146,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** On a connection that others use at the same time, if the statement is of a kind that may share one, else on its own. */
   #run(statement: PgStatement): void {
     const costMs = this.#statements.sharedCostMs(statement);
-    const shared = costMs === undefined ? undefined : this.engine.tryShare(costMs);
+    const shared = this.#shareAt(costMs);
     if (shared !== undefined) return this.#startShared(shared, statement);
     const hint = this.#hintOf(statement.query);
     const lease = this.engine.tryAcquire(hint);
@@ -158,6 +159,11 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const lease = this.engine.tryAcquire(hint);
     if (lease !== undefined) this.#start(lease, text, values, done);
     else this.#request(this.#inContext(this.#starting(text, values, done)), hint);
+  }
+
+  /** A share for a statement that holds a connection for `costMs`; undefined too for one that may not share. */
+  #shareAt(costMs: number | undefined): SharedLease<PooledClient> | undefined {
+    return costMs === undefined ? undefined : this.engine.tryShare(costMs);
   }
 
   #hintOf(query: unknown): Hint | undefined {
@@ -220,9 +226,10 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
       if (!(lease instanceof SharedLease)) return hand(error, lease);
       done(undefined, lease.connection.client, nothing);
     };
+    const shared = this.#shareAt(costMs);
+    if (shared !== undefined) return process.nextTick(settle, undefined, shared);
     const hint = this.#hintOf(text);
-    const shared = costMs === undefined ? undefined : this.engine.tryShare(costMs);
-    const lease = shared ?? this.engine.tryAcquire(hint);
+    const lease = this.engine.tryAcquire(hint);
     if (lease === undefined) this.#request(this.#inContext(settle), hint, costMs);
     else process.nextTick(settle, undefined, lease);
   }
@@ -613,10 +620,6 @@ function hintOf(query: unknown): Hint | undefined {
   const known: Hint = { sql: text, dialect: 'postgresql' };
   if (typeof name === 'string') known.statement = name;
   return hint === undefined ? known : { ...known, ...hint };
-}
-
-function sqlOf(text: unknown): unknown {
-  return typeof text === 'string' ? text : (text as { text?: unknown } | null)?.text;
 }
 
 function engineOptions({ options }: PgPool, differences: Readonly<Differences>): PoolOptions {

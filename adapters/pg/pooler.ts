@@ -64,7 +64,7 @@ export class PgPooler implements PoolerReport {
   }
 
   #answered(client: PgClient, backend: number): void {
-    if (this.declared || this.mode !== 'unknown') return;
+    if (this.mode !== 'unknown') return;
     if (backend === client.processID) {
       this.mode = 'none';
       this.#cleared = true;

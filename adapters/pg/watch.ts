@@ -2,6 +2,7 @@ import type { CloseReason, Slot, Waiter, WatchedPool } from '../../src/index.js'
 import { type FollowQuery, type Host, type PoolInfo, startWatch, type WatchSource } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
 import { overhear, tapped } from '../overhear.js';
+import { textOf } from '../statement-text.js';
 import { rethrowWithCallersStack } from './facade.js';
 import type { ConnectCallback, PgClient, PgPool, PgPoolPrototype, QueryCallback } from './shapes.js';
 
@@ -84,9 +85,8 @@ export class PgWatch implements WatchSource {
     }
     if (typeof values === 'function') return this.query(stock, text, undefined, values as QueryCallback);
     if (!cb) return this.#promised((told) => this.query(stock, text, values, told));
-    const sql = typeof text === 'string' ? text : (text as { text?: unknown } | null)?.text;
     let result: unknown;
-    this.#follow(sql, cb, (told) => {
+    this.#follow(textOf(text, 'text'), cb, (told) => {
       result = stock.query.call(pool, text, values, told);
     });
     return result;

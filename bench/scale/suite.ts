@@ -130,7 +130,7 @@ function open(host: Host, index: number): Pool<object> {
   const pool = createPool<object>({
     driver: { open: async () => ({}), check: async () => {}, close: () => {} },
     options: { max: 10, idleTimeoutMs: 0 },
-    ...(observer === undefined ? {} : { observer }),
+    observer,
   });
   host.adopted(info, pool as Pool<unknown>);
   return pool;

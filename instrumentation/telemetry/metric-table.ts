@@ -197,10 +197,7 @@ const GAUGES: readonly GaugeRow[] = [
     'enhanced_pool.circuit.status',
     '1',
     'how far the pool trusts its server: 1 for the state it is in',
-    ATTRIBUTES[ATTR_CIRCUIT_STATE]!.values!.map((state) => ({
-      apart: { [ATTR_CIRCUIT_STATE]: state },
-      read: ({ stats, mode }: Snapshot) => (mode === 'enhance' && stats.circuit === state ? 1 : undefined),
-    })),
+    statusBy(ATTR_CIRCUIT_STATE, ({ stats, mode }) => (mode === 'enhance' ? stats.circuit : undefined)),
   ),
   gauge(
     'enhanced_pool.fleet.budget',
@@ -224,37 +221,25 @@ const GAUGES: readonly GaugeRow[] = [
     'enhanced_pool.fleet.status',
     '1',
     'how the pool comes by its share: 1 for the state it is in',
-    ATTRIBUTES[ATTR_FLEET_STATE]!.values!.map((state) => ({
-      apart: { [ATTR_FLEET_STATE]: state },
-      read: ({ fleet }: Snapshot) => (fleet?.state === state ? 1 : undefined),
-    })),
+    statusBy(ATTR_FLEET_STATE, ({ fleet }) => fleet?.state),
   ),
   upDown(
     'enhanced_pool.workload.status',
     '1',
     'what the load is like: 1 for that; needs the flag `forecaster`',
-    ATTRIBUTES[ATTR_WORKLOAD]!.values!.map((workload) => ({
-      apart: { [ATTR_WORKLOAD]: workload },
-      read: ({ outlook }: Snapshot) => (outlook?.workload === workload ? 1 : undefined),
-    })),
+    statusBy(ATTR_WORKLOAD, ({ outlook }) => outlook?.workload),
   ),
   upDown(
     'enhanced_pool.workload.mix.status',
     '1',
     'how long its queries hold their connections: 1 for that; needs the flag `forecaster`',
-    ATTRIBUTES[ATTR_WORKLOAD_MIX]!.values!.map((mix) => ({
-      apart: { [ATTR_WORKLOAD_MIX]: mix },
-      read: ({ outlook }: Snapshot) => (outlook?.mix === mix ? 1 : undefined),
-    })),
+    statusBy(ATTR_WORKLOAD_MIX, ({ outlook }) => outlook?.mix),
   ),
   upDown(
     'enhanced_pool.mode.status',
     '1',
     'how the pool runs: 1 for the mode it is in',
-    ATTRIBUTES[ATTR_MODE]!.values!.map((mode) => ({
-      apart: { [ATTR_MODE]: mode },
-      read: (snapshot: Snapshot) => (snapshot.mode === mode ? 1 : undefined),
-    })),
+    statusBy(ATTR_MODE, ({ mode }) => mode),
   ),
   upDown(
     'enhanced_pool.optimization.status',
@@ -357,10 +342,7 @@ const COUNTS: readonly CountRow[] = [
     'enhanced_pool.optimization.reverts',
     '{revert}',
     'how often an optimisation on probation was taken back',
-    BUILT_OPTIMIZATIONS.map((name) => ({
-      apart: { [ATTR_OPTIMIZATION]: name },
-      read: (counters: Counters) => counters.takenBack[name],
-    })),
+    byEach(ATTR_OPTIMIZATION, (name) => (counters) => counters.takenBack[name as OptimizationName]),
   ),
   counter(
     'enhanced_pool.query.runs',
@@ -378,13 +360,13 @@ const COUNTS: readonly CountRow[] = [
     'enhanced_pool.statement.actions',
     '{action}',
     'what was done with single statements of pg and knex',
-    by<[counters: Counters, statements: Statements]>(ATTR_STATEMENT_ACTION, {
-      prepared_hit: (_, statements) => statements?.preparedHits ?? 0,
-      prepared: (_, statements) => statements?.prepared ?? 0,
-      deallocated: (_, statements) => statements?.deallocated ?? 0,
-      unprepared: (_, statements) => statements?.unprepared ?? 0,
-      redispatched: (_, statements) => statements?.redispatched ?? 0,
-      moved_out: (_, statements) => statements?.movedOut ?? 0,
+    by(ATTR_STATEMENT_ACTION, {
+      prepared_hit: ofStatements('preparedHits'),
+      prepared: ofStatements('prepared'),
+      deallocated: ofStatements('deallocated'),
+      unprepared: ofStatements('unprepared'),
+      redispatched: ofStatements('redispatched'),
+      moved_out: ofStatements('movedOut'),
     }),
   ),
   counter(
@@ -458,6 +440,11 @@ function byEach(attribute: string, readOf: (value: string) => (counters: Counter
   }));
 }
 
+/** 0 where nobody knows single statements. */
+function ofStatements(count: keyof StatementCounters): Counted['read'] {
+  return (_, statements) => statements?.[count] ?? 0;
+}
+
 function upDown(name: string, unit: string, meaning: string, reads: Reads<FromSnapshot>): GaugeRow {
   return { name, instrument: 'up-down counter', unit, meaning, ...seriesOf(reads) };
 }
@@ -519,7 +506,15 @@ function byOptimization(names: readonly OptimizationName[], read: (flag: FlagRep
   }));
 }
 
-/** The status pattern of the conventions: 1 for the stage it is in. A stage in which it never was is not told. */
+/** The status pattern of the conventions: 1 for the value that it has. */
+function statusBy(attribute: string, read: (snapshot: Snapshot) => string | undefined): Gauged[] {
+  return ATTRIBUTES[attribute]!.values!.map((value) => ({
+    apart: { [attribute]: value },
+    read: (snapshot) => (read(snapshot) === value ? 1 : undefined),
+  }));
+}
+
+/** The same for the stage of each optimisation. A stage in which it never was is not told. */
 function byStage(): Gauged[] {
   return BUILT_OPTIMIZATIONS.flatMap((name) =>
     ATTRIBUTES[ATTR_OPTIMIZATION_STAGE]!.values!.map(

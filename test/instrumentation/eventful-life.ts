@@ -31,15 +31,6 @@ export async function liveThrough({ engine, driver, setup }: FakePool): Promise<
   leaked.release();
   engine.tripFlag('lanes', new TypeError('no'));
   await new Promise((resolve) => setTimeout(resolve, 150));
-  // As an adapter does that knows single statements.
-  engine.statementCounters = {
-    preparedHits: 5,
-    prepared: 2,
-    deallocated: 1,
-    unprepared: 0,
-    redispatched: 0,
-    movedOut: 1,
-  };
   engine.rollout.set('lanes', 'shadow', performance.now());
   await new Promise((resolve) => setTimeout(resolve, 150));
   // A load has to last for a quarter of a minute before it has a name: told here as the engine tells it.

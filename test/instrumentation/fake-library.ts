@@ -78,11 +78,20 @@ export function openFakePool(about: Partial<PoolInfo> = {}, options: PoolOptions
   const engine = createPool<FakeConnection>({
     driver: inBackground(driver, setup.background),
     options: { ...options, ...setup.options },
-    ...(setup.observer && { observer: setup.observer }),
-    ...(setup.flags && { flags: setup.flags }),
-    ...(setup.callers && { callers: setup.callers }),
-    ...(setup.fleet && { fleet: setup.fleet }),
+    observer: setup.observer,
+    flags: setup.flags,
+    callers: setup.callers,
+    fleet: setup.fleet,
   });
+  // As an adapter does that knows single statements.
+  engine.statementCounters = {
+    preparedHits: 5,
+    prepared: 2,
+    deallocated: 1,
+    unprepared: 0,
+    redispatched: 0,
+    movedOut: 1,
+  };
   processHost.adopted(info, engine as Pool<unknown>);
   const close = async () => {
     await engine.drain();

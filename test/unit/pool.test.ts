@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 
 function pool(options: PoolOptions = {}, observer?: Observer<FakeConnection>): Pool<FakeConnection> {
-  return createPool({ driver, runtime, options, ...(observer === undefined ? {} : { observer }) });
+  return createPool({ driver, runtime, options, observer });
 }
 
 /** Follows an acquire without awaiting it. */

@@ -39,7 +39,7 @@ export async function open({
       idleTimeoutMs: LONG_IDLE_MS,
       ...(acquireTimeoutMs === undefined ? {} : { acquireTimeoutMs }),
     },
-    ...(observer === undefined ? {} : { observer }),
+    observer,
   });
   if (enhanced) host.adopted(info, pool as Pool<unknown>);
   return {

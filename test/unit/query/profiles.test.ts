@@ -85,7 +85,7 @@ describe('a pool that reads its queries', () => {
       driver: new FakeDriver(runtime),
       runtime,
       options: { min: 1 },
-      ...(flags && { flags }),
+      flags,
     });
     return { runtime, pool };
   };
