@@ -410,7 +410,8 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
         // The one in use has another one opened in its place.
         await until(() => counts(pool) === (differs ? '2/1/0' : '1/0/0') && pool.expiredCount === 1);
         leased.release();
-        await until(() => counts(pool) === (differs ? '1/1/0' : '0/0/0') && pool.expiredCount === 0);
+        if (differs) await until(() => counts(pool) === '1/1/0' && pool.expiredCount === 0);
+        else expect([counts(pool), pool.expiredCount]).to.deep.equal(['0/0/0', 0]);
         if (isOurs) {
           const { lifetimeJitter } = facadeOf(pool as never, undefined)!.engine.options;
           expect(lifetimeJitter).to.equal(differs ? 0.1 : 0);
@@ -448,7 +449,7 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
           pool.on('remove', () => console.log('removed'));
           pool.query('SELECT 1', () => console.log('done'));`);
         expect(lines).to.deep.equal(['done', 'removed']);
-        expect(ms).to.be.at.least(600);
+        expect(ms).to.be.within(600, 10_000);
       });
 
       it('18. the custom options.Promise type is returned', async () => {
