@@ -19,6 +19,14 @@ const ENTRIES: Readonly<Record<string, readonly string[]>> = {
 
 const root = checkoutDirectory();
 
+const manifest: {
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly peerDependencies: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta: Readonly<Record<string, unknown>>;
+} = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
 /** What each workflow has to run. */
 const WORKFLOWS: Readonly<Record<string, readonly string[]>> = {
   ci: ['.ci/run', 'npm run check:package', 'npm run audit'],
@@ -67,10 +75,7 @@ describe('the package', () => {
       }),
     ) as [Packed];
     const files = packed.files.map(({ path }) => path);
-    const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-      exports: Record<string, string | Record<string, string>>;
-    };
-    const promised = Object.values(exports).flatMap((target) =>
+    const promised = Object.values(manifest.exports).flatMap((target) =>
       typeof target === 'string' ? [target] : Object.values(target),
     );
     for (const target of promised) expect(files).contain(target.replace('./', ''));
@@ -82,12 +87,7 @@ describe('the package', () => {
   });
 
   it('can be installed beside any version of any library: those that it does not know stay stock', () => {
-    const { peerDependencies, peerDependenciesMeta } = JSON.parse(
-      readFileSync(join(root, 'package.json'), 'utf8'),
-    ) as {
-      peerDependencies: Record<string, string>;
-      peerDependenciesMeta: Record<string, unknown>;
-    };
+    const { peerDependencies, peerDependenciesMeta } = manifest;
     for (const library of ['pg', 'mysql2', 'knex', 'redis']) {
       expect(peerDependencies[library], library).equal('*');
       expect(peerDependenciesMeta[library], library).deep.equal({ optional: true });
@@ -95,18 +95,12 @@ describe('the package', () => {
   });
 
   it('runs nothing when it is installed, and brings one package along', () => {
-    const { scripts, dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-      scripts: Record<string, string>;
-      dependencies: Record<string, string>;
-    };
+    const { scripts, dependencies } = manifest;
     expect(scripts).not.have.any.keys('preinstall', 'install', 'postinstall', 'prepare');
     expect(Object.keys(dependencies)).deep.equal(['@opentelemetry/instrumentation']);
   });
 
   it('is checked and published by workflows that hold no token and run what exists', () => {
-    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-      scripts: Record<string, string>;
-    };
     for (const [name, needed] of Object.entries(WORKFLOWS)) {
       const text = readFileSync(join(root, '.github/workflows', `${name}.yml`), 'utf8');
       const { permissions, jobs } = parse(text) as Workflow;
@@ -116,7 +110,7 @@ describe('the package', () => {
       expect(text).not.contain('secrets.');
       expect(steps).include.members(needed);
       const named = [...steps.flatMap((step) => /^npm run ([\w:]+)$/.exec(step)?.[1] ?? []), ...runs];
-      expect(scripts).include.keys(...named);
+      expect(manifest.scripts).include.keys(...named);
     }
     const { publish } = (parse(readFileSync(join(root, '.github/workflows/publish.yml'), 'utf8')) as Workflow)
       .jobs;

@@ -88,7 +88,6 @@ export const mixed: Suite = {
         await measure(opened, 0, { ...extent, windowMs: extent.windowMs / 2 });
       }
       say(`${Math.round(PER_SECOND)} requests a second`);
-      const mixEndsAt = performance.now() + MIX_SHARE * (time.partOf(1) - performance.now());
       const found = await interleave(
         contestants,
         extent.rounds,
@@ -96,7 +95,7 @@ export const mixed: Suite = {
           turn.round += 1;
           return measure(opened, turn.round, extent);
         },
-        mixEndsAt,
+        time.partOf(1 / MIX_SHARE),
       );
       say(`${READS_ONLY_CALLERS} callers, reads only`);
       const reads = await interleave(

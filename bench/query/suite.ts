@@ -1,6 +1,7 @@
 import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
+import { Allotment } from '../allotment.js';
 import { closedLoop, latencyChart, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
 import { figures, interleave } from '../interleave.js';
@@ -13,9 +14,11 @@ import type { Client, ClientModule } from './peer.js';
 
 type Windows = Readonly<Record<string, readonly Window[]>>;
 
+const SERVERS = ['postgres', 'mysql'] as const;
+
 interface Peer {
   readonly name: string;
-  readonly server: 'postgres' | 'mysql';
+  readonly server: (typeof SERVERS)[number];
   /** In `peers/`, and what of it. */
   readonly file: string;
   readonly way: string;
@@ -158,13 +161,12 @@ async function measureServers(
   { rounds, windowMs }: Extent,
   endsAt: number,
 ): Promise<Windows> {
-  const now = performance.now();
-  const endOf = { postgres: now + (endsAt - now) / 2, mysql: endsAt } as const;
+  const time = new Allotment(endsAt);
   const windows: Record<string, Window[]> = {};
-  for (const server of ['postgres', 'mysql'] as const) {
+  for (const [done, server] of SERVERS.entries()) {
     const peers = contestants.filter((contestant) => contestant.server === server);
     const measure = ({ client }: Contestant) => measureWindow(client, concurrency, windowMs);
-    const measured = await interleave(peers, rounds, measure, endOf[server]);
+    const measured = await interleave(peers, rounds, measure, time.partOf(SERVERS.length - done));
     Object.assign(windows, measured);
   }
   return windows;

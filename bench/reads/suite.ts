@@ -41,26 +41,12 @@ const BY_THE_BOOK: readonly Peer[] = [
   { name: TUNED, max: TUNED_MAX },
   { name: ON_TUNED, max: TUNED_MAX, flags: SHARING },
 ];
-const TUNED_WORKLOADS = [
-  'primary keys, 64 callers',
-  'five-table joins, 10 callers',
-  'TPC-B-like, 64 clients',
-];
-
-/** What a quick run looks at, stock and enhanced only. */
-const FIRST_IMPRESSION = [
-  'primary keys, 64 callers',
-  'five-table joins, 10 callers',
-  'primary keys with one in 50 of 200 ms, 32 callers',
-  'mysql2 execute, primary keys, 64 callers',
-  'TPC-B-like, 64 clients',
-];
 
 /** Controls for the first load of each suite only: they take as long as the others. */
 const peersOf = (workload: Workload): readonly Peer[] => [
   ...COMPARED,
   ...(workload === READS[0] || workload === PGBENCH[0] ? CONTROLS : []),
-  ...(TUNED_WORKLOADS.includes(workload.name) ? BY_THE_BOOK : []),
+  ...(workload.tuned ? BY_THE_BOOK : []),
 ];
 
 export const MAX = 10;
@@ -131,13 +117,15 @@ const AIMS: readonly Aim[] = [
   times('mysql2 execute, primary keys, 64 callers', 'throughput over stock', 'perSecond', { atLeast: 1 }),
   times('select-only, 64 clients', 'throughput over stock', 'perSecond', { atLeast: 2.5 }),
   times('TPC-B-like, 64 clients', 'throughput over stock', 'perSecond', { atLeast: 1.2 }),
-  ...TUNED_WORKLOADS.map((workload) =>
-    times(workload, 'throughput over tuned stock', 'perSecond', {
-      of: ON_TUNED,
-      against: TUNED,
-      atLeast: workload.startsWith('primary') ? 2 : 1.1,
-    }),
-  ),
+  ...[...READS, ...PGBENCH]
+    .filter(({ tuned }) => tuned)
+    .map(({ name }) =>
+      times(name, 'throughput over tuned stock', 'perSecond', {
+        of: ON_TUNED,
+        against: TUNED,
+        atLeast: name.startsWith('primary') ? 2 : 1.1,
+      }),
+    ),
 ];
 
 export const reads = suiteOf(
@@ -168,8 +156,8 @@ function suiteOf(
       const databases = await startDatabases({ postgres: true, mysql: true });
       try {
         const found: Record<string, Windows> = {};
-        const isWanted = ({ name: load }: Workload) =>
-          only === undefined ? !quick || FIRST_IMPRESSION.includes(load) : load.includes(only);
+        const isWanted = (load: Workload) =>
+          only === undefined ? !quick || load.quick === true : load.name.includes(only);
         const wanted = workloads.filter(isWanted);
         for (const [done, workload] of wanted.entries()) {
           const endsAt = time.partOf(wanted.length - done);

@@ -12,6 +12,10 @@ interface WorkloadOf<L extends Library> {
   run(pool: Clients[L], turn: number, caller: number): Promise<unknown>;
   /** Requests whose latencies count; undefined for all. */
   counts?(turn: number): boolean;
+  /** Whether a quick run looks at it, stock and enhanced only. */
+  readonly quick?: boolean;
+  /** Whether it is compared with pools set up by the book as well. */
+  readonly tuned?: boolean;
 }
 
 export type Workload = WorkloadOf<'pg'> | WorkloadOf<'knex'> | WorkloadOf<'mysql2'>;
@@ -53,6 +57,8 @@ const joins: Workload = {
   callers: 10,
   setUp: SHOP,
   run: async (pool, turn) => (await pool.query(JOIN, [(turn * 31) % 1_000])).rows,
+  quick: true,
+  tuned: true,
 };
 
 /** About five milliseconds of the server's processor. */
@@ -76,6 +82,7 @@ const mixed: Workload = {
   run: async (pool, turn) =>
     turn % SLOW_SHARE === 0 ? (await pool.query('SELECT pg_sleep(0.2)')).rowCount : readItem(pool, turn),
   counts: (turn) => turn % SLOW_SHARE !== 0,
+  quick: true,
 };
 
 const throughKnex = (callers: number): Workload => ({
@@ -103,11 +110,12 @@ const mysql2Execute: WorkloadOf<'mysql2'> = {
   ...mysql2Query,
   name: 'mysql2 execute, primary keys, 64 callers',
   run: async (pool, turn) => (await pool.execute(READ_OF_MYSQL, [itemOf(turn)]))[0],
+  quick: true,
 };
 
 export const READS: readonly Workload[] = [
   byKey(10),
-  byKey(64),
+  { ...byKey(64), quick: true, tuned: true },
   joins,
   busy,
   mixed,
@@ -173,6 +181,8 @@ export const PGBENCH: readonly Workload[] = [
         client.release();
       }
     },
+    quick: true,
+    tuned: true,
   },
 ];
 

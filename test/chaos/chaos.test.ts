@@ -16,7 +16,7 @@ describe('pg, knex and mysql2 pools under whatever befalls their servers, networ
     const random = seeded(SEED);
     const names = Object.keys(TROUBLES).filter((name) => ONLY === undefined || name === ONLY);
     const played: string[] = [];
-    const world = await World.begin();
+    const world = await World.begin(seeded(SEED + 1));
     try {
       world.load(6, 5);
       await world.recovered();

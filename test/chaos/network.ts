@@ -10,17 +10,19 @@ export class TroubledNetwork {
   loss = 0;
   /** How long a connection waits to be taken. */
   acceptDelayMs = 0;
+  readonly random: () => number;
   readonly #server: Server;
   readonly #wires = new Set<Wire>();
 
-  static async before(target: number): Promise<TroubledNetwork> {
-    const network = new TroubledNetwork(target);
+  static async before(target: number, random: () => number): Promise<TroubledNetwork> {
+    const network = new TroubledNetwork(target, random);
     network.#server.listen(0, '127.0.0.1');
     await once(network.#server, 'listening');
     return network;
   }
 
-  private constructor(target: number) {
+  private constructor(target: number, random: () => number) {
+    this.random = random;
     this.#server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (client) => {
       client.on('error', () => {});
       setTimeout(() => this.#lead(client, target), this.acceptDelayMs);
@@ -111,10 +113,9 @@ class Wire {
   }
 
   #delayMs(): number {
-    const { latencyMs, jitterMs, loss } = this.#network;
-    let delayMs = latencyMs + Math.random() * jitterMs;
-    for (let againMs = RESENT_AFTER_MS; Math.random() < loss && againMs < 2_000; againMs *= 2)
-      delayMs += againMs;
+    const { latencyMs, jitterMs, loss, random } = this.#network;
+    let delayMs = latencyMs + random() * jitterMs;
+    for (let againMs = RESENT_AFTER_MS; random() < loss && againMs < 2_000; againMs *= 2) delayMs += againMs;
     return delayMs;
   }
 }

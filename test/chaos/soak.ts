@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
+import { seeded } from '../../bench/statistics.js';
 import { TROUBLES, until, World, within } from './world.js';
 
 /** Four at least: what is compiled and remembered grows for the first two. */
@@ -27,7 +28,7 @@ describe(`a soak of ${MINUTES} minutes`, function () {
 
   it('leaves memory, handles and listeners as they were', async () => {
     const before = handles();
-    const world = await World.begin();
+    const world = await World.begin(seeded(1));
     const samples: Sample[] = [];
     world.load(6, 3);
     const startedAt = performance.now();

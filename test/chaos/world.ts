@@ -1,24 +1,21 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Knex } from 'knex';
-import type mysql2 from 'mysql2/promise';
 import pg from 'pg';
-import { patchMysql2Pool } from '../../adapters/mysql2/patch.js';
 import { type Pool, systemRuntime } from '../../src/index.js';
-import { unload } from '../own-libraries.js';
+import { endingWithin } from '../ending-within.js';
 import { findProgram } from '../servers/find-program.js';
 import { type Databases, startDatabases } from '../servers/index.js';
-import { sharingHost, sharingKnex, sharingPool } from '../sharing/sharing-pool.js';
+import { sharingKnex, sharingMysql2, sharingPool } from '../sharing/sharing-pool.js';
 import { TroubledNetwork } from './network.js';
 
 const MAX = 6;
 const SERVER_CONNECTIONS = 24;
 const ACQUIRE_TIMEOUT_MS = 3_000;
 /** Nothing takes so long but what never ends. */
-const NEVER_MS = 60_000;
+export const within = endingWithin(60_000);
 
 /** A pool on the engine under steady load. */
 export interface Subject {
@@ -43,13 +40,16 @@ export class World {
   #goesOn = true;
   #callers: Promise<void>[] = [];
 
-  static async begin(): Promise<World> {
+  /** @param random what the networks draw delays and losses from. */
+  static async begin(random: () => number): Promise<World> {
     const databases = await startDatabases({
       postgres: { settings: { max_connections: SERVER_CONNECTIONS } },
       mysql: { settings: { max_connections: SERVER_CONNECTIONS } },
     });
     const { postgres, mysql } = databases;
-    const networks = await Promise.all([postgres, mysql].map(({ port }) => TroubledNetwork.before(port)));
+    const networks = await Promise.all(
+      [postgres, mysql].map(({ port }) => TroubledNetwork.before(port, random)),
+    );
     return new World(databases, networks);
   }
 
@@ -199,11 +199,11 @@ function onKnex(login: Login): Subject {
 }
 
 function onMysql(login: Login): Subject {
-  unload('mysql2');
-  const own = require('mysql2/promise') as typeof mysql2;
-  const { host, engine } = sharingHost({}, { options: { acquireTimeoutMs: ACQUIRE_TIMEOUT_MS } });
-  patchMysql2Pool(require(join(dirname(require.resolve('mysql2')), 'lib/base/pool.js')), host);
-  const pool = own.createPool({ ...login, connectionLimit: MAX, connectTimeout: ACQUIRE_TIMEOUT_MS });
+  const { pool, engine } = sharingMysql2(
+    { ...login, connectionLimit: MAX, connectTimeout: ACQUIRE_TIMEOUT_MS },
+    {},
+    { options: { acquireTimeoutMs: ACQUIRE_TIMEOUT_MS } },
+  );
   return {
     name: 'mysql2',
     engine,
@@ -233,15 +233,6 @@ async function outcomeOf<T>(promise: Promise<T>): Promise<T | Error> {
   } catch (error) {
     return error as Error;
   }
-}
-
-export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
-  const never = Symbol('never');
-  const giveUp = new AbortController();
-  const end = await Promise.race([promise, sleep(NEVER_MS, never, { signal: giveUp.signal })]);
-  giveUp.abort();
-  if (end === never) throw new Error(`${what} never ended`);
-  return end as T;
 }
 
 export async function until(reached: () => boolean): Promise<void> {

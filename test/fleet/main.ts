@@ -71,11 +71,12 @@ async function ours(): Promise<boolean> {
 }
 
 async function launched(isOurs: boolean): Promise<ProcessFleet> {
+  const { processes, callers, max, budget, serverMax } = PLAN;
   console.log(
-    `${isOurs ? 'ours, with a budget of 90' : 'stock'}: 50 processes, each with 20 callers and max 20; max_connections = 100`,
+    `${isOurs ? `ours, with a budget of ${budget}` : 'stock'}: ${processes} processes, each with ${callers} callers and max ${max}; max_connections = ${serverMax}`,
   );
   const fleet = await ProcessFleet.start(PLAN, { isOurs });
-  for (let count = 0; count < PLAN.processes; count += 1) fleet.launch();
+  for (let count = 0; count < processes; count += 1) fleet.launch();
   return fleet;
 }
 

@@ -1,12 +1,10 @@
-import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import type mysql2 from 'mysql2';
-import { patchMysql2Pool } from '../../adapters/mysql2/patch.js';
+import type mysql2 from 'mysql2/promise';
 import { seeded } from '../../bench/statistics.js';
 import type { Pool } from '../../src/index.js';
-import { unload } from '../own-libraries.js';
-import { sharingHost, sharingKnex, sharingPool } from '../sharing/sharing-pool.js';
+import { endingWithin } from '../ending-within.js';
+import { sharingKnex, sharingMysql2, sharingPool } from '../sharing/sharing-pool.js';
 import { mysql, postgres, type WireKind } from './messages.js';
 import { HostileServer, PRANKS, type Random } from './server.js';
 
@@ -18,7 +16,7 @@ const MAX = 4;
 const CALLS = 40;
 const ACQUIRE_TIMEOUT_MS = 1_000;
 /** Nothing takes so long but what never ends. */
-const NEVER_MS = 15_000;
+const within = endingWithin(15_000);
 
 /** After an answer that nobody asked for mysql2 itself leaves callers without one, on the stock pool too. */
 const ENDURED_BY_MYSQL2 = PRANKS.filter((prank) => !prank.startsWith('says '));
@@ -111,19 +109,17 @@ const SUBJECTS: readonly SubjectKind[] = [
     wire: mysql,
     pranks: ENDURED_BY_MYSQL2,
     open(port) {
-      unload('mysql2');
-      const own = require('mysql2') as typeof mysql2;
-      const { host, engine } = sharingHost({}, { options: { acquireTimeoutMs: ACQUIRE_TIMEOUT_MS } });
-      patchMysql2Pool(require(join(dirname(require.resolve('mysql2')), 'lib/base/pool.js')), host);
-      const pool = own
-        .createPool({ ...login(port), connectionLimit: MAX, connectTimeout: ACQUIRE_TIMEOUT_MS })
-        .promise();
+      const { pool, engine } = sharingMysql2(
+        { ...login(port), connectionLimit: MAX, connectTimeout: ACQUIRE_TIMEOUT_MS },
+        {},
+        { options: { acquireTimeoutMs: ACQUIRE_TIMEOUT_MS } },
+      );
       return {
         engine,
         query: (token, withValues) =>
           withValues ? pool.query('select ?', [token]) : pool.query(`select ${token}`),
         connect: () => pool.getConnection(),
-        ask: (connection, token) => (connection as mysql2.Connection).query(`select ${token}`) as never,
+        ask: (connection, token) => (connection as mysql2.Connection).query(`select ${token}`),
         release: (connection) => (connection as { release(): void }).release(),
         async transact(token) {
           const connection = await pool.getConnection();
@@ -200,13 +196,6 @@ async function callAll(subject: Subject, random: Random): Promise<void> {
   for (const outcome of outcomes) {
     if (outcome.status === 'rejected' && outcome.reason?.name === 'AssertionError') throw outcome.reason;
   }
-}
-
-async function within<T>(what: string, promise: Promise<T>): Promise<T> {
-  const never = Symbol('never');
-  const end = await Promise.race([promise, sleep(NEVER_MS, never, { ref: false })]);
-  if (end === never) throw new Error(`${what} never ended`);
-  return end as T;
 }
 
 async function play({ wire, pranks, open }: SubjectKind, seed: number, playsAfter?: number): Promise<void> {

@@ -70,11 +70,6 @@ export class HostileServer {
     return (this.#server.address() as { port: number }).port;
   }
 
-  /** How many connections are open. */
-  get open(): number {
-    return this.#sockets.size;
-  }
-
   async stop(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, type DatabaseOptions, ownDatabase } from './database.js';
 import { giveToServerUser } from './private-directory.js';
 import { PrivateServer, type Recipe } from './private-server.js';
-import { toolFromDebian } from './tool.js';
+import { installedTool } from './tool.js';
 
 export interface PgBouncerOptions extends DatabaseOptions {
   /** The PostgreSQL behind it, which must trust everybody. */
@@ -32,18 +32,10 @@ export async function startPgBouncer({ to, settings = {} }: PgBouncerOptions): P
 }
 
 function recipe(to: Database, settings: NonNullable<DatabaseOptions['settings']>): Recipe {
-  const installed = toolFromDebian('pgbouncer', program);
-  const installation = installed.slice(0, -program.length - 1);
-  const libraries = join(installation, 'usr/lib');
   return {
     label: 'pgbouncer',
-    installation,
     program,
-    libraryFolders: existsSync(libraries)
-      ? readdirSync(libraries)
-          .filter((name) => name.includes('-linux-'))
-          .map((name) => join('usr/lib', name))
-      : [],
+    ...installedTool('pgbouncer', program),
     prepare: async () => {},
     serve: ({ directory }, port) => {
       const file = join(directory, 'pgbouncer.ini');

@@ -1,12 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { checkoutDirectory } from '../checkout.js';
 import { PrivateServer, type StopMode } from './private-server.js';
+import { installedTool } from './tool.js';
 
 const program = 'usr/bin/redis-server';
 
-/** A private Redis that forgets everything when it ends, unless it `keepsData`. */
+/** A private Redis that forgets everything when it ends. */
 export interface Redis {
   readonly url: string;
   halt(options?: { mode?: StopMode }): Promise<void>;
@@ -16,17 +13,15 @@ export interface Redis {
   stop(): Promise<void>;
 }
 
-export async function startRedis({ keepsData = false } = {}): Promise<Redis> {
-  const installation = findInstallation();
+export async function startRedis(): Promise<Redis> {
   const server = await PrivateServer.start({
     label: 'redis',
-    installation,
     program,
-    libraryFolders: libraryFoldersOf(installation),
+    ...installedTool('redis-server', program),
     prepare: async () => {},
     serve: (place, port) => [
       ...['--bind', '127.0.0.1', '--port', String(port), '--dir', place.directory],
-      ...['--save', '', '--appendonly', keepsData ? 'yes' : 'no', '--appendfsync', 'always'],
+      ...['--save', '', '--appendonly', 'no'],
     ],
     readyLine: /Ready to accept connections/,
     stopSignals: { fast: 'SIGTERM', immediate: 'SIGKILL', kill: 'SIGKILL' },
@@ -39,19 +34,4 @@ export async function startRedis({ keepsData = false } = {}): Promise<Redis> {
     thaw: () => server.thaw(),
     stop: () => server.stop(),
   };
-}
-
-/** Debian's, unpacked into `.cache` where the machine has none. */
-function findInstallation(): string {
-  const script = join(checkoutDirectory(), 'scripts/tool-from-debian.mjs');
-  const found = execFileSync(process.execPath, [script, 'redis-server', program], { encoding: 'utf8' });
-  return found.trim().slice(0, -program.length);
-}
-
-/** Such as usr/lib/x86_64-linux-gnu; none where it was installed. */
-function libraryFoldersOf(installation: string): string[] {
-  if (installation === '/') return [];
-  const folder = join(installation, 'usr/lib');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder).map((name) => join('usr/lib', name));
 }

@@ -1,8 +1,11 @@
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
 import type { Knex } from 'knex';
+import type mysql2 from 'mysql2/promise';
 import pg from 'pg';
 import type { Host, PoolSetup } from '../../adapters/host.js';
 import { patchKnex } from '../../adapters/knex/patch.js';
+import { patchMysql2Pool } from '../../adapters/mysql2/patch.js';
 import { patchPgPool } from '../../adapters/pg/patch.js';
 import type { Pool } from '../../src/index.js';
 import { hostOf } from '../contract/hosts.js';
@@ -32,6 +35,19 @@ export function sharingKnex(
   const { host, engine } = sharingHost(flags, setup);
   patchKnex({ Client: require('knex/lib/client.js'), Runner: require('knex/lib/execution/runner.js') }, host);
   return { knex: own({ client: 'pg', ...config }), engine };
+}
+
+/** The same for a promise pool of mysql2. */
+export function sharingMysql2(
+  config: mysql2.PoolOptions,
+  flags: PoolSetup['flags'] = {},
+  setup: Partial<PoolSetup> = {},
+): { pool: mysql2.Pool; engine: () => Pool<unknown> } {
+  unload('mysql2');
+  const own = require('mysql2/promise') as typeof mysql2;
+  const { host, engine } = sharingHost(flags, setup);
+  patchMysql2Pool(require(join(dirname(require.resolve('mysql2')), 'lib/base/pool.js')), host);
+  return { pool: own.createPool(config), engine };
 }
 
 /** A host that optimises from the first chance on, and the engine of the pool that it took over last. */
@@ -83,6 +99,12 @@ export async function onceShared<T>(
   throw new Error('it never shared a connection, though what was read before it did');
 }
 
+/** Whether that is what a caller is told whose connection to PostgreSQL was killed. */
+export function isConnectionLost(error: unknown): boolean {
+  const { code = '', message } = error as { code?: string; message: string };
+  return ['57P01', 'ECONNRESET', 'EPIPE'].includes(code) || /terminated|not queryable/.test(message);
+}
+
 /** `TOKENS=1000000` for the long run. */
 export const TOKENS = Number(process.env.TOKENS ?? 30_000);
 const CALLERS = 64;
@@ -110,10 +132,7 @@ export async function underKills(
       try {
         await work(token);
       } catch (error) {
-        const { code, message } = error as { code?: string; message: string };
-        const connectionLost =
-          code === '57P01' || code === 'ECONNRESET' || /terminated|not queryable/.test(message);
-        if (!connectionLost) throw error;
+        if (!isConnectionLost(error)) throw error;
         failed += 1;
       }
       if (token % KILL_EVERY === KILL_EVERY - 1) {

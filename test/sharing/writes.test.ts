@@ -3,7 +3,7 @@ import type { Knex } from 'knex';
 import pg from 'pg';
 import type { Pool } from '../../src/index.js';
 import { type Databases, startDatabases } from '../servers/index.js';
-import { sharingKnex, sharingPool, untilShared } from './sharing-pool.js';
+import { isConnectionLost, sharingKnex, sharingPool, untilShared } from './sharing-pool.js';
 
 const NAME = 'sharing-writes-test';
 const MAX = 4;
@@ -78,14 +78,7 @@ describe('writes that share connections', function () {
           await write(token);
           acknowledged.add(token);
         } catch (error) {
-          const { code, message } = error as { code?: string; message: string };
-          if (
-            code !== '57P01' &&
-            code !== 'ECONNRESET' &&
-            code !== 'EPIPE' &&
-            !/terminated|not queryable/.test(message)
-          )
-            throw error;
+          if (!isConnectionLost(error)) throw error;
         }
         if (token % KILL_EVERY === 0) killed += await kill();
       }

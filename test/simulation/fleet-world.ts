@@ -16,7 +16,6 @@ import { VirtualRuntime } from './virtual-runtime.js';
 /** A database server that counts who is connected. */
 class Server {
   readonly connections = new Map<object, Process>();
-  most = 0;
   #violation: string | undefined = undefined;
   readonly #budget: number;
   readonly #runtime: VirtualRuntime;
@@ -29,7 +28,6 @@ class Server {
   connect(process: Process): object {
     const connection = {};
     this.connections.set(connection, process);
-    this.most = Math.max(this.most, this.connections.size);
     if (this.connections.size > this.#budget) {
       this.#violation ??= `${this.connections.size} connections at ${Math.round(this.#runtime.now())} ms, the budget is ${this.#budget}`;
     }
