@@ -23,8 +23,3 @@ export function inContext<Given extends unknown[], Result>(
   return (...given) =>
     context.runInAsyncScope(callback as (...given: unknown[]) => Result, undefined, ...given);
 }
-
-/** What `call` returns or throws, at once or later. */
-export function settled(call: () => unknown): Promise<unknown> {
-  return new Promise((resolve) => resolve(call()));
-}

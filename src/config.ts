@@ -55,17 +55,20 @@ interface NumberRule {
 }
 
 const boundless = { least: 0, most: Number.POSITIVE_INFINITY };
-const count = (fallback: number, least = 0): NumberRule => ({
+/** A whole number of `least` or more. */
+export const count = (fallback: number, least = 0): NumberRule => ({
   ...boundless,
   kind: 'a whole number',
   fallback,
   least,
   whole: true,
 });
-const timeMs = (fallback: number): NumberRule => ({
+/** A time in milliseconds, of `least` or more. */
+export const timeMs = (fallback: number, least = 0): NumberRule => ({
   ...boundless,
   kind: 'a number of milliseconds',
   fallback,
+  least,
   whole: false,
 });
 const share = (fallback: number): NumberRule => ({
@@ -164,7 +167,8 @@ export function quote(value: unknown): string {
   return typeof value === 'function' ? 'a function' : String(value);
 }
 
-function numberFault(value: unknown, rule: NumberRule): string | undefined {
+/** What a number must be, where `value` is none such. */
+export function numberFault(value: unknown, rule: NumberRule): string | undefined {
   const { kind, least, most, whole } = rule;
   if (typeof value === 'number' && value >= least && value <= most && Number.isFinite(value)) {
     if (!whole || Number.isInteger(value)) return undefined;

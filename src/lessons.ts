@@ -10,7 +10,7 @@ import type { Slot } from './slots.js';
 import type { PoolCounters } from './stats.js';
 
 /** The optimisations that go by what queries and leases have taught. */
-const LEARNERS = [...QUERY_READERS, 'forecaster'] as const satisfies readonly OptimizationName[];
+const LEARNERS: readonly OptimizationName[] = [...QUERY_READERS, 'forecaster'];
 
 /** Who goes by what leases have shown. */
 interface Learners {
@@ -30,7 +30,7 @@ interface Learners {
 export class Lessons {
   /** What the queries of the pool have taught. */
   readonly profiles = new QueryProfiles();
-  /** Where arrivals and uses are remembered; undefined while nobody asks how many connections there should be. */
+  /** Where arrivals and uses are remembered; undefined until somebody asks how many connections there should be. */
   history: History | undefined = undefined;
   readonly #learners: Learners;
 
@@ -44,7 +44,7 @@ export class Lessons {
     try {
       return this.profiles.ofHint(hint);
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, LEARNERS);
       return undefined;
     }
   }
@@ -75,11 +75,7 @@ export class Lessons {
 
   /** Whether a connection was alive after it had been idle for so long. */
   survived(idledMs: number, alive: boolean): void {
-    try {
-      this.#learners.survival.learn(idledMs, alive);
-    } catch (error) {
-      this.#learners.trip('selection', error);
-    }
+    this.#attempt(() => this.#learners.survival.learn(idledMs, alive), ['selection']);
   }
 
   /** Behind others on a shared connection is in the queue, too. */
@@ -100,14 +96,9 @@ export class Lessons {
   }
 
   #teach(profile: QueryProfile, tookMs: number, outcome: Outcome): void {
-    const { rollout, lanes, trip } = this.#learners;
+    const { rollout, lanes } = this.#learners;
     profile.learn(tookMs, outcome);
-    if (!rollout.attended.lanes) return;
-    try {
-      lanes.learn(profile, tookMs);
-    } catch (error) {
-      trip('lanes', error);
-    }
+    if (rollout.attended.lanes) this.#attempt(() => lanes.learn(profile, tookMs), ['lanes']);
   }
 
   #countRun(kind: QueryKind, heldMs: number): void {
@@ -116,15 +107,15 @@ export class Lessons {
     totals.heldMs += heldMs;
   }
 
-  #attempt(lesson: () => void): void {
+  #attempt(lesson: () => void, taughtTo: readonly OptimizationName[] = LEARNERS): void {
     try {
       lesson();
     } catch (error) {
-      this.#failed(error);
+      this.#failed(error, taughtTo);
     }
   }
 
-  #failed(error: unknown): void {
-    for (const name of LEARNERS) this.#learners.trip(name, error);
+  #failed(error: unknown, taughtTo: readonly OptimizationName[]): void {
+    for (const name of taughtTo) this.#learners.trip(name, error);
   }
 }

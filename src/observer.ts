@@ -24,7 +24,7 @@ export interface Observer<C> {
   onOpenFailed?(slot: Slot<C>, tookMs: number, error: unknown): void;
   onChecked?(slot: Slot<C>, tookMs: number, error: unknown): void;
   onClosed?(slot: Slot<C>, reason: CloseReason): void;
-  /** There may be more connections than before, or fewer: by the user's word, or the server's. */
+  /** There may be more connections than before, or fewer: by the word of the user, the server, the fleet or the limit probe. */
   onResized?(from: number, to: number, reason: string): void;
   /** `fingerprint`: of what ran last on it, as far as that is known. */
   onLeakSuspected?(slot: Slot<C>, heldMs: number, fingerprint: string | undefined): void;

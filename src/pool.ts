@@ -1,3 +1,4 @@
+import { attempt } from './attempt.js';
 import { Breaker, type Verdict } from './breaker/breaker.js';
 import type { Callers } from './callers.js';
 import { type PoolOptions, type ResolvedOptions, resolveOptions } from './config.js';
@@ -56,7 +57,6 @@ import {
 import {
   idleBeyond,
   idleTooLong,
-  inService,
   nextSlotDueAt,
   overdue,
   PACING_MASK,
@@ -143,13 +143,16 @@ const STARVED_MS = 1_000;
 /** Between tries to fill up to `min` when opening fails; doubles up to the second. */
 const FILL_BACKOFF_MS = { least: 100, most: 5_000 } as const;
 
+/** An instant that does not come, and a number of connections that is no limit. */
 const NEVER = Number.POSITIVE_INFINITY;
+const UNLIMITED = Number.POSITIVE_INFINITY;
 
 /** Of the costliest queries. */
 const QUERIES_REPORTED = 20;
 
 /**
- * A pool of connections of type `C`. Read from the top: a query's life, then the life of a connection, then upkeep.
+ * A pool of connections of type `C`. Read from the top: a query's life, then the life of a connection, what its owner
+ * may do and is told, and upkeep.
  */
 export class Pool<C> implements LeaseHome<C> {
   /** The optimisations: which act, and how they prove themselves. */
@@ -322,7 +325,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#drain === undefined) {
       const lease = this.tryAcquire(hint);
       if (lease !== undefined) {
-        if (this.#callers !== undefined) this.noteHolder(lease);
+        this.noteHolder(lease);
         return Promise.resolve(lease);
       }
     }
@@ -579,9 +582,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #needsCheck(slot: Slot<C>): boolean {
-    if (slot.isSuspect || this.#now - slot.idleSince >= this.#checkAfterIdleMs) {
-      if (slot.isSuspect || this.#now - slot.provenAt >= this.#checkAfterIdleMs) return true;
-    }
+    if (slot.isSuspect || this.#now - usedAt(slot) >= this.#checkAfterIdleMs) return true;
     if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
     return this.#now >= this.#soundUntil && this.#isDoubtful();
   }
@@ -700,6 +701,7 @@ export class Pool<C> implements LeaseHome<C> {
     slot.uses += 1;
     if (slot.uses === this.#maxUses) slot.retiring = 'uses';
     slot.leakReported = false;
+    slot.holder = undefined;
     if (!this.#inUse) this.#wake();
   }
 
@@ -831,11 +833,7 @@ export class Pool<C> implements LeaseHome<C> {
   #heard(since: number): void {
     this.#heardAt = this.#now;
     if (this.#now >= this.#doubtedUntil) this.#soundUntil = this.#now + QUIET_MS;
-    try {
-      this.#stalls.learnAnswer(since);
-    } catch (error) {
-      this.tripFlag('stallWatchdog', error);
-    }
+    this.#advised('stallWatchdog', undefined, () => this.#stalls.learnAnswer(since));
   }
 
   /** Whether the event loop stood still meanwhile: then the time that a lease took says nothing of its connection or its query. */
@@ -984,12 +982,12 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** The most that the limit probe lets be open. */
   get #openable(): number {
-    return this.#probesLimit ? this.#limitProbe.open : NEVER;
+    return this.#probesLimit ? this.#limitProbe.open : UNLIMITED;
   }
 
   /** The most that it lets be leased while others wait: a crowd is what it is for, so nobody else needs to ask. */
   get #usable(): number {
-    return this.#probesLimit ? this.#limitProbe.use : NEVER;
+    return this.#probesLimit ? this.#limitProbe.use : UNLIMITED;
   }
 
   get #probesLimit(): boolean {
@@ -1502,7 +1500,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#advanceDrain();
   }
 
-  // ── Upkeep ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── What its owner may do ────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Changes `min` and `max` of a live pool: idle connections beyond the new limit close at once, leased ones when they
@@ -1660,6 +1658,8 @@ export class Pool<C> implements LeaseHome<C> {
     this.#advanceDrain();
   }
 
+  // ── What it tells ────────────────────────────────────────────────────────────────────────────────────────────────
+
   /** The pool's numbers now. */
   stats(): PoolStats {
     const slots = this.#slots;
@@ -1798,6 +1798,8 @@ export class Pool<C> implements LeaseHome<C> {
   get opening(): number {
     return this.#slots.count(SlotState.opening);
   }
+
+  // ── Upkeep ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** A fast loop may never let a timer run, so the pace of timing is set here as well as in the upkeep. */
   #readLeaseClock(): void {
@@ -2031,6 +2033,8 @@ export class Pool<C> implements LeaseHome<C> {
     }
   }
 
+  // ── Which connections go, and how many there are to be ───────────────────────────────────────────────────────────
+
   #reap(now: number): void {
     this.#endLifetimes(now);
     for (const slot of idleTooLong(this.#slots, this.#options, this.#leastKept, now))
@@ -2042,17 +2046,18 @@ export class Pool<C> implements LeaseHome<C> {
 
   #endLifetimes(now: number): void {
     const due = pastLifetime(this.#slots, now);
-    const inTurn = this.#options.lifetimeJitter > 0 ? due : [];
-    for (const slot of inTurn === due ? [] : due) {
+    if (this.#options.lifetimeJitter > 0)
+      return this.#rotate([...new Set([...due, ...this.#findOutliers(now)])], now);
+    for (const slot of due) {
       slot.leavesFor = 'lifetime';
       this.#leave(slot);
     }
-    this.#rotate([...new Set([...inTurn, ...this.#findOutliers(now)])], now);
+    this.#rotate(this.#findOutliers(now), now);
   }
 
   #findOutliers(now: number): Slot<C>[] {
     if (!this.rollout.acting.selection) return [];
-    return this.#advised('selection', [], () => this.#outliers.find(inService(this.#slots), now));
+    return this.#advised('selection', [], () => this.#outliers.find(this.#slots, now));
   }
 
   /** Connections that have to go are replaced one after another, while nothing else is the matter. */
@@ -2218,7 +2223,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Whether there is more to look after than single deadlines. */
   get #hasUpkeep(): boolean {
     const holdsBack =
-      this.#waiters.length > 0 && (this.#slots.count(SlotState.idle) > 0 || this.#usable < NEVER);
+      this.#waiters.length > 0 && (this.#slots.count(SlotState.idle) > 0 || this.#usable < UNLIMITED);
     return this.#inUse || holdsBack || this.#slots.shared().some(({ holders }) => holders > 1);
   }
 
@@ -2285,9 +2290,4 @@ function readersOn<C>({ canShare, hasPrepared }: Driver<C>): readonly Optimizati
     if (name === 'pipelining' || name === 'autoPrepare') return canShare !== undefined;
     return name !== 'affinity' || hasPrepared !== undefined;
   });
-}
-
-/** The promise of `call`, also when it throws or returns none. */
-function attempt<T>(call: () => Promise<T> | T): Promise<T> {
-  return new Promise((resolve) => resolve(call()));
 }

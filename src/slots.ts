@@ -89,25 +89,14 @@ export class Slot<C> {
   /** The one that it is opened in place of. */
   replaces: Slot<C> | undefined = undefined;
   leakReported = false;
-  /** On whose behalf it was leased, in its use number `callerOfUse` only: see `holder`. */
-  #caller: unknown = undefined;
-  #callerOfUse = 0;
+  /** On whose behalf it is held, as `Callers` tells; undefined where nobody can tell, or asked. */
+  holder: unknown = undefined;
   abort: AbortController | undefined = undefined;
 
   constructor(id: number, home: LeaseHome<C>, now: number) {
     this.id = id;
     this.home = home;
     this.openStartedAt = now;
-  }
-
-  /** On whose behalf it is held, as `Callers` tells; undefined where nobody can tell. */
-  get holder(): unknown {
-    return this.#callerOfUse === this.uses ? this.#caller : undefined;
-  }
-
-  set holder(caller: unknown) {
-    this.#caller = caller;
-    this.#callerOfUse = this.uses;
   }
 }
 

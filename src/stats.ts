@@ -83,7 +83,10 @@ export interface PoolCounters {
   readonly closed: Record<CloseReason, number>;
   /** How often an optimisation on probation was taken back. */
   readonly takenBack: Record<OptimizationName, number>;
-  /** Timed runs by kind of query, and the time for which they held a connection; of those that shared one, in which it was busy with them. */
+  /**
+   * Timed runs by kind of query, and the time for which they held a connection; of those that shared one, in which it was busy with them,
+   * and as `select`: with `pipelinedWrites` writes are among them.
+   */
   readonly queries: Record<QueryKind, QueryTotals>;
 }
 
@@ -216,7 +219,7 @@ export interface PoolReport {
   readonly pooler: PoolerReport | undefined;
   /** How the pool stands in the budget that it shares with others; undefined when it shares none. */
   readonly fleet: FleetReport | undefined;
-  /** How many connections are asked for and why, and what another `max` would have meant; undefined while the flag `forecaster` is off. */
+  /** How many connections are asked for and why, and what another `max` would have meant; undefined until the flag `forecaster` is other than off. */
   readonly sizing: SizingReport | undefined;
   /** Leases held beyond `leakThresholdMs` now. */
   readonly leaks: readonly LeakReport[];

@@ -1,5 +1,5 @@
+import { attempt } from '../../src/attempt.js';
 import { type Driver, type Hint, type LastStatement, type Lease, PoolError } from '../../src/index.js';
-import { settled } from '../callback.js';
 import { lastStatementOn, rememberStatements } from '../last-statement.js';
 import { PipelinedClient } from '../pg/pipelined.js';
 import type { PgPooler } from '../pg/pooler.js';
@@ -150,7 +150,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     try {
       await proof;
     } catch (error) {
-      await settled(() => this.#pool.destroyer(connection)).catch(() => {});
+      await attempt(() => this.#pool.destroyer(connection)).catch(() => {});
       throw error;
     }
     return this.#arrive(create, id, connection);
@@ -269,7 +269,7 @@ export class KnexDriver implements Driver<PooledConnection> {
   close({ connection, late }: PooledConnection): Promise<void> {
     this.#listener.onClosing(connection);
     if (connection.__knexUid !== undefined) this.#named.delete(connection.__knexUid);
-    const closing = late ? settled(() => this.#pool.destroyer(connection)) : this.#pool._destroy(connection);
+    const closing = late ? attempt(() => this.#pool.destroyer(connection)) : this.#pool._destroy(connection);
     return closing.then(() => {});
   }
 
@@ -289,7 +289,7 @@ export function pipelines({ driverName, connectionSettings }: KnexClient): boole
 function callbackOrPromise(create: TarnPool['creator']): Promise<KnexConnection> {
   return new Promise((resolve, reject) => {
     const done: CreateCallback = (error, connection) => (error ? reject(error) : resolve(connection!));
-    settled(() => create(done)).then((created) => {
+    attempt(() => create(done)).then((created) => {
       if (created) resolve(created as KnexConnection);
     }, reject);
   });

@@ -1,5 +1,5 @@
+import { attempt } from '../../src/attempt.js';
 import type { CloseReason, Driver, LastStatement } from '../../src/index.js';
-import { settled } from '../callback.js';
 import type { Differences } from '../differences.js';
 import { lastStatementOn, rememberStatements } from '../last-statement.js';
 import { endsSession } from './failures.js';
@@ -128,7 +128,7 @@ export class PgDriver implements Driver<PooledClient> {
     const { client } = pooled;
     const { onConnect } = this.#pool.options;
     if (onConnect === undefined) return welcomed();
-    settled(() => onConnect(client)).then(welcomed, this.#failing(pooled, fail));
+    attempt(() => onConnect(client)).then(welcomed, this.#failing(pooled, fail));
   }
 
   /** One that still answers a statement its last holder did not await is in use: nothing is to be asked behind it. */

@@ -122,6 +122,11 @@ export class Breaker {
     this.#close('it was reset', now);
   }
 
+  /** What was said last to those who wait. */
+  get #standing(): Verdict {
+    return this.#refusing ? 'refuse' : 'hold';
+  }
+
   get #isOpen(): boolean {
     return this.state === 'open' || this.state === 'half_open';
   }
@@ -148,11 +153,8 @@ export class Breaker {
   /** One that began to open at `startedAt` did. News from before the last change of state is old news. */
   opened(startedAt: number, now: number): void {
     this.#hasWorked = true;
-    if (startedAt < this.#changedAt || this.state === 'closed' || this.#isIsolated) {
-      this.#failedInARow = 0;
-      return;
-    }
     this.#failedInARow = 0;
+    if (startedAt < this.#changedAt || this.state === 'closed' || this.#isIsolated) return;
     this.nextOpenAt = now;
     this.#ramp += 1;
     if (this.state === 'half_open') this.#move('recovering', 'the server answers', now);
@@ -160,7 +162,7 @@ export class Breaker {
 
   /** One that began to open at `startedAt` failed, while `live` others were open. */
   openFailed(pattern: FailurePattern, startedAt: number, live: number, now: number): Verdict {
-    if (this.#isIsolated) return this.#refusing ? 'refuse' : 'hold';
+    if (this.#isIsolated) return this.#standing;
     const { mitigation, what } = FAILURES[pattern];
     if (mitigation === 'limit') return this.#isFull(what, now);
     const isServers = mitigation !== 'none' && mitigation !== 'retire' && mitigation !== 'replace';
@@ -170,7 +172,7 @@ export class Breaker {
     }
     const refuse = mitigation === 'refuse';
     // What began before the circuit opened says nothing new, and must not slow the probes.
-    if (this.#isOpen && startedAt < this.#changedAt) return this.#refusing ? 'refuse' : 'hold';
+    if (this.#isOpen && startedAt < this.#changedAt) return this.#standing;
     this.#worsen(now);
     this.#failedInARow += 1;
     this.#ramp = 1;

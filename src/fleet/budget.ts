@@ -1,4 +1,4 @@
-import { invalidOptions, quote, unknownKey } from '../config.js';
+import { count, invalidOptions, numberFault, quote, timeMs, unknownKey } from '../config.js';
 
 /** How many connections a fleet of pools may have to one database server. Every pool of every process and thread is a member. */
 export interface FleetBudget {
@@ -15,7 +15,8 @@ export type ResolvedBudget = Readonly<Required<FleetBudget>>;
 /** What every member may keep, whatever the others do; a pool with none could not serve anybody. */
 export const LEAST_SHARE = 1;
 
-const LEASE_MS = { fallback: 10_000, least: 500 } as const;
+/** The first two have to be given. */
+const NUMBERS = { maxConnections: count(1, 1), members: count(1, 1), leaseMs: timeMs(10_000, 500) };
 
 /**
  * Fills in the default.
@@ -24,7 +25,7 @@ const LEASE_MS = { fallback: 10_000, least: 500 } as const;
 export function resolveBudget(given: FleetBudget): ResolvedBudget {
   const faults = budgetFaults(given, 'fleet');
   if (faults.length > 0) throw invalidOptions(faults);
-  return { ...given, leaseMs: given.leaseMs ?? LEASE_MS.fallback };
+  return { ...given, leaseMs: given.leaseMs ?? NUMBERS.leaseMs.fallback };
 }
 
 /** What is wrong with the numbers of `given`, a sentence for each fault; `more` names keys that others look after. */
@@ -32,19 +33,18 @@ export function budgetFaults(given: unknown, path: string, more: readonly string
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     return [`${path} must be an object, got ${quote(given)}`];
   }
-  const known = ['maxConnections', 'members', 'leaseMs', ...more];
-  const { maxConnections, members, leaseMs } = given as Partial<Record<string, unknown>>;
+  const known = [...Object.keys(NUMBERS), ...more];
+  const {
+    maxConnections,
+    members,
+    leaseMs = NUMBERS.leaseMs.fallback,
+  } = given as Partial<Record<string, unknown>>;
   const faults = Object.entries(given)
     .filter(([key, value]) => value !== undefined && !known.includes(key))
     .map(([key, value]) => unknownKey('known', `${path}.${key}`, value, known));
-  for (const [key, value] of Object.entries({ maxConnections, members })) {
-    if (!Number.isInteger(value) || (value as number) < 1)
-      faults.push(`${path}.${key} must be a whole number of 1 or more, got ${quote(value)}`);
-  }
-  if (leaseMs !== undefined && !(Number.isFinite(leaseMs) && (leaseMs as number) >= LEASE_MS.least)) {
-    faults.push(
-      `${path}.leaseMs must be a number of milliseconds of ${LEASE_MS.least} or more, got ${quote(leaseMs)}`,
-    );
+  for (const [key, value] of Object.entries({ maxConnections, members, leaseMs })) {
+    const fault = numberFault(value, NUMBERS[key as keyof typeof NUMBERS]);
+    if (fault !== undefined) faults.push(`${path}.${key} must be ${fault}, got ${quote(value)}`);
   }
   if (faults.length === 0 && (maxConnections as number) < (members as number)) {
     faults.push(

@@ -1,6 +1,7 @@
+import { attempt } from '../attempt.js';
 import type { Runtime, Timer } from '../runtime.js';
 import { type FleetBudget, LEAST_SHARE, type ResolvedBudget, resolveBudget, staticShare } from './budget.js';
-import type { LeaseGrant, LeaseNews, LeaseRequest, LeaseStore, OtherLease } from './lease-store.js';
+import type { LeaseGrant, LeaseNews, LeaseStore, OtherLease } from './lease-store.js';
 import { askFor, type HeldLease, isShort, shareAt, shareChangesAt, shareWithoutLease } from './share.js';
 
 /** A pool's place in a fleet. */
@@ -20,7 +21,7 @@ export interface FleetHome {
   demand(): number;
   /** The pool's own maximum. */
   most(): number;
-  /** The share has changed, or time has; `why` where that is worth being told. */
+  /** The share has changed, or how it is come by: then `why` says so. */
   onShare(from: number, to: number, why: string | undefined): void;
 }
 
@@ -45,7 +46,7 @@ export interface FleetReport {
   readonly members: number | undefined;
 }
 
-/** Members of one fleet that start at once begin over so long: a millisecond a connection would take, for each. */
+/** Members of one fleet that start at once begin spread over five milliseconds for each, a second at most. */
 const START_SPREAD_MS = { each: 5, most: 1_000 } as const;
 
 /** From one renewal to the next, in parts of the lease. */
@@ -214,7 +215,8 @@ export class FleetMember {
     this.#asking = asking;
     this.#ceiling = Math.max(home.held(), share);
     const isLate = () => this.#asking !== asking || this.#leaving !== undefined;
-    this.#ask(leases, { number: this.#number, ceiling: this.#ceiling, asked, want }, asking.signal).then(
+    const request = { number: this.#number, ceiling: this.#ceiling, asked, want };
+    attempt(() => leases.renew(request, asking.signal)).then(
       (grant) => {
         if (!isLate()) this.#granted(grant, want, now);
       },
@@ -222,11 +224,6 @@ export class FleetMember {
         if (!isLate()) this.#failed(this.#runtime.now());
       },
     );
-  }
-
-  /** Rejects as well where the store throws. */
-  async #ask(leases: LeaseStore, request: LeaseRequest, signal: AbortSignal): Promise<LeaseGrant> {
-    return leases.renew(request, signal);
   }
 
   #granted(grant: LeaseGrant, want: number, sentAt: number): void {

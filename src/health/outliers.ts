@@ -1,10 +1,11 @@
-import type { Slot } from '../slots.js';
+import type { Slot, Slots } from '../slots.js';
+import { inService } from '../upkeep.js';
 
 /** How many times slower than the others with the same queries a connection is an outlier, and up to which the pool is well. */
 const OUTLIER = { slowness: 3, usual: 1.5 } as const;
 /** Of fewer connections nobody can say which one is out of line. */
 const LEAST_CONNECTIONS = 3;
-/** A tenth of them may be replaced for it, at least one, within so long; doubled as long as that does not help. */
+/** Of a tenth, at least one, as many go as the rotation takes in one step; the next after so long, doubled as long as that does not help. */
 const EVERY_MS = { least: 30_000, most: 600_000 } as const;
 const SHARE = 0.1;
 
@@ -16,8 +17,10 @@ export class Outliers<C> {
   #everyMs: number = EVERY_MS.least;
   #replacedAt = Number.NEGATIVE_INFINITY;
 
-  find(slots: readonly Slot<C>[], now: number): Slot<C>[] {
-    if (now - this.#replacedAt < this.#everyMs || slots.length < LEAST_CONNECTIONS) return [];
+  find(all: Slots<C>, now: number): Slot<C>[] {
+    if (now - this.#replacedAt < this.#everyMs) return [];
+    const slots = inService(all);
+    if (slots.length < LEAST_CONNECTIONS) return [];
     const slow = slots.filter(({ track }) => track.isProvenSlow && track.slowness(now) > OUTLIER.slowness);
     if (slow.length === 0 || median(slots, now) > OUTLIER.usual) return [];
     return slow.slice(0, Math.max(1, Math.floor(SHARE * slots.length)));

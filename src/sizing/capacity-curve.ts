@@ -3,6 +3,8 @@ import { remaining } from '../decay.js';
 /** Half octaves of leases in flight, up to 4,096. */
 const BINS = 25;
 const HALF_LIFE_MS = 600_000;
+/** All bins fade together, once so little would be left of each. */
+const FADES_BELOW = 0.9;
 /** Leases that a bin must have seen. */
 const FEWEST = 200;
 /** As much throughput as the most is one within so much of it. */
@@ -25,14 +27,14 @@ export class CapacityCurve {
     const inFlight = (completed * holdMs) / elapsedMs;
     if (!(inFlight >= 1)) return;
     this.#fade(now);
-    const bin = this.#bins[Math.min(BINS - 1, Math.round(2 * Math.log2(inFlight)))]!;
+    const bin = this.#binOf(inFlight);
     bin.leases += completed;
     bin.heldMs += completed * holdMs;
   }
 
   /** How long a lease is held while about `inFlight` are out; undefined where that was hardly seen. */
   holdMs(inFlight: number): number | undefined {
-    const bin = this.#bins[Math.min(BINS - 1, Math.max(0, Math.round(2 * Math.log2(inFlight))))]!;
+    const bin = this.#binOf(inFlight);
     return bin.leases < FEWEST ? undefined : bin.heldMs / bin.leases;
   }
 
@@ -56,6 +58,10 @@ export class CapacityCurve {
     return Math.log(last.throughput / first.throughput) / Math.log(last.inFlight / first.inFlight);
   }
 
+  #binOf(inFlight: number): Bin {
+    return this.#bins[Math.min(BINS - 1, Math.max(0, Math.round(2 * Math.log2(inFlight))))]!;
+  }
+
   #seenUpTo(most: number): { inFlight: number; throughput: number }[] {
     const seen = [];
     for (const [index, { leases, heldMs }] of this.#bins.entries()) {
@@ -68,7 +74,7 @@ export class CapacityCurve {
 
   #fade(now: number): void {
     const kept = remaining(now - this.#fadedAt, HALF_LIFE_MS);
-    if (kept > 0.9) return;
+    if (kept > FADES_BELOW) return;
     this.#fadedAt = now;
     for (const bin of this.#bins) {
       bin.leases *= kept;

@@ -51,7 +51,7 @@ export interface LimitView {
   readonly leased: number;
   readonly waiting: number;
   readonly min: number;
-  /** The upper bound by the user's word, and the server's. */
+  /** The upper bound by the word of the user, the server and the fleet. */
   readonly max: number;
   /** Whether connections are shared: leases then say nothing about how many connections are at work. */
   readonly shares: boolean;

@@ -39,13 +39,13 @@ export interface Work {
 }
 
 interface Block {
-  ms: number;
+  lastedMs: number;
   completed: number;
-  holdSum: number;
+  holdSumMs: number;
   holdSteps: number;
 }
 
-const newBlock = (): Block => ({ ms: 0, completed: 0, holdSum: 0, holdSteps: 0 });
+const newBlock = (): Block => ({ lastedMs: 0, completed: 0, holdSumMs: 0, holdSteps: 0 });
 
 export type Verdict = 'candidate' | 'incumbent';
 
@@ -66,7 +66,7 @@ export class PairedTrial {
   pairs = 0;
   #mean = 0;
   #squares = 0;
-  #holdRatios = 0;
+  #holdLogs = 0;
   #first: Block | undefined = undefined;
   #block = newBlock();
   #settling = true;
@@ -94,7 +94,7 @@ export class PairedTrial {
 
   /** How many times as long they were held. */
   get holdRatio(): number {
-    return this.pairs === 0 ? 1 : Math.exp(this.#holdRatios / this.pairs);
+    return this.pairs === 0 ? 1 : Math.exp(this.#holdLogs / this.pairs);
   }
 
   /** What the event loop slept through says nothing: the block begins anew. */
@@ -110,15 +110,15 @@ export class PairedTrial {
     // Where nobody waits it was not the size that set the pace.
     if (work.waiting === 0) return 'incumbent';
     const block = this.#block;
-    block.ms += work.elapsedMs;
+    block.lastedMs += work.elapsedMs;
     block.completed += work.completed;
     if (work.holdMs > 0) {
-      block.holdSum += work.holdMs;
+      block.holdSumMs += work.holdMs;
       block.holdSteps += 1;
     }
     if (this.#isClear(block)) return 'incumbent';
-    if (block.ms >= this.#blockMs && block.completed >= BLOCK_LEASES) return this.#endBlock();
-    return block.ms > LONGEST_BLOCK_MS ? 'incumbent' : undefined;
+    if (block.lastedMs >= this.#blockMs && block.completed >= BLOCK_LEASES) return this.#endBlock();
+    return block.lastedMs > LONGEST_BLOCK_MS ? 'incumbent' : undefined;
   }
 
   #hasSettled({ elapsedMs, holdMs, leased }: Work): boolean {
@@ -167,7 +167,7 @@ export class PairedTrial {
     const apart = ratio - this.#mean;
     this.#mean += apart / this.pairs;
     this.#squares += apart * (ratio - this.#mean);
-    this.#holdRatios += Math.log(meanHold(own) / meanHold(theirs));
+    this.#holdLogs += Math.log(meanHoldMs(own) / meanHoldMs(theirs));
     const deviation = Math.sqrt(
       (this.#squares + PRIOR_PAIRS * this.#deviation ** 2) / (this.pairs - 1 + PRIOR_PAIRS),
     );
@@ -181,10 +181,10 @@ export class PairedTrial {
 
 /** Of the leases that came back a second. */
 function logRatio(one: Block, other: Block): number {
-  return Math.log((one.completed * other.ms) / (other.completed * one.ms));
+  return Math.log((one.completed * other.lastedMs) / (other.completed * one.lastedMs));
 }
 
 /** Where no lease was timed, as if all had been as long. */
-function meanHold({ holdSum, holdSteps }: Block): number {
-  return holdSteps === 0 ? 1 : holdSum / holdSteps;
+function meanHoldMs({ holdSumMs, holdSteps }: Block): number {
+  return holdSteps === 0 ? 1 : holdSumMs / holdSteps;
 }

@@ -13,7 +13,7 @@ const USUAL: Policy = { opensFreely: false, comparable: true };
 
 /**
  * What differs from the usual. A load that is steady or a ramp changes nothing: to let go of connections ten seconds later in the
- * one, and not at all in the other, made the backtest dearer (`npm run bench -- sizing`: by 1.9 % on steady, by 1.5 % on ramp, by 1 % on diurnal).
+ * one, and not at all in the other, made the backtest (`npm run bench -- sizing`) dearer.
  */
 const OF_SHAPE: Readonly<Partial<Record<Workload, Partial<Policy>>>> = { bursty: { opensFreely: true } };
 const OF_MIX: Readonly<Partial<Record<QueryMix, Partial<Policy>>>> = {

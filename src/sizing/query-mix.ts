@@ -27,7 +27,6 @@ export class QueryMixClass {
   readonly #votes = new Votes<QueryMix>('oltp', 'oltp');
   readonly #recent = new Float64Array(BUCKETS);
   readonly #counted = new Float64Array(BUCKETS);
-  #total = 0;
   #votedAt = 0;
 
   get current(): QueryMix {
@@ -38,48 +37,50 @@ export class QueryMixClass {
   step(now: number, holds: Histogram): QueryMix | undefined {
     if (now - this.#votedAt < VOTE_EVERY_MS) return undefined;
     this.#votedAt = now;
-    this.#takeIn(holds);
-    if (this.#total < FEWEST) return undefined;
-    const vote = mixOf(this.#recent, this.#total);
+    const total = this.#takeIn(holds);
+    if (total < FEWEST) return undefined;
+    const vote = mixOf(this.#recent, total);
     return vote === undefined ? undefined : this.#votes.cast(vote);
   }
 
-  #takeIn(holds: Histogram): void {
-    this.#total = 0;
+  /** @returns how many leases are counted now, those of before in part. */
+  #takeIn(holds: Histogram): number {
+    let total = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket += 1) {
       const count = holds.countIn(bucket);
       this.#recent[bucket] = KEPT * this.#recent[bucket]! + count - this.#counted[bucket]!;
       this.#counted[bucket] = count;
-      this.#total += this.#recent[bucket]!;
+      total += this.#recent[bucket]!;
     }
+    return total;
   }
 }
 
 /** Undefined between the classes. */
 function mixOf(counts: Float64Array, total: number): QueryMix | undefined {
   let seen = 0;
-  let sum = 0;
-  let squares = 0;
+  let sumMs = 0;
+  let squaresMs2 = 0;
   let medianMs = 0;
   let p95Ms = 0;
   for (const [bucket, count] of counts.entries()) {
     const heldMs = bucketMiddleMs(bucket);
     seen += count;
-    sum += count * heldMs;
-    squares += count * heldMs * heldMs;
+    sumMs += count * heldMs;
+    squaresMs2 += count * heldMs * heldMs;
     if (medianMs === 0 && seen >= total / 2) medianMs = heldMs;
     if (p95Ms === 0 && seen >= 0.95 * total) p95Ms = heldMs;
   }
-  const mean = sum / total;
-  const isVaried = squares / total - mean * mean > VARIED * mean * mean;
-  const slowShare = shareBeyond(counts, Math.max(SLOW_RATIO * medianMs, SLOW_MS)) / sum;
+  const meanMs = sumMs / total;
+  const isVaried = squaresMs2 / total - meanMs * meanMs > VARIED * meanMs * meanMs;
+  const slowShare = heldBeyondMs(counts, Math.max(SLOW_RATIO * medianMs, SLOW_MS)) / sumMs;
   if (isVaried && slowShare >= MIXED_SHARE.least && slowShare <= MIXED_SHARE.most) return 'mixed';
-  if (shareBeyond(counts, LONG_MS) > ANALYTIC_SHARE * sum) return 'analytic';
+  if (heldBeyondMs(counts, LONG_MS) > ANALYTIC_SHARE * sumMs) return 'analytic';
   return p95Ms < SHORT_P95_MS && !isVaried ? 'oltp' : undefined;
 }
 
 /** Time held in holds longer than `thresholdMs`. */
-function shareBeyond(counts: Float64Array, thresholdMs: number): number {
+function heldBeyondMs(counts: Float64Array, thresholdMs: number): number {
   let heldMs = 0;
   for (const [bucket, count] of counts.entries()) {
     const middleMs = bucketMiddleMs(bucket);

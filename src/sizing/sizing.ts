@@ -111,10 +111,11 @@ export class Sizing {
    * @param mayGain whether the database may be as fast with more connections.
    */
   report(now: number, { max, idleTimeoutMs }: ResolvedOptions, each: number, mayGain: boolean): SizingReport {
+    const { workload, mix } = this.outlook(now);
     return {
       reason: this.#forecast.reason,
-      workload: this.#workload.at(now),
-      mix: this.#mix.current,
+      workload,
+      mix,
       periodMs: this.#forecaster.periodMs,
       whatIf: this.history.replay(max, idleTimeoutMs, each, mayGain),
       usage: this.#usage.report(now),
@@ -125,7 +126,7 @@ export class Sizing {
     return { target: this.#forecast.target, workload: this.#workload.at(now), mix: this.#mix.current };
   }
 
-  get policy(): Readonly<Policy> {
+  get policy(): Policy {
     return this.#policies.current;
   }
 

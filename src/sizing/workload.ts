@@ -14,8 +14,6 @@ export type WorkloadChange =
 const VOTE_EVERY_MS = 5_000;
 /** A vote is about the last six stretches: thirty seconds. */
 const STRETCHES = 6;
-/** In a row, to leave rest, whatever for. */
-const VOTES = 3;
 /** Arrivals a second below which a pool is idle. */
 const IDLE_RATE = 0.2;
 /** Variance over mean of arrivals a step: 1 by chance alone, with a deviation of 0.08 over 300 steps. */
@@ -68,7 +66,7 @@ export class WorkloadClass {
     this.#stretch = newStretch();
     this.#stretchMs = 0;
     const to = classOf(this.#stretches, recurs);
-    const from = this.#votes.current === 'idle' ? this.#votes.cast(to, VOTES) : this.#votes.cast(to);
+    const from = this.#votes.cast(to);
     return from === undefined ? undefined : { axis: 'shape', from, to };
   }
 }
