@@ -193,8 +193,6 @@ export class Pool<C> implements LeaseHome<C> {
   /** Undefined until its flag is other than off. */
   #sizing: Sizing | undefined = undefined;
   #limitProbe: LimitProbe;
-  /** Leases of shared connections when the limit probe last looked. */
-  #sharedAtProbe = 0;
   /** As in the options, but infinite when it is off. */
   readonly #plainCheckAfterMs: number;
   /** What holds now: the plain one, or the one that was learned. */
@@ -1700,7 +1698,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** How many connections the forecast asks for, and what the load is like; undefined while the flag `forecaster` is off. */
   get outlook(): Outlook | undefined {
-    return this.#sizing?.outlook(this.#now);
+    return this.rollout.attended.forecaster ? this.#sizing?.outlook(this.#now) : undefined;
   }
 
   /** Changes the setting of an optimisation, from the next decision on. */
@@ -2124,7 +2122,7 @@ export class Pool<C> implements LeaseHome<C> {
   #probeLimit(now: number, stalledMs: number): void {
     const probe = this.#limitProbe;
     const { size, use } = probe;
-    const { released, shared } = this.#counters;
+    const { released, shared, sharedLate } = this.#counters;
     const view = {
       now,
       released,
@@ -2133,11 +2131,10 @@ export class Pool<C> implements LeaseHome<C> {
       waiting: this.#waiters.length,
       min: this.#options.min,
       max: this.#bound,
-      shares: shared > this.#sharedAtProbe,
+      shared: shared + sharedLate,
       stalled: stalledMs > 0,
       trouble: this.#troubleOfProbe,
     };
-    this.#sharedAtProbe = shared;
     const acts = this.rollout.acting.limitProbe;
     const holds = this.#advised('limitProbe', undefined, () => probe.step(view, acts));
     // What threw may hold callers back, and is not heard again.

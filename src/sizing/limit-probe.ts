@@ -53,8 +53,8 @@ export interface LimitView {
   readonly min: number;
   /** The upper bound by the word of the user, the server and the fleet. */
   readonly max: number;
-  /** Whether connections are shared: leases then say nothing about how many connections are at work. */
-  readonly shares: boolean;
+  /** Leases of connections that others share, ever: where there are new ones, leases say nothing about how many connections are at work. */
+  readonly shared: number;
   /** Whether the event loop stood still meanwhile. */
   readonly stalled: boolean;
   /** Why sizes are not to be compared now, as when the server is in trouble; undefined where nothing is against it. */
@@ -94,6 +94,11 @@ export interface BetterMax {
   readonly holdRatio: number;
 }
 
+/** What a pool did since the last look. */
+interface ProbedWork extends Work {
+  readonly shares: boolean;
+}
+
 /** What was found when a size was tried against the maximum. */
 interface Found {
   readonly size: number;
@@ -116,6 +121,7 @@ export class LimitProbe {
   readonly #random: () => number;
   #at: number;
   #released = 0;
+  #shared = 0;
   #uses = 0;
   #usedMs = 0;
   #max = Number.POSITIVE_INFINITY;
@@ -172,7 +178,7 @@ export class LimitProbe {
    * @returns what a lease takes of the database, by its decision and with the maximum.
    */
   step(view: LimitView, acts: boolean): LimitDecision {
-    const { now, max, shares } = view;
+    const { now, max } = view;
     if (now - this.#at < STEP_MS / 2) return NO_DECISION;
     const work = this.#workSince(view);
     if (max !== this.#max) this.#begin(max, now);
@@ -182,13 +188,13 @@ export class LimitProbe {
     } else {
       this.#saturatedSince = now;
     }
-    if (!shares && !view.stalled) this.#curve.learn(work.completed, work.elapsedMs, work.holdMs, now);
+    if (!work.shares && !view.stalled) this.#curve.learn(work.completed, work.elapsedMs, work.holdMs, now);
     this.#noise.learn(work, this.use);
     this.#decide(view, work, acts);
     return work.waiting > 0 ? (this.#holds ?? NO_DECISION) : NO_DECISION;
   }
 
-  #decide(view: LimitView, work: Work, acts: boolean): void {
+  #decide(view: LimitView, work: ProbedWork, acts: boolean): void {
     const { now, stalled, trouble } = view;
     if (!acts) return this.#release('the probe does not act', now);
     if (trouble !== undefined) return this.#release(trouble, now);
@@ -250,7 +256,7 @@ export class LimitProbe {
     return { max: wanted, throughputRatio, holdRatio: wanted / max / throughputRatio };
   }
 
-  #workSince({ now, released, useTimes, leased, waiting }: LimitView): Work {
+  #workSince({ now, released, shared, useTimes, leased, waiting }: LimitView): ProbedWork {
     const uses = useTimes.count - this.#uses;
     const work = {
       elapsedMs: now - this.#at,
@@ -258,8 +264,10 @@ export class LimitProbe {
       holdMs: uses > 0 ? (useTimes.sumMs - this.#usedMs) / uses : 0,
       leased,
       waiting,
+      shares: shared > this.#shared,
     };
     this.#at = now;
+    this.#shared = shared;
     this.#released = released;
     this.#uses = useTimes.count;
     this.#usedMs = useTimes.sumMs;
@@ -295,8 +303,8 @@ export class LimitProbe {
     this.#reason = reason;
   }
 
-  #consider(view: LimitView, work: Work, now: number): void {
-    if (now - this.#saturatedSince < SATURATED_MS || now < this.#nextTrialAt || view.shares) return;
+  #consider(view: LimitView, work: ProbedWork, now: number): void {
+    if (now - this.#saturatedSince < SATURATED_MS || now < this.#nextTrialAt || work.shares) return;
     if (work.completed * 1_000 < LEAST_PER_SECOND * work.elapsedMs) return;
     this.#least = Math.max(view.min, LEAST_SIZE, Math.ceil(LEAST_SHARE * this.#max));
     if (this.#size < this.#max) return this.#growFrom(this.#size);

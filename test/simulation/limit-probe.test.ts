@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createPool, type FlagSetting, type Pool } from '../../src/index.js';
+import { createPool, type FlagSetting, type Lease, type Pool } from '../../src/index.js';
 import { everyFlag } from '../../src/rollout/flags.js';
 import { LimitProbe } from '../../src/sizing/limit-probe.js';
 import { type FakeConnection, FakeDriver } from './fake-driver.js';
@@ -26,6 +26,8 @@ class World {
   task: string | undefined = undefined;
   done = 0;
   heldMs = 0;
+  /** What a statement is expected to cost a connection that others share; undefined where each has its own. */
+  costMs: number | undefined = undefined;
   #inFlight = 0;
   #callers = 0;
   readonly #chance: VirtualRuntime;
@@ -52,7 +54,7 @@ class World {
 
   #call(caller: number): void {
     if (caller >= this.#callers) return;
-    void this.pool.acquire().then((lease) => {
+    void this.#acquire().then((lease) => {
       this.#inFlight += 1;
       const durationMs = this.server(this.#inFlight) * (0.5 + this.#chance.random()) * this.#disturbance();
       this.runtime.schedule(durationMs, () => {
@@ -62,6 +64,12 @@ class World {
         lease.release();
         this.#call(caller);
       });
+    });
+  }
+
+  #acquire(): Promise<Lease<FakeConnection>> {
+    return new Promise((resolve, reject) => {
+      this.pool.request(resolve, reject, undefined, this.costMs);
     });
   }
 
@@ -187,6 +195,18 @@ describe('the limit probe', function () {
     await world.over(1);
     lease.release();
     (await second).release();
+  });
+
+  it('tries nothing, and learns nothing, where statements share connections', async () => {
+    const world = new World(1, 'on', 8);
+    world.server = waiting;
+    world.costMs = 0.1;
+    world.callers(160);
+    await world.over(15);
+    expect(world.pool.counters.sharedLate).above(10_000);
+    expect(world.pool.stats()).include({ open: 8 });
+    expect(world.pool.stats().waiting).above(0);
+    expect(world.pool.report().limit).include({ size: 8, trials: 0, enough: undefined, advice: undefined });
   });
 
   it('holds nobody back when it throws', async () => {

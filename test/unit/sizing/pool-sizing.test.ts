@@ -154,5 +154,7 @@ describe('a pool that forecasts', () => {
     ]);
     expect(it.outlook).include({ workload: 'steady', mix: 'analytic' });
     expect(it.report().sizing).include({ mix: 'analytic' });
+    it.setFlag('forecaster', 'off');
+    expect(it.outlook).equal(undefined);
   });
 });
