@@ -102,7 +102,7 @@ export async function onceShared<T>(
 /** Whether that is what a caller is told whose connection to PostgreSQL was killed. */
 export function isConnectionLost(error: unknown): boolean {
   const { code = '', message } = error as { code?: string; message: string };
-  return ['57P01', 'ECONNRESET', 'EPIPE'].includes(code) || /terminated|not queryable/.test(message);
+  return ['57P01', 'ECONNRESET'].includes(code) || /terminated|not queryable/.test(message);
 }
 
 /** `TOKENS=1000000` for the long run. */

@@ -78,7 +78,7 @@ describe('writes that share connections', function () {
           await write(token);
           acknowledged.add(token);
         } catch (error) {
-          if (!isConnectionLost(error)) throw error;
+          if (!isConnectionLost(error) && (error as { code?: string }).code !== 'EPIPE') throw error;
         }
         if (token % KILL_EVERY === 0) killed += await kill();
       }
