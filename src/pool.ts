@@ -1771,12 +1771,13 @@ export class Pool<C> implements LeaseHome<C> {
     return this.#slots.of(connection)?.state;
   }
 
-  /** Leased connections whose lifetime is over: they close when they are released. */
+  /** Leased connections whose lifetime is over and that upkeep has told to go: they close when they are released. */
   pastLifetime(): number {
     let count = 0;
     const now = this.#readClock();
     for (const slot of this.#slots) {
-      if (slot.state === SlotState.leased && now >= slot.expiresAt) count += 1;
+      if (slot.state === SlotState.leased && slot.retiring !== undefined && now >= slot.expiresAt)
+        count += 1;
     }
     return count;
   }

@@ -372,6 +372,17 @@ describe('release', () => {
     lease.release();
     expect(lease.connection.closed).equal(true);
   });
+
+  it('calls a leased connection expired only once its release would close it', async () => {
+    const it = pool({ maxLifetimeMs: 1_000 });
+    const lease = await leaseOf(it);
+    runtime.stall(1_000);
+    expect(it.pastLifetime()).equal(0);
+    await runtime.advance(0);
+    expect(it.pastLifetime()).equal(1);
+    lease.release();
+    expect(lease.connection.closed).equal(true);
+  });
 });
 
 describe('use', () => {
