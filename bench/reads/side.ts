@@ -39,9 +39,9 @@ export class Side {
   readonly #child: ChildProcess;
   readonly #ready: Promise<unknown>;
 
-  constructor(name: string, part: Part) {
+  constructor(name: string, part: Part, engineFlags: readonly string[] = []) {
     this.name = name;
-    this.#child = fork(__filename, [JSON.stringify(part)], { execArgv: ['--expose-gc'] });
+    this.#child = fork(__filename, [JSON.stringify(part)], { execArgv: ['--expose-gc', ...engineFlags] });
     this.#ready = this.#reply();
   }
 
