@@ -13,6 +13,7 @@ const WORK: Readonly<Partial<Record<keyof Driver<unknown>, BackgroundWork>>> = {
   open: 'open',
   check: 'check',
   findDead: 'check',
+  lookUp: 'check',
   reset: 'reset',
   close: 'close',
 };

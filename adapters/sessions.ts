@@ -1,4 +1,6 @@
-import type { Dialect } from '../src/index.js';
+import dns from 'node:dns';
+import { isIP } from 'node:net';
+import type { Dialect, Route } from '../src/index.js';
 
 /** What a driver tells of a connection's session on the server, where it can. */
 export interface Sessions<Connection> {
@@ -12,6 +14,8 @@ export interface Sessions<Connection> {
   bytesHeard(connection: Connection): number | undefined;
   /** Bytes received so far, while no answer is owed; undefined while one is, and where the driver does not tell. */
   bytesAtRest(connection: Connection): number | undefined;
+  /** The way to the server; undefined where its address was given, or the socket was made by others. */
+  route(connection: Connection): Route | undefined;
   /** A round trip to the server. */
   ask(connection: Connection): Promise<void>;
   /**
@@ -60,6 +64,27 @@ export function bytesReadOf(socket: SessionSocket | undefined): number | undefin
   const isRead =
     socket.isPaused?.() !== true && socket.readableFlowing !== false && !(socket.readableLength! > 0);
   return isRead ? socket.bytesRead : undefined;
+}
+
+/** IPv4 as it reads on a socket of IPv6. */
+const MAPPED = /^::ffff:(?=\d+\.)/i;
+
+/** The way of a socket that a driver opened to `host`: undefined where that is no name, or one that never leads elsewhere. */
+export function routeOf(host: unknown, socket: SessionSocket | undefined): Route | undefined {
+  const address = socket?.remoteAddress?.replace(MAPPED, '');
+  if (typeof host !== 'string' || address === undefined) return undefined;
+  if (host === 'localhost' || host.startsWith('/') || isIP(host) !== 0) return undefined;
+  return { host, address };
+}
+
+/** Asks as drivers do who are given a name: the file of hosts, and whatever has taken the place of `dns.lookup`, are heeded. */
+export function lookUp(host: string): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    dns.lookup(host, { all: true }, (error, found) => {
+      if (error) reject(error);
+      else resolve(found.map(({ address }) => address.replace(MAPPED, '')));
+    });
+  });
 }
 
 /** Those whose session the server of `asker` may list: they lead to the same address. */

@@ -1,3 +1,4 @@
+import type { Route } from './health/addresses.js';
 import type { Dialect } from './query/classify.js';
 import type { CloseReason } from './slots.js';
 
@@ -50,6 +51,10 @@ export interface Driver<C> {
   findDead?(connection: C, silent: readonly C[]): Promise<readonly C[]>;
   /** Cuts a connection that is proven dead: at once, and whoever awaits an answer on it is told `error`. */
   sever?(connection: C, error: Error): void;
+  /** The way to the server; undefined where it has no name that was looked up, or nobody can tell. */
+  route?(connection: C): Route | undefined;
+  /** All addresses that a server's name stands for, as for a connection that is opened now; rejects where that cannot be told. */
+  lookUp?(host: string): Promise<readonly string[]>;
   /** Whether a released connection still carries its last holder's open transaction or state. */
   isDirty?(connection: C): boolean;
   /** Settles once the statements that the last holder of a dirty connection did not await are answered; undefined when all are. */

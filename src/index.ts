@@ -6,6 +6,7 @@ export { PoolError, type PoolErrorCode, type PoolErrorPhase } from './errors.js'
 export { budgetFaults, type FleetBudget, resolveBudget, staticShare } from './fleet/budget.js';
 export type { LeaseGrant, LeaseNews, LeaseRequest, LeaseStore, OtherLease } from './fleet/lease-store.js';
 export type { FleetParts, FleetReport, FleetState } from './fleet/member.js';
+export type { Route, ServerMove, ServerNameReport } from './health/addresses.js';
 export {
   type ClassifyError,
   classifyFailure,

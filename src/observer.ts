@@ -1,4 +1,5 @@
 import type { CircuitChange } from './breaker/breaker.js';
+import type { ServerMove } from './health/addresses.js';
 import type { NestedAcquires } from './health/nesting.js';
 import type { Lease, Outcome } from './lease.js';
 import type { FlagChange } from './rollout/rollout.js';
@@ -32,6 +33,8 @@ export interface Observer<C> {
   onNestedAcquires?(nested: NestedAcquires<C>): void;
   /** A connection was cut on which no byte had come for `silentMs`; `error` is what its holder is told. */
   onSevered?(slot: Slot<C>, silentMs: number, error: Error): void;
+  /** A server's name no longer stands for addresses to which connections lead: these are replaced. */
+  onServerMoved?(move: ServerMove): void;
   onStaleRelease?(lease: Lease<C>): void;
   /** An optimisation was accepted, taken back, tried again or set. */
   onFlagChanged?(change: FlagChange): void;
@@ -55,6 +58,7 @@ const CALLBACKS = [
   'onLeakSuspected',
   'onNestedAcquires',
   'onSevered',
+  'onServerMoved',
   'onStaleRelease',
   'onFlagChanged',
   'onWorkloadChanged',

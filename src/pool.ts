@@ -13,6 +13,7 @@ import {
   refusal,
 } from './errors.js';
 import { FleetMember, type FleetParts, type FleetReport } from './fleet/member.js';
+import { Addresses } from './health/addresses.js';
 import { Failover } from './health/failover.js';
 import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
 import { causeOfWaiting } from './health/holders.js';
@@ -222,6 +223,7 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #stalls = new StallWatch<C>();
   readonly #rotation = new Rotation<C>();
   readonly #outliers = new Outliers<C>();
+  readonly #addresses = new Addresses<C>();
   readonly #callers: Callers | undefined;
   /** Undefined where nobody can tell callers apart, or whether connections are used. */
   readonly #nesting: Nesting<C> | undefined;
@@ -284,6 +286,7 @@ export class Pool<C> implements LeaseHome<C> {
       () => runtime.random(),
       (change) => {
         this.#counters.circuit[change.to] += 1;
+        if (change.from === 'closed') this.#addresses.alert(this.#now);
         this.#observer?.onCircuitChanged?.(change);
       },
     );
@@ -1030,6 +1033,7 @@ export class Pool<C> implements LeaseHome<C> {
       slot.expiresAt = now + maxLifetimeMs * (1 - lifetimeJitter * this.#runtime.random());
     this.#counters.opened += 1;
     this.#lastOpenError = undefined;
+    if (this.rollout.attended.addressWatch) this.#learnRoute(slot);
     if (this.#options.leakThresholdMs > 0) this.#driver.rememberStatements?.(connection);
     this.#fillBackoffMs = 0;
     const tookMs = now - slot.openStartedAt;
@@ -1133,6 +1137,7 @@ export class Pool<C> implements LeaseHome<C> {
     const pattern = this.#classify(error, 'use');
     const { mitigation, fatal } = FAILURES[pattern];
     const now = this.#readClock();
+    if (fatal && mitigation !== 'replace') this.#addresses.alert(now);
     if (pattern === 'idle_killed' && connection !== undefined) {
       const slot = this.#slots.of(connection);
       if (slot !== undefined) this.#learnDeath(slot, 'told', now);
@@ -1498,6 +1503,32 @@ export class Pool<C> implements LeaseHome<C> {
     this.#advanceDrain();
   }
 
+  // ── Where the server's name leads ─────────────────────────────────────────────────────────────────────────────
+
+  #learnRoute(slot: Slot<C>): void {
+    slot.route = this.#driver.route?.(slot.connection!);
+    this.#advised('addressWatch', undefined, () => this.#addresses.opened(slot));
+  }
+
+  #lookUpNames(now: number): void {
+    const driver = this.#driver;
+    if (driver.lookUp === undefined) return;
+    for (const host of this.#advised('addressWatch', [], () => this.#addresses.due(this.#slots, now))) {
+      attempt(() => driver.lookUp!(host)).then(
+        (addresses) => this.#heedAnswer(host, addresses),
+        () => this.#heedAnswer(host, []),
+      );
+    }
+  }
+
+  #heedAnswer(host: string, addresses: readonly string[]): void {
+    const now = this.#readClock();
+    const move = this.#advised('addressWatch', undefined, () =>
+      this.#addresses.answered(host, addresses, this.#slots, now),
+    );
+    if (move !== undefined) this.#observer?.onServerMoved?.(move);
+  }
+
   // ── What its owner may do ────────────────────────────────────────────────────────────────────────────────────────
 
   /**
@@ -1737,6 +1768,7 @@ export class Pool<C> implements LeaseHome<C> {
       fleet: this.fleet,
       sizing: this.#sizing?.report(now, this.#options, this.#timingMask + 1, !this.#limitProbe.isEnough),
       limit: this.rollout.attended.limitProbe ? this.#limitProbe.report(this.#options.max) : undefined,
+      names: this.rollout.attended.addressWatch ? this.#addresses.report() : [],
       leaks: leakReports(this.#slots, this.#driver, this.#callers, now),
       connections: connectionReports(this.#slots, now),
       queries: this.profiles.costliest(QUERIES_REPORTED),
@@ -1776,8 +1808,7 @@ export class Pool<C> implements LeaseHome<C> {
     let count = 0;
     const now = this.#readClock();
     for (const slot of this.#slots) {
-      if (slot.state === SlotState.leased && slot.retiring !== undefined && now >= slot.expiresAt)
-        count += 1;
+      if (slot.state === SlotState.leased && slot.retiring !== undefined && now >= slot.expiresAt) count += 1;
     }
     return count;
   }
@@ -1855,6 +1886,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#lookForSilent(now);
     if (this.rollout.attended.limitProbe) this.#probeLimit(now, stalledMs);
     if (this.rollout.attended.forecaster) this.#observe(now);
+    if (this.#inUse && this.rollout.acting.addressWatch) this.#lookUpNames(now);
     this.#reap(now);
     this.#askQuietIdle(now);
     this.#proveAhead(now);
@@ -2046,12 +2078,22 @@ export class Pool<C> implements LeaseHome<C> {
   #endLifetimes(now: number): void {
     const due = pastLifetime(this.#slots, now);
     if (this.#options.lifetimeJitter > 0)
-      return this.#rotate([...new Set([...due, ...this.#findOutliers(now)])], now);
+      return this.#rotate([...new Set([...due, ...this.#findMisplaced(now)])], now);
     for (const slot of due) {
       slot.leavesFor = 'lifetime';
       this.#leave(slot);
     }
-    this.#rotate(this.#findOutliers(now), now);
+    this.#rotate([...new Set(this.#findMisplaced(now))], now);
+  }
+
+  /** Connections that lead to a wrong place, or to a slow one. */
+  #findMisplaced(now: number): Slot<C>[] {
+    return [...this.#findAstray(), ...this.#findOutliers(now)];
+  }
+
+  #findAstray(): Slot<C>[] {
+    if (!this.rollout.acting.addressWatch) return [];
+    return this.#advised('addressWatch', [], () => this.#addresses.astray(this.#slots));
   }
 
   #findOutliers(now: number): Slot<C>[] {
@@ -2075,7 +2117,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #take({ slot, how }: Step<C>, now: number): void {
-    slot.leavesFor = now >= slot.expiresAt ? 'lifetime' : 'slow';
+    slot.leavesFor = now >= slot.expiresAt ? 'lifetime' : this.#addresses.isAstray(slot) ? 'moved' : 'slow';
     if (slot.leavesFor === 'slow') this.#outliers.replaced(now);
     slot.isOwed = how === 'make_room';
     if (how === 'replace') this.#open(now, undefined, slot);

@@ -1,3 +1,4 @@
+import type { Route } from './health/addresses.js';
 import type { LeaseHome } from './lease.js';
 import type { Lane, QueryProfile } from './query/profiles.js';
 import type { PassedOverReason } from './selection/cheapest.js';
@@ -31,6 +32,7 @@ export type CloseReason =
   | 'lifetime'
   | 'uses'
   | 'slow'
+  | 'moved'
   | 'broken'
   | 'check'
   | 'dirty'
@@ -44,6 +46,8 @@ export class Slot<C> {
   readonly home: LeaseHome<C>;
   state: SlotState = SlotState.opening;
   connection: C | undefined = undefined;
+  /** Undefined where its server has no name, or nobody wants to know. */
+  route: Route | undefined = undefined;
   /** How many leases it may carry at once: 1 but while it is shared, which only a driver that can pipeline allows. */
   depth = 1;
   /** How many leases it carries. */

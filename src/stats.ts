@@ -1,5 +1,6 @@
 import type { CircuitState } from './breaker/breaker.js';
 import type { FleetReport } from './fleet/member.js';
+import type { ServerNameReport } from './health/addresses.js';
 import type { LeakReport } from './health/leaks.js';
 import { type Lane, QUERY_KINDS, type QueryKind } from './query/profiles.js';
 import type { StatementCounters } from './query/statements.js';
@@ -130,6 +131,7 @@ export function newCounters(): PoolCounters {
       lifetime: 0,
       uses: 0,
       slow: 0,
+      moved: 0,
       broken: 0,
       check: 0,
       dirty: 0,
@@ -221,6 +223,8 @@ export interface PoolReport {
   readonly fleet: FleetReport | undefined;
   /** How many connections are asked for and why, and what another `max` would have meant; undefined until the flag `forecaster` is other than off. */
   readonly sizing: SizingReport | undefined;
+  /** What the names of the servers stand for; none where servers are known by address, or the flag `addressWatch` is off. */
+  readonly names: readonly ServerNameReport[];
   /** Leases held beyond `leakThresholdMs` now. */
   readonly leaks: readonly LeakReport[];
   /** How many connections the database can put to use, as far as is known; undefined while the flag `limitProbe` is off. */

@@ -162,6 +162,7 @@ export class WatchedPool {
       fleet: undefined,
       sizing: undefined,
       limit: undefined,
+      names: [],
       leaks: [],
       connections: connectionReports(this.#slots, this.#runtime.now()),
       queries: [],

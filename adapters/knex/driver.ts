@@ -1,11 +1,18 @@
 import { attempt } from '../../src/attempt.js';
-import { type Driver, type Hint, type LastStatement, type Lease, PoolError } from '../../src/index.js';
+import {
+  type Driver,
+  type Hint,
+  type LastStatement,
+  type Lease,
+  PoolError,
+  type Route,
+} from '../../src/index.js';
 import { lastStatementOn, rememberStatements } from '../last-statement.js';
 import { PipelinedClient } from '../pg/pipelined.js';
 import type { PgPooler } from '../pg/pooler.js';
 import type { PgClient } from '../pg/shapes.js';
 import type { PgStatement } from '../pg/statements.js';
-import type { Sessions } from '../sessions.js';
+import { lookUp, type Sessions } from '../sessions.js';
 import { sessionsOf } from './sessions.js';
 import type {
   CreateCallback,
@@ -247,6 +254,16 @@ export class KnexDriver implements Driver<PooledConnection> {
 
   sever({ connection }: PooledConnection, error: Error): void {
     this.#sessions?.sever(connection, error);
+  }
+
+  route({ connection }: PooledConnection): Route | undefined {
+    return this.#client.connectionSettings?.stream === undefined
+      ? this.#sessions?.route(connection)
+      : undefined;
+  }
+
+  lookUp(host: string): Promise<readonly string[]> {
+    return lookUp(host);
   }
 
   onSilent({ pipelined }: PooledConnection): void {

@@ -110,6 +110,8 @@ export interface ConnectionSettings {
   connectionString?: string;
   query_timeout?: unknown;
   pipeline?: unknown;
+  /** Makes the sockets, in place of the driver. */
+  stream?: unknown;
 }
 
 export interface KnexConfig {

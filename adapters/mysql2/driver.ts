@@ -1,6 +1,7 @@
-import type { Driver, LastStatement, Lease } from '../../src/index.js';
+import type { Driver, LastStatement, Lease, Route } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import { lastStatementOn, rememberStatements } from '../last-statement.js';
+import { lookUp } from '../sessions.js';
 import { mysqlSessions } from './sessions.js';
 import type { MysqlConnection, MysqlConnectionClass, MysqlPool } from './shapes.js';
 import { answered, isBusy, mayBeInTransaction, rollBack } from './transaction.js';
@@ -116,6 +117,14 @@ export class MysqlDriver implements Driver<PooledConnection> {
 
   sever({ connection }: PooledConnection, error: Error): void {
     mysqlSessions.sever(connection, error);
+  }
+
+  route({ connection }: PooledConnection): Route | undefined {
+    return mysqlSessions.route(connection);
+  }
+
+  lookUp(host: string): Promise<readonly string[]> {
+    return lookUp(host);
   }
 
   /** By its text: so mysql2 remembers what `execute` prepared, where no option of the call shapes its rows. */

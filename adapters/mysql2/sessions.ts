@@ -4,6 +4,7 @@ import {
   type ClientSide,
   type ListedSession,
   restingOf,
+  routeOf,
   type Sessions,
 } from '../sessions.js';
 import type { MysqlCommand, MysqlConnection } from './shapes.js';
@@ -27,6 +28,8 @@ export const mysqlSessions: Sessions<MysqlConnection> = {
   },
 
   bytesAtRest: (connection) => (isBusy(connection) ? undefined : connection.stream?.bytesRead),
+
+  route: ({ config, stream }) => (config?.stream === undefined ? routeOf(config?.host, stream) : undefined),
 
   ask: (connection) => answered((done) => connection.ping(done)),
 

@@ -24,6 +24,8 @@ export interface MysqlConnection extends EventEmitter {
   /** Since 3.20. */
   _released?: boolean;
   _closing?: boolean;
+  /** `stream`: makes the socket, in place of mysql2. */
+  readonly config?: { readonly host?: unknown; readonly stream?: unknown };
   _fatalError?: unknown;
   /** What `execute` prepared, by how its rows are shaped and by text. */
   readonly _statements?: { has(key: string): boolean };

@@ -1,7 +1,8 @@
 import { attempt } from '../../src/attempt.js';
-import type { CloseReason, Driver, LastStatement } from '../../src/index.js';
+import type { CloseReason, Driver, LastStatement, Route } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import { lastStatementOn, rememberStatements } from '../last-statement.js';
+import { lookUp } from '../sessions.js';
 import { endsSession } from './failures.js';
 import { PipelinedClient } from './pipelined.js';
 import type { PgPooler } from './pooler.js';
@@ -194,6 +195,14 @@ export class PgDriver implements Driver<PooledClient> {
 
   sever({ client }: PooledClient, error: Error): void {
     pgSessions.sever(client, error);
+  }
+
+  route({ client }: PooledClient): Route | undefined {
+    return this.#pool.options.stream === undefined ? pgSessions.route(client) : undefined;
+  }
+
+  lookUp(host: string): Promise<readonly string[]> {
+    return lookUp(host);
   }
 
   isDirty(pooled: PooledClient): boolean {

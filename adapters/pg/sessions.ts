@@ -4,6 +4,7 @@ import {
   type ClientSide,
   type ListedSession,
   restingOf,
+  routeOf,
   type Sessions,
 } from '../sessions.js';
 import type { PgClient } from './shapes.js';
@@ -38,6 +39,8 @@ export const pgSessions: Sessions<PgClient> = {
 
   bytesAtRest: ({ readyForQuery, connection }) =>
     readyForQuery === true ? connection?.stream?.bytesRead : undefined,
+
+  route: ({ host, connection }) => routeOf(host, connection?.stream),
 
   ask: (client) => run(client, ''),
 

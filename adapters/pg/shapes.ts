@@ -13,6 +13,7 @@ export interface PgClient extends EventEmitter {
   getTransactionStatus?(): string | null;
   /** The session's number, by the server; a pooler's own where one is in between. */
   readonly processID?: number | null;
+  readonly host?: unknown;
   /** False while a statement is unanswered; absent on the native client. */
   readyForQuery?: boolean;
   isConnected?(): boolean;
@@ -72,6 +73,8 @@ export interface PgPoolOptions {
   database?: string;
   host?: string;
   port?: unknown;
+  /** Makes the sockets, in place of the driver. */
+  stream?: unknown;
 }
 
 /** The part of a `pg-pool` pool that we rely on. */

@@ -10,9 +10,9 @@ export class TcpProxy {
   readonly #server: Server;
   readonly #wires = new Set<Wire>();
 
-  static async before(target: number): Promise<TcpProxy> {
+  static async before(target: number, host = '127.0.0.1', port = 0): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
-    proxy.#server.listen(0, '127.0.0.1');
+    proxy.#server.listen(port, host);
     await once(proxy.#server, 'listening');
     return proxy;
   }

@@ -5,6 +5,7 @@ import type {
   Lease,
   NestedAcquires,
   Observer,
+  ServerMove,
   Slot,
   Waiter,
   WorkloadChange,
@@ -82,6 +83,8 @@ export class DecisionLog {
         ),
       onSevered: (slot: Slot<unknown>, silentMs: number) =>
         tell('closed', `connection ${slot.id} cut: nothing came on it for ${Math.round(silentMs)} ms`),
+      onServerMoved: ({ host, from, to }: ServerMove) =>
+        tell('closed', `${host} is ${to.join(', ')} now: connections to ${from.join(', ')} are replaced`),
       onCircuitChanged: ({ from, to, reason }: CircuitChange) =>
         tell('circuit', `circuit: ${from} → ${to}, because ${reason}`),
       onWorkloadChanged: ({ from, to }: WorkloadChange) =>

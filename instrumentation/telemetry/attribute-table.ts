@@ -45,6 +45,8 @@ export const ATTR_QUERY_KIND = 'enhanced_pool.query.kind';
 export const ATTR_QUERY_TYPE = 'enhanced_pool.query.type';
 export const ATTR_LIMIT_FROM = 'enhanced_pool.limit.from';
 export const ATTR_LIMIT_TO = 'enhanced_pool.limit.to';
+export const ATTR_SERVER_FROM = 'enhanced_pool.server.from_addresses';
+export const ATTR_SERVER_TO = 'enhanced_pool.server.addresses';
 export const ATTR_STATEMENT_ACTION = 'enhanced_pool.statement.action';
 export const ATTR_WORKLOAD = 'enhanced_pool.workload';
 export const ATTR_WORKLOAD_MIX = 'enhanced_pool.workload.mix';
@@ -144,6 +146,8 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   [ATTR_QUERY_TYPE]: { type: 'string', meaning: '`queryType` of the caller’s hint' },
   [ATTR_LIMIT_FROM]: { type: 'int', meaning: 'the most connections before' },
   [ATTR_LIMIT_TO]: { type: 'int', meaning: 'the most connections from now on' },
+  [ATTR_SERVER_FROM]: { type: 'string', meaning: 'addresses that the server’s name no longer stands for' },
+  [ATTR_SERVER_TO]: { type: 'string', meaning: 'the addresses that it stands for now' },
   [ATTR_STATEMENT_ACTION]: {
     values: ['prepared_hit', 'prepared', 'deallocated', 'unprepared', 'redispatched', 'moved_out'],
     meaning:

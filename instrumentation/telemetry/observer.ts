@@ -12,6 +12,7 @@ import type {
   Lease,
   NestedAcquires,
   Observer,
+  ServerMove,
   Slot,
   Waiter,
   WorkloadChange,
@@ -36,6 +37,8 @@ import {
   ATTR_QUERY_FINGERPRINT,
   ATTR_QUERY_TYPE,
   ATTR_QUEUE_POSITION,
+  ATTR_SERVER_FROM,
+  ATTR_SERVER_TO,
   ATTR_STUCK_MS,
   ATTR_WAITED_MS,
   ATTR_WORKLOAD_AXIS,
@@ -52,6 +55,7 @@ import {
   type EventRow,
   FLAG_EVENT,
   LEAK_EVENT,
+  MOVED_EVENT,
   NESTED_EVENT,
   RESIZED_EVENT,
   WORKLOAD_EVENT,
@@ -243,6 +247,10 @@ export class PoolObserver implements Observer<unknown> {
       [ATTR_CIRCUIT_STATE]: to,
       [ATTR_DECISION_REASON]: reason,
     });
+  }
+
+  onServerMoved({ from, to }: ServerMove): void {
+    this.#tellEvent(MOVED_EVENT, { [ATTR_SERVER_FROM]: from.join(), [ATTR_SERVER_TO]: to.join() });
   }
 
   onWorkloadChanged({ axis, from, to }: WorkloadChange): void {

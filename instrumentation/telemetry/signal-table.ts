@@ -16,6 +16,8 @@ import {
   ATTR_QUERY_FINGERPRINT,
   ATTR_QUERY_TYPE,
   ATTR_QUEUE_POSITION,
+  ATTR_SERVER_FROM,
+  ATTR_SERVER_TO,
   ATTR_STUCK_MS,
   ATTR_WAITED_MS,
   ATTR_WORKLOAD_AXIS,
@@ -122,6 +124,13 @@ export const CIRCUIT_EVENT: EventRow = {
   attributes: [ATTR_CIRCUIT_FROM, ATTR_CIRCUIT_STATE, ATTR_DECISION_REASON],
 };
 
+export const MOVED_EVENT: EventRow = {
+  name: 'enhanced_pool.server.moved',
+  severity: 'WARN',
+  when: 'the server’s name no longer stands for addresses to which connections lead: these are replaced',
+  attributes: [ATTR_SERVER_FROM, ATTR_SERVER_TO],
+};
+
 export const WORKLOAD_EVENT: EventRow = {
   name: 'enhanced_pool.workload.changed',
   severity: 'INFO',
@@ -135,5 +144,6 @@ export const EVENTS: readonly EventRow[] = [
   NESTED_EVENT,
   FLAG_EVENT,
   CIRCUIT_EVENT,
+  MOVED_EVENT,
   WORKLOAD_EVENT,
 ];

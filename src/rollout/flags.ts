@@ -34,6 +34,10 @@ export const OPTIMIZATIONS = {
     'auto',
   ),
   failoverPurge: built('after a failover all connections to the old server are closed at once', 'on'),
+  addressWatch: built(
+    "connections to addresses that the server's name no longer stands for are replaced",
+    'on',
+  ),
   breaker: built('a database that is down is left alone for a while', 'on'),
   stallWatchdog: built(
     'connections on which nothing comes any more are found, and cut once proven dead',

@@ -30,7 +30,7 @@ export interface Servers {
   stop(): Promise<void>;
 }
 
-type Login = Pick<Database, 'user' | 'password' | 'database'>;
+type Login = Pick<Database, 'user' | 'password' | 'database'> & { readonly host?: string };
 
 export interface FaultyPoolKind {
   readonly name: string;
@@ -57,8 +57,8 @@ export async function startServers(kind: 'postgres' | 'mysql'): Promise<Servers>
   };
 }
 
-function addressOf(port: number, { user, password, database }: Login) {
-  return { host: '127.0.0.1', port, user, password, database };
+function addressOf(port: number, { host = '127.0.0.1', user, password, database }: Login) {
+  return { host, port, user, password, database };
 }
 
 function openKnex(client: string, port: number, login: Login): FaultyPool {

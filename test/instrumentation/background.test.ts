@@ -5,7 +5,7 @@ import { KnexDriver } from '../../adapters/knex/driver.js';
 import { PgDriver } from '../../adapters/pg/driver.js';
 import { RedisLeases } from '../../adapters/redis/leases.js';
 import type { RedisClient } from '../../adapters/redis/shapes.js';
-import type { Driver, LastStatement } from '../../src/index.js';
+import type { Driver, LastStatement, Route } from '../../src/index.js';
 
 type Connection = { readonly id: number };
 
@@ -64,6 +64,12 @@ class WholeDriver implements Required<Driver<Connection>> {
   sever(...given: unknown[]): void {
     this.#note('sever', ...given);
   }
+  route(...given: unknown[]): Route {
+    return this.#note('route', ...given);
+  }
+  lookUp(...given: unknown[]): Promise<readonly string[]> {
+    return this.#note('lookUp', ...given);
+  }
   isDirty(...given: unknown[]): boolean {
     return this.#note('isDirty', ...given);
   }
@@ -79,6 +85,7 @@ const IN_BACKGROUND: Readonly<Record<string, BackgroundWork>> = {
   open: 'open',
   check: 'check',
   findDead: 'check',
+  lookUp: 'check',
   reset: 'reset',
   close: 'close',
 };

@@ -35,6 +35,8 @@ export async function liveThrough({ engine, driver, setup }: FakePool): Promise<
   await new Promise((resolve) => setTimeout(resolve, 150));
   // A load has to last for a quarter of a minute before it has a name: told here as the engine tells it.
   setup.observer!.onWorkloadChanged!({ axis: 'shape', from: 'idle', to: 'steady' });
+  // A name has to lead elsewhere for longer than a test.
+  setup.observer!.onServerMoved!({ host: 'db.example', from: ['10.0.0.1'], to: ['10.0.0.2'] });
   // One that opens before the one that was opened for its caller.
   engine.resize({ max: 3 });
   const held = [await engine.acquire(), await engine.acquire()];

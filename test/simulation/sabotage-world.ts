@@ -85,6 +85,8 @@ export class World {
         // One that lies takes every question for an accusation.
         findDead: async (_, silent) => (this.#load.lies === true ? [...silent] : []),
         sever: (server) => this.#cut(server),
+        route: () => ({ host: 'server', address: '10.0.0.1' }),
+        lookUp: async () => ['10.0.0.1'],
       },
       runtime: this.runtime,
       options: {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Breaker } from '../../src/breaker/breaker.js';
+import { Addresses } from '../../src/health/addresses.js';
 import { Failover } from '../../src/health/failover.js';
 import { FAILURES } from '../../src/health/failure.js';
 import { StallWatch } from '../../src/health/stall.js';
@@ -319,6 +320,14 @@ const SABOTAGES: readonly Sabotage[] = [
     because: 'it throws one time in a thousand',
     load: SHORT,
     wrong: replace(LimitProbe.prototype, 'step', throwing),
+    harmsAtSeconds: 100,
+    reason: /it threw a TypeError/,
+  },
+  {
+    optimization: 'addressWatch',
+    because: 'it throws one time in a thousand',
+    load: SHORT,
+    wrong: replace(Addresses.prototype, 'due', throwing),
     harmsAtSeconds: 100,
     reason: /it threw a TypeError/,
   },
