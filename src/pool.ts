@@ -1,3 +1,17 @@
+// What happens to a query:
+//
+//   acquire ── tryAcquire ── #leaseIdle    an idle connection that needs no check is leased in the same stack
+//      │
+//      └── request ── #attend              else the caller joins the queue, and
+//            ├── #serve                    is given an idle connection, once it is checked where it must be, or
+//            ├── #grow ── #open            one that is opened because nobody has one to spare, or
+//            └── takeBack ── #offer        the first that another caller gives back, whichever comes first;
+//                                          #timeOut tells who waited in vain, and why
+//   lease.release ── takeBack              the connection is offered to the next, cleaned, or closed
+//
+// One function moves a connection between states: `Slots.move`. What is decided here and there is decided by advisers that read no clock
+// and touch no connection: `selection/` which connection, `sizing/` how many, `health/` which are dead, `breaker/` whether to open any.
+
 import { attempt } from './attempt.js';
 import { Breaker, type Verdict } from './breaker/breaker.js';
 import type { Callers } from './callers.js';
