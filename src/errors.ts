@@ -1,3 +1,4 @@
+import type { Shortage } from './selection/priorities.js';
 import type { PoolStats } from './stats.js';
 
 /** What went wrong, for programs. */
@@ -9,6 +10,8 @@ export type PoolErrorCode =
   | 'NESTED_ACQUIRE'
   /** The pool was isolated by hand, and is until `reset()`. */
   | 'ISOLATED'
+  /** There is not enough for all, and its priority is low; needs the flag `degradedShed`. */
+  | 'SHED'
   | 'ABORTED'
   | 'OPEN_TIMEOUT'
   | 'CHECK_TIMEOUT'
@@ -115,6 +118,22 @@ export function isolation(stats: PoolStats): PoolError {
 export function nestedAcquire(because: string, stats: PoolStats): PoolError {
   const message = `No connection: ${because} (${describeStats(stats)}).`;
   return withoutStack(() => new PoolError('NESTED_ACQUIRE', 'wait', message, stats));
+}
+
+/**
+ * The error of a caller of low priority that is turned away.
+ * @param queuedMs for how long the first in the queue has waited.
+ * @param openError why the latest connection could not be opened; undefined where it could.
+ */
+export function shed(shortage: Shortage, queuedMs: number, stats: PoolStats, openError: unknown): PoolError {
+  const why = {
+    trouble: `the server is in trouble (circuit ${stats.circuit})`,
+    crowd: `callers come faster than they are served (the first has waited for ${Math.round(queuedMs)} ms)`,
+  }[shortage];
+  const message =
+    `Turned away: its priority is low, and ${why}. Try again later, leave the priority out of its hint, ` +
+    `or set the flag degradedShed to off (${describeStats(stats)}).`;
+  return withoutStack(() => new PoolError('SHED', 'wait', message, stats, openError));
 }
 
 /** The pool's numbers as a sentence's tail. */

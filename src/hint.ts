@@ -1,5 +1,8 @@
 import type { Dialect } from './query/classify.js';
 
+/** What is left out is `normal`. */
+export type Priority = 'low' | 'normal' | 'high';
+
 /** What a caller knows of the query it wants a connection for; every field may be left out. */
 export interface QueryCharacteristics {
   /** The SQL text; never exported. */
@@ -15,6 +18,11 @@ export interface QueryCharacteristics {
   estimatedDurationMs?: number;
   readOnly?: boolean;
   requiresTransaction?: boolean;
+  /**
+   * How much depends on it. It counts where the flag `degradedShed` acts, and only while the server is in trouble or callers come faster
+   * than they are served: those of low priority are then turned away with code `SHED`, those of high priority are served first.
+   */
+  priority?: Priority;
 }
 
 /** A query's characteristics and how long, and whether at all, its caller still waits. */

@@ -18,7 +18,7 @@ export {
 } from './health/failure.js';
 export type { LeakReport } from './health/leaks.js';
 export type { NestedAcquires } from './health/nesting.js';
-export type { Hint, QueryCharacteristics } from './hint.js';
+export type { Hint, Priority, QueryCharacteristics } from './hint.js';
 export { Lease, type Outcome, SharedLease } from './lease.js';
 export type { Observer } from './observer.js';
 export { createPool, type DrainOptions, type IsolateOptions, Pool, type PoolParts } from './pool.js';

@@ -25,6 +25,7 @@ import {
   type PoolError,
   type RefusalCode,
   refusal,
+  shed,
 } from './errors.js';
 import { FleetMember, type FleetParts, type FleetReport } from './fleet/member.js';
 import { Addresses } from './health/addresses.js';
@@ -56,6 +57,7 @@ import { type Runtime, systemRuntime, type Timer } from './runtime.js';
 import { Cheapest, Wanted } from './selection/cheapest.js';
 import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
+import { Priorities } from './selection/priorities.js';
 import { LimitProbe } from './sizing/limit-probe.js';
 import { ServerLimit } from './sizing/server-limit.js';
 import { EXPECTANT_INTERVAL_MS, type Outlook, Sizing } from './sizing/sizing.js';
@@ -178,6 +180,7 @@ export class Pool<C> implements LeaseHome<C> {
   pooler: PoolerReport | undefined = undefined;
   readonly #lessons: Lessons;
   readonly #lanes = new Lanes();
+  readonly #priorities = new Priorities<C>();
   readonly #selection: Cheapest<Slot<C>>;
   /** One object for all acquires. */
   readonly #wanted = new Wanted();
@@ -449,6 +452,7 @@ export class Pool<C> implements LeaseHome<C> {
     }
     if (this.#heedsCircuit && this.#breaker.refuses && (this.#live === 0 || this.#breaker.isIsolated))
       this.#failAll(this.#lastOpenError, now, this.#refusalsCount);
+    if (waiter.queued && this.rollout.acting.degradedShed) this.#heedPriority(waiter, now);
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
   }
@@ -652,6 +656,10 @@ export class Pool<C> implements LeaseHome<C> {
   #nextWaiter(): Waiter<C> | undefined {
     if (this.#waiters.length === 0) return undefined;
     const head = this.#waiters.head!;
+    if (this.rollout.acting.degradedShed) {
+      const urgent = this.#advised('degradedShed', undefined, () => this.#priorities.first());
+      if (urgent !== undefined) return urgent;
+    }
     return !this.#lanesAct || this.#drain !== undefined ? head : this.#nextOr(head);
   }
 
@@ -896,6 +904,42 @@ export class Pool<C> implements LeaseHome<C> {
     this.#runtime.afterPoll(() => {
       throw error;
     });
+  }
+
+  /** A caller has queued up to whom, or to others, its priority may matter. */
+  #heedPriority(waiter: Waiter<C>, now: number): void {
+    this.#advised('degradedShed', undefined, () => this.#priorities.joined(waiter));
+    this.#lookForShortage(now);
+    if (waiter.hint?.priority === 'low') this.#shed([waiter], now);
+  }
+
+  #lookForShortage(now: number): void {
+    const isTroubled = this.#heedsCircuit && this.#breaker.state !== 'closed';
+    this.#arm(
+      this.#advised('degradedShed', NEVER, () => this.#priorities.look(isTroubled, this.#waiters.head, now)),
+    );
+  }
+
+  /** Those of low priority go while there is not enough for all. */
+  #shedLow(now: number): void {
+    this.#lookForShortage(now);
+    this.#shed(
+      this.#advised('degradedShed', [], () => this.#priorities.toShed(TIMEOUTS_PER_TURN)),
+      now,
+    );
+  }
+
+  #shed(waiters: readonly Waiter<C>[], now: number): void {
+    const { shortage } = this.#priorities;
+    if (shortage === undefined || this.#drain !== undefined || waiters.length === 0) return;
+    const error = shed(shortage, now - this.#waiters.head!.queuedAt, this.stats(), this.#lastOpenError);
+    for (const waiter of waiters) {
+      this.#waiters.remove(waiter);
+      this.#counters.rejected += 1;
+      this.#counters.shed += 1;
+      this.#fail(waiter, error, now);
+    }
+    this.#keepAlive();
   }
 
   // ── A connection's life ───────────────────────────────────────────────────────────────────────────────────────
@@ -1896,6 +1940,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#endOverdue(now);
     this.#timeOut(now, stalledMs);
     this.#advanceCircuit(now);
+    if (this.rollout.acting.degradedShed) this.#shedLow(now);
     if (this.#stallsAct) this.#advised('stallWatchdog', undefined, () => this.#watchStalls(now, stalledMs));
     this.#lookForSilent(now);
     if (this.rollout.attended.limitProbe) this.#probeLimit(now, stalledMs);

@@ -59,8 +59,10 @@ export interface PoolCounters {
   /** The same of acquires for a statement's second sending, of which no caller knows; not in `timedOut`. */
   secondsTimedOut: number;
   aborted: number;
-  /** Acquires that the pool itself refused: its queue was full, it was closed or isolated, or holders waited for one another. */
+  /** Acquires that the pool itself refused: its queue was full, it was closed or isolated, holders waited for one another, or their priority was low. */
   rejected: number;
+  /** Of `rejected`, those whose priority was low while there was not enough for all. */
+  shed: number;
   /** Acquires that failed because a connection could not be opened. */
   openErrors: number;
   opened: number;
@@ -112,6 +114,7 @@ export function newCounters(): PoolCounters {
     secondsTimedOut: 0,
     aborted: 0,
     rejected: 0,
+    shed: 0,
     openErrors: 0,
     opened: 0,
     openedAhead: 0,

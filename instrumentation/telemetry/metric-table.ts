@@ -282,6 +282,12 @@ const COUNTS: readonly CountRow[] = [
     }),
   ),
   always(
+    'enhanced_pool.acquire.shed',
+    '{acquire}',
+    'acquires of low priority that were turned away while there was not enough for all',
+    (counters) => counters.shed,
+  ),
+  always(
     'enhanced_pool.acquire.shared',
     '{acquire}',
     'acquires that shared a connection with others',

@@ -43,7 +43,10 @@ export const OPTIMIZATIONS = {
     'connections on which nothing comes any more are found, and cut once proven dead',
     'on',
   ),
-  degradedShed: planned('a database in trouble gets the essential queries only'),
+  degradedShed: built(
+    'while there is not enough for all, queries of low priority are turned away and those of high priority served first',
+    'off',
+  ),
   queueDeadline: planned('callers who cannot be served in time are told at once'),
 } as const satisfies Readonly<Record<string, Optimization>>;
 

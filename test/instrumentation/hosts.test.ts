@@ -105,7 +105,7 @@ describe('the instrumentation', () => {
   });
 
   it('says of flags that they do nothing yet, and of the environment what is wrong with it', async () => {
-    process.env.ENHANCED_POOL_OPTIMIZATIONS = 'degradedShed=shadow,warp=on,affinity=off';
+    process.env.ENHANCED_POOL_OPTIMIZATIONS = 'queueDeadline=shadow,warp=on,affinity=off';
     try {
       instrument();
     } finally {
@@ -113,7 +113,7 @@ describe('the instrumentation', () => {
     }
     await new Promise(setImmediate);
     expect(logged.join('\n'))
-      .to.match(/flags do nothing: degradedShed$/m)
+      .to.match(/flags do nothing: queueDeadline$/m)
       .and.include('warp is not known (value "on")');
   });
 

@@ -10,6 +10,7 @@ import { BUILT_OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import { Cheapest } from '../../src/selection/cheapest.js';
 import { Lanes } from '../../src/selection/lanes.js';
 import * as packing from '../../src/selection/packing.js';
+import { Priorities } from '../../src/selection/priorities.js';
 import { BurstAlarm } from '../../src/sizing/burst-alarm.js';
 import { Forecaster } from '../../src/sizing/forecaster.js';
 import { LimitProbe } from '../../src/sizing/limit-probe.js';
@@ -320,6 +321,14 @@ const SABOTAGES: readonly Sabotage[] = [
     because: 'it throws one time in a thousand',
     load: SHORT,
     wrong: replace(LimitProbe.prototype, 'step', throwing),
+    harmsAtSeconds: 100,
+    reason: /it threw a TypeError/,
+  },
+  {
+    optimization: 'degradedShed',
+    because: 'it throws one time in a thousand',
+    load: SHORT,
+    wrong: replace(Priorities.prototype, 'toShed', throwing),
     harmsAtSeconds: 100,
     reason: /it threw a TypeError/,
   },
