@@ -2,15 +2,15 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
 import { Allotment } from '../allotment.js';
-import { closedLoop, latencyChart, type Window } from '../closed-loop.js';
+import { latencyChart, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
 import { figures, interleave } from '../interleave.js';
-import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
 import { above, median, middleHalf, over, paired } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
-import type { Client, ClientModule } from './peer.js';
+import { ClientProcess, ROWS } from './client-process.js';
+import type { ClientWish } from './peer.js';
 
 type Windows = Readonly<Record<string, readonly Window[]>>;
 
@@ -31,7 +31,7 @@ interface Peer {
 interface Contestant {
   readonly name: string;
   readonly server: Peer['server'];
-  readonly client: Client;
+  readonly client: ClientProcess;
 }
 
 const PG_FIXED = 'pg, no pool';
@@ -61,7 +61,6 @@ function pair(name: string, peer: Omit<Peer, 'name'>): Peer[] {
 
 const CONCURRENCIES = [1, 10, 64];
 const CONNECTIONS = 10;
-const ROWS = 10_000;
 
 interface Extent {
   readonly rounds: number;
@@ -93,7 +92,7 @@ export const query: Suite = {
           time.partOf(CONCURRENCIES.length - done),
         );
       }
-      await Promise.all(contestants.map(({ client }) => client.close()));
+      await Promise.all(contestants.map(({ client }) => client.stop()));
       return {
         tables: Object.entries(byConcurrency).map(([callers, windows]) => tableOf(Number(callers), windows)),
         goals: goalsOf(byConcurrency),
@@ -141,14 +140,9 @@ async function openAll(databases: Databases<'postgres' | 'mysql'>, warmUpMs: num
   const contestants: Contestant[] = [];
   for (const { name, server, file, way, enhanced = false } of PEERS) {
     say(`nothing yet, warming up ${name}`);
-    const { modules, within } = ownCopy([require.resolve(`./peers/${file}.js`)]);
-    const open = (modules as [ClientModule])[0][way]!;
-    const client = await within(async () => {
-      const opened = await open({ address: databases[server], size: CONNECTIONS, enhanced });
-      await opened.read(1, 0);
-      return opened;
-    });
-    for (const concurrency of CONCURRENCIES) await measureWindow(client, concurrency, warmUpMs);
+    const wish: ClientWish = { address: databases[server], size: CONNECTIONS, enhanced };
+    const client = new ClientProcess({ file: require.resolve(`./peers/${file}.js`), way, wish });
+    for (const concurrency of CONCURRENCIES) await client.measure(concurrency, warmUpMs);
     contestants.push({ name, server, client });
   }
   return contestants;
@@ -165,20 +159,11 @@ async function measureServers(
   const windows: Record<string, Window[]> = {};
   for (const [done, server] of SERVERS.entries()) {
     const peers = contestants.filter((contestant) => contestant.server === server);
-    const measure = ({ client }: Contestant) => measureWindow(client, concurrency, windowMs);
+    const measure = ({ client }: Contestant) => client.measure(concurrency, windowMs);
     const measured = await interleave(peers, rounds, measure, time.partOf(SERVERS.length - done));
     Object.assign(windows, measured);
   }
   return windows;
-}
-
-export async function measureWindow(client: Client, callers: number, windowMs: number): Promise<Window> {
-  const ids = Array.from({ length: callers }, (_, caller) => caller);
-  await Promise.all(ids.map((id) => client.read(id, id)));
-  return closedLoop(callers, windowMs, (caller) => {
-    ids[caller] = (ids[caller]! + 7_919) % ROWS;
-    return client.read(ids[caller]!, caller);
-  });
 }
 
 function tableOf(callers: number, windows: Windows): Table {

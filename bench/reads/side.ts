@@ -1,11 +1,8 @@
-// One peer, alone in a process of its own, as it would be in an application: neither its compiler, its heap nor its
-// processor time has anything of another peer's.
-
-import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OptimizationFlags } from '../../src/index.js';
 import type { Address } from '../../test/servers/database.js';
 import { closedLoop, type Window } from '../closed-loop.js';
+import { type Obedient, obeyOrders, PeerProcess } from '../peer-process.js';
 import { type OpenedClient, openClient } from './client.js';
 import { WORKLOADS, type Workload } from './workloads.js';
 
@@ -36,72 +33,39 @@ type Order =
 /** A peer in its process. */
 export class Side {
   readonly name: string;
-  readonly #child: ChildProcess;
-  readonly #ready: Promise<unknown>;
+  readonly #process: PeerProcess<Part, Order>;
 
   constructor(name: string, part: Part, engineFlags: readonly string[] = []) {
     this.name = name;
-    this.#child = fork(__filename, [JSON.stringify(part)], { execArgv: ['--expose-gc', ...engineFlags] });
-    this.#ready = this.#reply();
+    this.#process = new PeerProcess(__filename, part, engineFlags);
   }
 
   measure(windowMs: number): Promise<SharingWindow> {
-    return this.#ask({ do: 'measure', windowMs });
+    return this.#process.ask({ do: 'measure', windowMs });
   }
 
   /** What the first so many requests give. */
   answers(turns: number): Promise<unknown[]> {
-    return this.#ask({ do: 'answers', turns });
+    return this.#process.ask({ do: 'answers', turns });
   }
 
   /** After so long under load: what is live while it stands, and the most that the process ever had. */
   memory(loadMs: number): Promise<Memory> {
-    return this.#ask({ do: 'memory', loadMs });
+    return this.#process.ask({ do: 'memory', loadMs });
   }
 
-  async stop(): Promise<void> {
-    await this.#ready;
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.disconnect();
-    await gone;
-  }
-
-  async #ask<Answer>(order: Order): Promise<Answer> {
-    await this.#ready;
-    this.#child.send(order);
-    return this.#reply();
-  }
-
-  #reply<Answer>(): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const child = this.#child;
-      const ended = (code: number | null) => reject(new Error(`a peer's process ended with code ${code}`));
-      child.once('exit', ended);
-      child.once('message', (reply) => {
-        child.off('exit', ended);
-        resolve(reply as Answer);
-      });
-    });
+  stop(): Promise<void> {
+    return this.#process.stop();
   }
 }
 
-async function main({ workload: name, address, max, flags }: Part): Promise<void> {
+async function open({ workload: name, address, max, flags }: Part): Promise<Obedient<Order>> {
   const workload = WORKLOADS.find((known) => known.name === name)!;
   // What an application with telemetry has loaded without us.
   require('@opentelemetry/sdk-metrics');
   require('@opentelemetry/instrumentation');
   const opened = await openClient(workload.library, address, max, flags);
-  process.on('message', (order: Order) => {
-    obey(order, opened, workload).then(
-      (reply) => process.send?.(reply),
-      (error: unknown) => {
-        console.error(error);
-        process.exit(1);
-      },
-    );
-  });
-  process.once('disconnect', () => opened.close().then(() => process.exit(0)));
-  process.send?.('ready');
+  return { obey: (order) => obey(order, opened, workload), close: () => opened.close() };
 }
 
 async function obey(order: Order, opened: OpenedClient, workload: Workload): Promise<unknown> {
@@ -143,4 +107,4 @@ async function weigh(opened: OpenedClient, workload: Workload, loadMs: number): 
   return { heapBytes: heapUsed, peakRssBytes: process.resourceUsage().maxRSS * 1_024 };
 }
 
-if (require.main === module) main(JSON.parse(process.argv[2]!) as Part);
+if (require.main === module) obeyOrders(open);

@@ -2,14 +2,13 @@ import { startDatabases } from '../../test/servers/index.js';
 import type { Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
 import { figures, interleave } from '../interleave.js';
-import { ownCopy } from '../own-copy.js';
 import { say } from '../progress.js';
-import type { Client } from '../query/peer.js';
-import { measureWindow, prepare } from '../query/suite.js';
+import { ClientProcess } from '../query/client-process.js';
+import { prepare } from '../query/suite.js';
 import { above, median, middleHalf, over, paired } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
-import type { open, PoolWish } from './peers/pg.js';
+import type { PoolWish } from './peers/pg.js';
 
 interface Peer extends Omit<PoolWish, 'address' | 'size'> {
   readonly name: string;
@@ -68,20 +67,17 @@ export const telemetry: Suite = {
     try {
       const against = await prepare(databases);
       const extent = quick ? QUICK : FULL;
-      const contestants: { name: string; client: Client }[] = [];
-      for (const { name, against: _against, ...wish } of PEERS) {
+      const contestants: { name: string; client: ClientProcess<PoolWish> }[] = [];
+      for (const { name, against: _against, ...signals } of PEERS) {
         say(`nothing yet, warming up ${name}`);
-        const { modules, within } = ownCopy([require.resolve('./peers/pg.js')]);
-        const peer = modules[0] as { open: typeof open };
-        const address = databases.postgres;
-        const client = await within(() => peer.open({ ...wish, address, size: CONNECTIONS }));
-        await measureWindow(client, CALLERS, extent.warmUpMs);
+        const wish = { ...signals, address: databases.postgres, size: CONNECTIONS };
+        const client = new ClientProcess({ file: require.resolve('./peers/pg.js'), way: 'open', wish });
+        await client.measure(CALLERS, extent.warmUpMs);
         contestants.push({ name, client });
       }
-      const measure = ({ client }: { readonly client: Client }) =>
-        measureWindow(client, CALLERS, extent.windowMs);
+      const measure = ({ client }: (typeof contestants)[number]) => client.measure(CALLERS, extent.windowMs);
       const windows = await interleave(contestants, extent.rounds, measure, time.partOf(1));
-      await Promise.all(contestants.map(({ client }) => client.close()));
+      await Promise.all(contestants.map(({ client }) => client.stop()));
       return { tables: [tableOf(windows)], goals: goalsOf(windows), samples: windows, against };
     } finally {
       await databases.stop();
