@@ -61,6 +61,19 @@ describe('a watched pool', () => {
     expect(watched.report().create).include({ count: 1, maxMs: 20 });
   });
 
+  it('tells of a connection that could not be opened, once, and for whom', () => {
+    const waiter = watched.asked(false);
+    const slot = watched.opening(waiter);
+    expect(waiter.openedFor).equal(true);
+    pass(9);
+    watched.openFailed(slot, new Error('refused'));
+    watched.openFailed(slot, new Error('again'));
+    watched.opened(slot, newConnection());
+    expect(told).deep.equal(['queued', 'not opened 1 in 9']);
+    expect(watched.counters).include({ openFailed: 1, opened: 0 });
+    expect([...watched.slots()]).deep.equal([]);
+  });
+
   it('tells of those who went away, once each', () => {
     const waiter = watched.asked(false);
     expect(watched.waiting).equal(1);

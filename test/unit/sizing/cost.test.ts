@@ -1,0 +1,41 @@
+import { expect } from 'chai';
+import { CONNECTION_SECOND_MS, coldWaitMs, keepingMs } from '../../../src/sizing/cost.js';
+
+const CROWD = { peak: 10, load: 0, holdMs: 10, connectMs: 100 };
+
+describe('what a size costs', () => {
+  it('is half a millisecond of a wait for a connection that stands open for a second', () => {
+    expect(keepingMs(4, 2_500)).equal(10 * CONNECTION_SECOND_MS);
+  });
+
+  it('is no wait where as many are warm as are needed', () => {
+    expect(coldWaitMs(CROWD, 10)).equal(0);
+    expect(coldWaitMs(CROWD, 12)).equal(0);
+  });
+
+  it('is for each of a crowd the time to connect where none is warm', () => {
+    expect(coldWaitMs(CROWD, 0)).equal(1_000);
+    expect(coldWaitMs({ ...CROWD, holdMs: 0 }, 5), 'nothing is known of holds').equal(500);
+  });
+
+  it('is where none is warm that of all who come meanwhile, if those are more', () => {
+    expect(coldWaitMs({ ...CROWD, load: 8 }, 0)).equal(((8 * 100) / 20) * 100);
+  });
+
+  it('is shared releases where those come sooner than connections', () => {
+    expect(coldWaitMs(CROWD, 5)).equal(5 * ((6 * 10) / 10));
+    expect(coldWaitMs({ ...CROWD, holdMs: 1_000 }, 5)).equal(5 * 100);
+  });
+
+  it('grows with the load that gathers where the warm ones are too few for it', () => {
+    const load = 9;
+    expect(coldWaitMs({ ...CROWD, load }, 2)).equal((7 * 100 * 100) / 20);
+  });
+
+  it('is that of a counter with so many servers where the load nearly fills them', () => {
+    const [load, warm] = [8.9, 9];
+    const use = load / warm;
+    const queueMs = (10 * use ** (Math.sqrt(20) - 1)) / (9 * (1 - use));
+    expect(coldWaitMs({ ...CROWD, load }, warm)).closeTo(89 * Math.min(queueMs, 25), 1e-6);
+  });
+});
