@@ -38,11 +38,11 @@ export class Histogram {
   quantile(q: number): number {
     let left = q * this.#count;
     if (left === 0) return 0;
-    for (let bucket = 0; bucket < this.#counts.length; bucket += 1) {
-      left -= this.#counts[bucket]!;
-      if (left <= 0) return Math.min(upperEdgeMs(bucket), this.#maxMs);
-    }
-    return this.#maxMs;
+    const bucket = this.#counts.findIndex((count) => {
+      left -= count;
+      return left <= 0;
+    });
+    return Math.min(upperEdgeMs(bucket), this.#maxMs);
   }
 
   /** 0 when nothing was recorded. */

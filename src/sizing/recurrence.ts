@@ -41,7 +41,7 @@ export class Recurrence {
 
   /** The highest demand of a whole period, as of the last round; 0 while no period is known. */
   get highest(): number {
-    return this.#period === 0 ? 0 : this.#highest;
+    return this.#highest;
   }
 
   /** Notes what the demand was up to `now`; `held` is what it stood at in the slots that ended meanwhile. */
@@ -98,8 +98,7 @@ export class Recurrence {
 
   /** The peak of the slot `offset` away from the newest. */
   #at(offset: number): number {
-    const slot = this.#begun - 1 + offset;
-    return slot < 0 ? 0 : this.#peaks[slot % this.#peaks.length]!;
+    return this.#peaks[(this.#begun - 1 + offset) % this.#peaks.length]!;
   }
 
   #beginRound(): void {

@@ -1,15 +1,20 @@
 import { expect } from 'chai';
 import { Breaker, type CircuitState, wilsonLower } from '../../../src/breaker/breaker.js';
+import { FAILURES } from '../../../src/health/failure.js';
 
 /** A breaker whose pool has worked, without jitter. */
 function worked() {
   const states: CircuitState[] = [];
+  const reasons: string[] = [];
   const breaker = new Breaker(
     () => 0.999,
-    ({ to }) => states.push(to),
+    ({ to, reason }) => {
+      states.push(to);
+      reasons.push(reason);
+    },
   );
   breaker.opened(0, 1);
-  return { breaker, states };
+  return { breaker, states, reasons };
 }
 
 describe('the circuit breaker', () => {
@@ -174,6 +179,161 @@ describe('the circuit breaker', () => {
     breaker.tick(1, 3_600_000);
     expect(breaker.connectionLost(1, 100, 3_600_001)).equal(false);
     expect(breaker.state).equal('closed');
+  });
+
+  it('takes a server that is full for one that is there', () => {
+    const { breaker, states } = worked();
+    expect(breaker.openFailed('too_many_connections', 100, 3, 100)).equal('hold');
+    expect(states).deep.equal([]);
+    breaker.openFailed('refused', 200, 0, 200);
+    breaker.opening(400);
+    expect(breaker.openFailed('too_many_connections', 400, 0, 410)).equal('hold');
+    expect(states).deep.equal(['open', 'half_open', 'recovering']);
+    expect(breaker.holds, 'nothing has failed since').equal(false);
+  });
+
+  it('opens again when a probe fails for a reason that is not the server’s', () => {
+    const { breaker, states } = worked();
+    breaker.openFailed('refused', 100, 0, 100);
+    breaker.opening(400);
+    expect(breaker.openFailed('unknown', 400, 0, 410)).equal('tell');
+    expect(states).deep.equal(['open', 'half_open', 'open']);
+  });
+
+  it('degrades by the second failure in a row while older connections work', () => {
+    const { breaker, reasons } = worked();
+    expect(breaker.openFailed('refused', 100, 3, 100)).equal('hold');
+    expect(breaker.state).equal('closed');
+    breaker.opened(110, 120);
+    breaker.openFailed('refused', 130, 3, 140);
+    expect(breaker.state, 'one opened in between').equal('closed');
+    breaker.openFailed('refused', 150, 3, 160);
+    expect(breaker).include({ state: 'degraded', holds: true, refuses: false });
+    expect(reasons).deep.equal([FAILURES.refused.what]);
+  });
+
+  it('degrades where more than a tenth of the uses lose their connection, however spread, and suspects nobody for it', () => {
+    const { breaker, reasons } = worked();
+    const lose = (now: number) => breaker.connectionLost(1, 100, now);
+    breaker.tick(8, 1_000);
+    const lost = [2_000, 4_000, 6_000, 8_000].map(lose);
+    expect(lost).deep.equal([false, false, false, false]);
+    expect(reasons).deep.equal(['connections are lost']);
+  });
+
+  it('concludes nothing from fewer than ten uses', () => {
+    const { breaker } = worked();
+    breaker.tick(3, 1_000);
+    for (const now of [2_000, 3_100, 4_200, 5_300, 6_400, 7_500]) breaker.connectionLost(1, 100, now);
+    expect(breaker.state).equal('closed');
+    breaker.connectionLost(1, 100, 8_600);
+    expect(breaker.state, 'the tenth').equal('degraded');
+  });
+
+  it('takes two of ten that are lost within a second for a burst, and two of eleven for chance', () => {
+    const burst = (open: number, apartMs: number) => {
+      const { breaker, reasons } = worked();
+      breaker.tick(1_000, 1_000);
+      breaker.connectionLost(1, open, 1_500);
+      return [breaker.connectionLost(1, open, 1_500 + apartMs), ...reasons];
+    };
+    expect(burst(10, 999)).deep.equal([true, 'several connections were lost at once']);
+    expect(burst(10, 1_000)).deep.equal([false]);
+    expect(burst(11, 1)).deep.equal([false]);
+  });
+
+  it('counts no loss of a connection from before the trouble’s end against the server, nor while it is away', () => {
+    const { breaker } = worked();
+    breaker.connectionLost(1, 4, 1_000);
+    expect(breaker.connectionLost(1, 4, 1_001)).equal(true);
+    expect(breaker.connectionLost(500, 4, 1_002), 'it is older than the trouble').equal(false);
+    breaker.openFailed('refused', 1_100, 0, 1_100);
+    expect(breaker.connectionLost(1_050, 1, 1_101)).equal(false);
+    expect(breaker.state).equal('open');
+  });
+
+  it('is careful for five seconds after the last trouble, then says so', () => {
+    const { breaker, reasons } = worked();
+    breaker.connectionLost(1, 4, 1_000);
+    breaker.connectionLost(1, 4, 1_001);
+    breaker.tick(1, 6_000);
+    expect(breaker.state).equal('degraded');
+    breaker.tick(1, 6_001);
+    expect(breaker).include({ state: 'closed', troubleSince: 0, fills: true });
+    expect(reasons.at(-1)).equal('nothing failed for a while');
+    expect(breaker.connectionLost(1, 4, 6_002), 'the burst is forgotten').equal(false);
+  });
+
+  it('is careful twice as long after a relapse within a minute, and a minute at the most', () => {
+    const { breaker } = worked();
+    let now = 0;
+    const carefulFor = (restMs: number) => {
+      now += restMs;
+      const from = now;
+      breaker.connectionLost(from, 4, from);
+      breaker.connectionLost(from, 4, from);
+      while (breaker.state !== 'closed') breaker.tick(1, ++now);
+      return now - from;
+    };
+    expect([0, 1_000, 1_000, 1_000, 1_000, 1_000].map(carefulFor)).deep.equal([
+      5_000, 10_000, 20_000, 40_000, 60_000, 60_000,
+    ]);
+    expect(carefulFor(59_999)).equal(60_000);
+    expect(carefulFor(60_000)).equal(5_000);
+  });
+
+  it('has to be looked after when the next opening may be, and every second while it is isolated', () => {
+    const { breaker } = worked();
+    expect(breaker.dueAt(10)).equal(Number.POSITIVE_INFINITY);
+    breaker.openFailed('refused', 100, 0, 100);
+    expect(breaker.dueAt(100)).equal(breaker.nextOpenAt);
+    expect(breaker.dueAt(breaker.nextOpenAt), 'it is due').equal(Number.POSITIVE_INFINITY);
+    breaker.isolate(false, 1_000);
+    expect(breaker.dueAt(5_000)).equal(6_000);
+    breaker.reset(6_000);
+    expect(breaker.dueAt(5_000), 'a closed one needs nobody').equal(Number.POSITIVE_INFINITY);
+  });
+
+  it('that is isolated tells those who wait what it was told to', () => {
+    for (const refuses of [true, false]) {
+      const { breaker } = worked();
+      breaker.isolate(refuses, 1_000);
+      expect(breaker).include({ refuses, holds: true, isIsolated: true, troubleSince: 1_000 });
+      expect(breaker.openFailed('refused', 1_000, 0, 1_001)).equal(refuses ? 'refuse' : 'hold');
+    }
+  });
+
+  it('ramps anew after every failure', () => {
+    const { breaker } = worked();
+    breaker.openFailed('refused', 100, 0, 100);
+    breaker.opening(400);
+    breaker.opened(400, 410);
+    breaker.opened(410, 420);
+    expect(breaker.room(420, 1)).equal(2);
+    expect(breaker.room(420, 9)).equal(0);
+    breaker.openFailed('refused', 420, 2, 430);
+    expect(breaker.room(430, 0), 'not before the pause is over').equal(0);
+    expect(breaker.room(breaker.nextOpenAt, 0)).equal(1);
+  });
+
+  it('says why it moves', () => {
+    const { breaker, reasons } = worked();
+    breaker.openFailed('refused', 100, 0, 100);
+    breaker.opening(400);
+    breaker.tick(0, 10_400);
+    breaker.opening(10_500);
+    breaker.opened(10_500, 10_510);
+    breaker.isolate(false, 11_000);
+    breaker.reset(12_000);
+    expect(reasons).deep.equal([
+      FAILURES.refused.what,
+      'a probe is on its way',
+      'a probe had no answer',
+      'a probe is on its way',
+      'the server answers',
+      'it was isolated',
+      'it was reset',
+    ]);
   });
 
   it('goes by what is proven: 2 of 20 may be chance, 5 of 20 are not', () => {

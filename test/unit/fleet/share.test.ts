@@ -4,6 +4,7 @@ import {
   askFor,
   fairShare,
   heldForAbsent,
+  isShort,
   shareAt,
   shareChangesAt,
   shareWithoutLease,
@@ -58,5 +59,28 @@ describe('a share of a budget', () => {
     expect(askFor({ want: 9, open: 8, most: 10 }, others, true, BUDGET)).equal(5);
     expect(askFor({ want: 99, open: 8, most: 10 }, [], false, BUDGET)).equal(10);
     expect(askFor({ want: 0, open: 0, most: 10 }, others, true, BUDGET)).equal(1);
+  });
+
+  it('goes by when it was asked for, not by the clock', () => {
+    const since = 1_000_000;
+    const lease = { granted: 13, since };
+    expect([0, 500, 501, 1_000].map((age) => shareAt(lease, BUDGET, since + age))).deep.equal([
+      13, 13, 12, 5,
+    ]);
+    expect([1_999, 2_000].map((age) => shareWithoutLease(since, BUDGET, since + age))).deep.equal([1, 5]);
+    expect(shareChangesAt({ since }, BUDGET, since)).equal(since + 500);
+  });
+
+  it('is asked for beside what the others want and the absent may have', () => {
+    const one = [{ reserved: 5, want: 2 }];
+    expect(
+      askFor({ want: 9, open: 0, most: 20 }, one, true, BUDGET),
+      '20 less 10 of two absent, less 2',
+    ).equal(8);
+    expect(askFor({ want: 4, open: 0, most: 20 }, one, true, BUDGET)).equal(4);
+  });
+
+  it('is short where it is less than is wanted', () => {
+    expect([4, 5, 6].map((want) => isShort({ reserved: 5, want }))).deep.equal([false, false, true]);
   });
 });

@@ -27,7 +27,8 @@ describe('the report of leaks', () => {
   });
 
   it('lists what is held beyond the threshold, by whom, and what ran last on it', async () => {
-    driver.last = { sql: 'SELECT 1', dialect: 'postgresql', startedAt: -1 };
+    await runtime.advance(50);
+    driver.last = { sql: 'SELECT 1', dialect: 'postgresql', startedAt: 49 };
     const acquired = pool.acquire();
     await runtime.advance(99);
     const lease = await acquired;

@@ -120,6 +120,35 @@ describe('the rotation of connections', () => {
     expect(hows(steps)).deep.equal(['close', 'replace']);
   });
 
+  it('lets none go for which there is no room while another is on its way', () => {
+    const { due, rotated } = pool(100);
+    const steps = (room: number) =>
+      hows(new Rotation<object>().steps(due, { ...rotated, room, maxLifetimeMs: 0 }, NOW));
+    expect([steps(2), steps(1), steps(0)]).deep.equal([['replace', 'replace'], ['replace'], ['make_room']]);
+  });
+
+  it('spares what it closes, and no more', () => {
+    const slots = pool(100, (slot, all, index) => {
+      if (index === 0) all.move(slot, SlotState.leased);
+    });
+    const steps = new Rotation<object>().steps(
+      slots.due,
+      { ...slots.rotated, leastKept: 99, room: 5, maxLifetimeMs: 0 },
+      NOW,
+    );
+    expect(hows(steps), 'the first is in use, the second is to spare').deep.equal(['replace', 'close']);
+  });
+
+  it('lets no more go than a tenth, those of this step counted', () => {
+    const slots = pool(20, (slot, _all, index) => {
+      if (index === 19) slot.leavesFor = 'lifetime';
+    });
+    const more = { room: 9, maxLifetimeMs: 1_000 };
+    expect(hows(new Rotation<object>().steps(slots.due, { ...slots.rotated, ...more }, NOW))).deep.equal([
+      'replace',
+    ]);
+  });
+
   it('is thought of with the next upkeep, or in a second where the server is in trouble', () => {
     const rotation = new Rotation<object>();
     const { rotated } = pool(1);

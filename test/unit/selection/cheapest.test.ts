@@ -1,7 +1,6 @@
 import { expect } from 'chai';
 import { QueryProfiles } from '../../../src/query/profiles.js';
 import { Cheapest, type IdleConnection, type Wanted } from '../../../src/selection/cheapest.js';
-import { Survival } from '../../../src/selection/survival.js';
 import { TrackRecord } from '../../../src/selection/track-record.js';
 
 const NOW = 100_000;
@@ -97,24 +96,5 @@ describe('the cheapest idle connection', () => {
       undefined,
     );
     expect(choice([connection('old'), connection('new', { slowness: 3, passedOver: 16 })])).equal(undefined);
-  });
-});
-
-describe('the survival of idle connections', () => {
-  it('is learned for each class of idle time, from a belief of one in a hundred', () => {
-    const survival = new Survival();
-    expect(survival.deadAfter(100)).closeTo(0.01, 0.001);
-    for (let seen = 0; seen < 500; seen += 1) survival.learn(100, true);
-    for (let seen = 0; seen < 50; seen += 1) survival.learn(60_000, seen % 2 === 0);
-    expect(survival.deadAfter(499)).below(0.001);
-    expect(survival.deadAfter(40_000)).closeTo(0.25, 0.01);
-    expect(survival.deadAfter(600_000), 'unknown').closeTo(0.01, 0.001);
-  });
-
-  it('forgets', () => {
-    const survival = new Survival();
-    for (let seen = 0; seen < 2_000; seen += 1) survival.learn(1_000, false);
-    for (let seen = 0; seen < 20_000; seen += 1) survival.learn(1_000, true);
-    expect(survival.deadAfter(1_000)).below(0.01);
   });
 });
