@@ -450,8 +450,7 @@ export class Pool<C> implements LeaseHome<C> {
         this.#counters.heldBack += 1;
       if (waiter.queued && this.#usable < this.#bound) this.#letNestedPass(waiter, now);
     }
-    if (this.#heedsCircuit && this.#breaker.refuses && (this.#live === 0 || this.#breaker.isIsolated))
-      this.#failAll(this.#lastOpenError, now, this.#refusalsCount);
+    this.#tellHopeless(now);
     if (waiter.queued && this.rollout.acting.degradedShed) this.#heedPriority(waiter, now);
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
@@ -955,8 +954,8 @@ export class Pool<C> implements LeaseHome<C> {
       wanted = Math.max(wanted, min - this.#slots.open);
     }
     if (circuit !== undefined && wanted > 0) {
-      wanted = Math.min(wanted, circuit.room(now, this.#slots.count(SlotState.opening)));
-      if (circuit.nextOpenAt > now && this.#waiters.length > 0) this.#arm(circuit.nextOpenAt);
+      wanted = Math.min(wanted, circuit.room(now, this.#slots.count(SlotState.opening), this.#options.max));
+      if (this.#waiters.length > 0) this.#arm(circuit.dueAt(now));
     }
     const beneficiary = waiter ?? this.#waiters.head;
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, beneficiary);
@@ -1450,7 +1449,10 @@ export class Pool<C> implements LeaseHome<C> {
     if (this.#room(now) <= 0) {
       const expendable = stalls.expendable();
       if (expendable !== undefined) this.#severCheck(expendable, now);
-    } else if ((!this.#heedsCircuit || this.#breaker.room(now, 0) > 0) && stalls.claimOpening(now)) {
+    } else if (
+      (!this.#heedsCircuit || this.#breaker.room(now, 0, this.#options.max) > 0) &&
+      stalls.claimOpening(now)
+    ) {
       this.#open(now, this.#waiters.head);
     }
   }
@@ -1557,6 +1559,7 @@ export class Pool<C> implements LeaseHome<C> {
   #gone(slot: Slot<C>): void {
     this.#slots.move(slot, SlotState.gone);
     if (slot.isOwed && this.#mayRotate && this.#room(this.#now) > 0) this.#open(this.#readClock(), undefined);
+    this.#tellHopeless(this.#now);
     if (this.#waiters.length > 0 || this.#slots.open < this.#options.min) this.#grow(this.#readClock());
     this.#advanceDrain();
   }
@@ -2011,6 +2014,18 @@ export class Pool<C> implements LeaseHome<C> {
     const held = this.#breaker.holds && now - this.#breaker.troubleSince >= HELD_MS;
     const full = this.#serverLimit.inForce && this.#lastOpenError !== undefined;
     if (this.#heedsCircuit && (held || full)) this.#tellHeld(now);
+  }
+
+  /** Whoever waits for what the server would only refuse is told so. */
+  #tellHopeless(now: number): void {
+    if (this.#waiters.length === 0 || !this.#heedsCircuit) return;
+    // Such a pool tries again in place of telling.
+    if (this.#options.openRetryMs > 0 && !this.#breaker.isIsolated) return;
+    const isAlone = this.#live === 0 && this.#slots.count(SlotState.opening) === 0;
+    const isHopeless = this.#breaker.isIsolated
+      ? this.#breaker.refuses
+      : isAlone && this.#breaker.noneLeft(now);
+    if (isHopeless) this.#failAll(this.#lastOpenError, now, this.#refusalsCount);
   }
 
   #tellHeld(now: number): void {

@@ -21,6 +21,8 @@ export interface Fault {
   readonly quick?: boolean;
   /** Requests in one instant, beside the steady ones, once a second; 0 for none. */
   readonly burst?: number;
+  /** Whether callers wait while it lasts, so that there is more to do than ever when it is over. */
+  readonly owes?: boolean;
   /** Whether an error is what the application asked for. */
   readonly expects?: RegExp;
   /** Whether every connection that was open when it struck must go. */
@@ -40,6 +42,7 @@ export const FAULTS: readonly Fault[] = [
       await first.resume();
     },
     lastsMs: DOWN_MS,
+    owes: true,
     quick: true,
   },
   { name: 'crash', sql: read, strike: (stage) => stage.crash(), lastsMs: 2_000 },
@@ -49,6 +52,7 @@ export const FAULTS: readonly Fault[] = [
     async strike(_, proxies) {
       for (const proxy of proxies) proxy.mute();
     },
+    owes: true,
     quick: true,
   },
   {

@@ -47,6 +47,11 @@ const FAILED_OPENS = 2;
 /** From the first good probe to trust, and how long a degraded server must behave; doubled when it fails again within a minute. */
 const DWELL_MS = { recovering: 1_000, degraded: 5_000, most: 60_000 } as const;
 const RELAPSE_MS = 60_000;
+/**
+ * While it is not trusted no more connections begin to open within a second than these, or than the pool may have; a little longer, for
+ * the server does not see them at the same distances.
+ */
+const PACE = { openings: 10, withinMs: 1_100 } as const;
 /** While it is isolated those who wait are looked after so often. */
 const LOOK_EVERY_MS = 1_000;
 /** A probe without an answer for so long is given up for another. */
@@ -82,6 +87,8 @@ export class Breaker {
   #failedInARow = 0;
   #refusing = false;
   #ramp = 1;
+  /** When the latest connections began to open that are to be paced. */
+  readonly #attempts: number[] = [];
 
   constructor(random: () => number, changed: (change: CircuitChange) => void) {
     this.#random = random;
@@ -136,17 +143,19 @@ export class Breaker {
     return POLICIES[this.state].fills;
   }
 
-  /** How many more connections may be opened now, `opening` being on their way. */
-  room(now: number, opening: number): number {
+  /** How many more connections may be opened now, `opening` being on their way, in a pool that may have `max`. */
+  room(now: number, opening: number, max: number): number {
     const { openings } = POLICIES[this.state];
     if (openings === 'all') return Number.POSITIVE_INFINITY;
     if (now < this.nextOpenAt) return 0;
-    if (openings === 'ramp') return Math.max(0, this.#ramp - opening);
-    return this.state === 'open' ? 1 : 0;
+    const most = openings === 'probe' ? (this.state === 'open' ? 1 : 0) : this.#ramp - opening;
+    return Math.max(0, Math.min(most, Math.max(PACE.openings, max) - this.#attemptsLately(now)));
   }
 
   /** A connection begins to open. */
   opening(now: number): void {
+    this.#attemptsLately(now);
+    if (this.state !== 'closed') this.#attempts.push(now);
     if (this.state === 'open') this.#move('half_open', 'a probe is on its way', now);
   }
 
@@ -154,6 +163,7 @@ export class Breaker {
   opened(startedAt: number, now: number): void {
     this.#hasWorked = true;
     this.#failedInARow = 0;
+    if (!this.#isIsolated) this.#refusing = false;
     if (startedAt < this.#changedAt || this.state === 'closed' || this.#isIsolated) return;
     this.nextOpenAt = now;
     this.#ramp += 1;
@@ -184,6 +194,16 @@ export class Breaker {
   }
 
   /**
+   * No connection is left, and none is on its way: those wait no longer who were held because others were served.
+   * Whether they are told what is wrong.
+   */
+  noneLeft(now: number): boolean {
+    if (this.#refusing && this.state === 'degraded')
+      this.#move('open', 'no connection is left, and the server refuses another', now);
+    return this.refuses;
+  }
+
+  /**
    * A connection that worked is lost, of `open` that there were; `openedAt` tells whether it is of before the trouble.
    * Whether so many were lost together that all older ones are suspect.
    */
@@ -211,6 +231,8 @@ export class Breaker {
       this.#move('open', 'a probe had no answer', now);
     } else if (state === 'recovering' || state === 'degraded') {
       const dwellMs = Math.min(DWELL_MS.most, DWELL_MS[state] * 2 ** this.#relapses);
+      // Whoever wants a connection asks first, one at a time, whether the server would still refuse it.
+      if (this.#refusing && now < this.nextOpenAt + REFUSED_MS) return;
       if (now - Math.max(this.#badAt, state === 'recovering' ? this.#changedAt : 0) < dwellMs) return;
       this.#healthyAt = now;
       this.#close('nothing failed for a while', now);
@@ -220,7 +242,15 @@ export class Breaker {
   /** When the upkeep has to come round for the circuit; infinite when it need not. */
   dueAt(now: number): number {
     if (this.#isIsolated) return now + LOOK_EVERY_MS;
-    return this.nextOpenAt > now && this.state !== 'closed' ? this.nextOpenAt : Number.POSITIVE_INFINITY;
+    if (this.state === 'closed') return Number.POSITIVE_INFINITY;
+    if (this.nextOpenAt > now) return this.nextOpenAt;
+    const isPaced = this.#attemptsLately(now) >= PACE.openings;
+    return isPaced ? this.#attempts[0]! + PACE.withinMs : Number.POSITIVE_INFINITY;
+  }
+
+  #attemptsLately(now: number): number {
+    while (this.#attempts[0]! + PACE.withinMs <= now) this.#attempts.shift();
+    return this.#attempts.length;
   }
 
   #close(reason: string, now: number): void {

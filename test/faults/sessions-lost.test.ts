@@ -70,6 +70,25 @@ describe('sessions that are lost', function () {
       expect(failed.length, 'failed').most(pool.size);
     });
 
+    it(`${name}: a login that is no longer accepted is told at once, and not tried again`, async () => {
+      const stage = await begin();
+      try {
+        // One who waits from the first loss on, while others are still served.
+        const ends = Promise.allSettled(Array.from({ length: 2 * pool.size }, () => pool.run(sleepSql(0.3))));
+        await stage.rotatePassword();
+        await stage.terminate();
+        await ends;
+        while (proxy.open > 0) await sleep(5);
+        const before = proxy.attempts.length;
+        for (let request = 0; request < 20; request += 1)
+          expect(await refusalOf(() => pool.run('SELECT 1'))).match(/password authentication|Access denied/);
+        expect(proxy.attempts.length - before, 'attempts').most(1);
+        expect(before, 'attempts until the last session was gone').most(pool.size + 3);
+      } finally {
+        await stage.heal();
+      }
+    });
+
     it(`${name}: after a failover one write is refused, and the next ones reach the new writer`, async () => {
       const stage = await begin();
       try {

@@ -71,6 +71,11 @@ class World {
   }
 }
 
+/** The most of these instants within any one second. */
+function peakOf(times: readonly number[]): number {
+  return Math.max(0, ...times.map((at) => times.filter((other) => other >= at && other < at + 1_000).length));
+}
+
 describe('outages at random', function () {
   this.timeout(240_000);
 
@@ -87,16 +92,14 @@ describe('outages at random', function () {
           expect(world.forsaken, `seed ${seed}: the process lives on for those who wait`).equal(false);
         }
         const probes = world.attempts.filter((at) => at >= begins);
-        const peak = Math.max(
-          0,
-          ...probes.map((at) => probes.filter((p) => p >= at && p < at + 1_000).length),
-        );
-        expect(peak, `seed ${seed}: attempts a second`).most(10);
+        expect(peakOf(probes), `seed ${seed}: attempts a second`).most(10);
         expect(world.failed, `seed ${seed}: whoever waits less than ten seconds is served`).equal(0);
         expect(world.states, `seed ${seed}: it was noticed`).to.include('open');
         world.up = true;
         const back = world.runtime.now();
         while (world.unsettled > 1) await world.step();
+        const since = world.attempts.filter((at) => at >= begins);
+        expect(peakOf(since), `seed ${seed}: attempts a second, its recovery included`).most(10);
         expect(world.runtime.now() - back, `seed ${seed}: time until the queue is empty`).most(2_500);
         for (let step = 0; step < 100 * world.runtime.random(); step += 1) await world.step();
       }
@@ -115,5 +118,58 @@ describe('outages at random', function () {
     for (let second = 0; second < 86_400; second += 1) await world.step(0.03, 1_000);
     expect(world.states).deep.equal([]);
     expect(world.failed).equal(0);
+  });
+});
+
+describe('a login that is no longer accepted', () => {
+  const REJECTED = Object.assign(new Error('Access denied'), { errno: 1045 });
+
+  it('is tried twice a minute and told at once, also where connections are lost one after another', async () => {
+    const world = new World(1);
+    for (let step = 0; step < 50; step += 1) await world.step();
+    const { pool, driver, runtime } = world;
+    const acquiring = Promise.all(Array.from({ length: 8 }, () => pool.acquire()));
+    await runtime.advance(100);
+    const held = await acquiring;
+    let isRejected = true;
+    const attempts: number[] = [];
+    const open = driver.open.bind(driver);
+    driver.open = async () => {
+      attempts.push(runtime.now());
+      if (isRejected) throw REJECTED;
+      return open();
+    };
+    const told: unknown[] = [];
+    let served = 0;
+    const ask = () =>
+      pool.acquire().then(
+        (lease) => {
+          served += 1;
+          lease.release();
+        },
+        (error: unknown) => told.push(error),
+      );
+    // Somebody waits from the first loss on: an opening is refused while the others still work.
+    for (const lease of held) {
+      void ask();
+      pool.heed(new Error('gone'), lease.connection);
+      lease.release('broken');
+      await runtime.advance(30);
+    }
+    await runtime.advance(200);
+    expect(told, 'those who waited for connections that are gone').deep.equal(Array(8).fill(REJECTED));
+    for (let second = 0; second < 65; second += 1) {
+      void ask();
+      await runtime.advance(1_000);
+    }
+    expect(told.length).equal(8 + 65);
+    expect(attempts.length).within(2, 4);
+    isRejected = false;
+    for (let second = 0; second < 35; second += 1) {
+      void ask();
+      await runtime.advance(1_000);
+    }
+    expect(served).above(0);
+    expect(pool.stats().circuit).equal('closed');
   });
 });

@@ -25,12 +25,12 @@ describe('the circuit breaker', () => {
     breaker.opened(1_001, 1_002);
     for (let now = 1_000; now < 600_000; now += 100) {
       breaker.tick(5, now);
-      expect(breaker.room(now, 0)).equal(0);
+      expect(breaker.room(now, 0, 10)).equal(0);
     }
     expect(breaker).include({ state: 'open', holds: true, refuses: false, fills: false });
     breaker.reset(600_000);
     expect(states).deep.equal(['open', 'closed']);
-    expect(breaker.room(600_000, 3)).equal(Number.POSITIVE_INFINITY);
+    expect(breaker.room(600_000, 3, 10)).equal(Number.POSITIVE_INFINITY);
     expect(breaker).include({ holds: false, fills: true });
   });
 
@@ -51,7 +51,7 @@ describe('the circuit breaker', () => {
     for (let now = 0; now < 5_000; now += 100)
       expect(breaker.openFailed('refused', now, 0, now + 1)).equal('tell');
     expect(breaker.state).equal('closed');
-    expect(breaker.room(5_000, 3)).equal(Number.POSITIVE_INFINITY);
+    expect(breaker.room(5_000, 3, 10)).equal(Number.POSITIVE_INFINITY);
   });
 
   it('leaves errors that say nothing of the server to their callers', () => {
@@ -68,10 +68,10 @@ describe('the circuit breaker', () => {
     expect(breaker.openFailed('refused', now, 0, now)).equal('hold');
     expect(breaker.state).equal('open');
     for (; now < 15_000; now += 1) {
-      if (breaker.room(now, 0) === 0) continue;
-      expect(breaker.room(now, 0)).equal(1);
+      if (breaker.room(now, 0, 10) === 0) continue;
+      expect(breaker.room(now, 0, 10)).equal(1);
       breaker.opening(now);
-      expect(breaker.room(now, 1)).equal(0);
+      expect(breaker.room(now, 1, 10)).equal(0);
       probes.push(now);
       expect(breaker.openFailed('refused', now, 0, now)).equal('hold');
     }
@@ -100,10 +100,10 @@ describe('the circuit breaker', () => {
     breaker.openFailed('starting', 100, 0, 100);
     breaker.opening(300);
     breaker.opened(300, 310);
-    expect(breaker.room(310, 0)).equal(2);
+    expect(breaker.room(310, 0, 10)).equal(2);
     breaker.opened(310, 320);
     breaker.opened(310, 320);
-    expect(breaker.room(320, 0)).equal(4);
+    expect(breaker.room(320, 0, 10)).equal(4);
     expect(breaker.fills).equal(false);
     breaker.tick(100, 1_000);
     expect(breaker.state).equal('recovering');
@@ -127,8 +127,8 @@ describe('the circuit breaker', () => {
     const { breaker } = worked();
     expect(breaker.openFailed('authentication', 100, 0, 100)).equal('refuse');
     expect(breaker.refuses).equal(true);
-    expect(breaker.room(30_000, 0)).equal(0);
-    expect(breaker.room(33_100, 0)).equal(1);
+    expect(breaker.room(30_000, 0, 10)).equal(0);
+    expect(breaker.room(33_100, 0, 10)).equal(1);
   });
 
   it('goes on with the connections that it has when a login is rejected', () => {
@@ -136,6 +136,48 @@ describe('the circuit breaker', () => {
     expect(breaker.openFailed('authentication', 100, 3, 100)).equal('hold');
     expect(breaker.state).equal('degraded');
     expect(breaker.refuses).equal(false);
+  });
+
+  it('tells of a rejected login once the last of those connections is gone', () => {
+    const { breaker, states } = worked();
+    breaker.openFailed('authentication', 100, 3, 100);
+    expect(breaker.noneLeft(200)).equal(true);
+    expect(states).deep.equal(['degraded', 'open']);
+    breaker.opening(33_200);
+    breaker.opened(33_200, 33_210);
+    expect(breaker.noneLeft(33_300)).equal(false);
+  });
+
+  it('stays careful after a rejected login until somebody has asked again, alone, or nobody does', () => {
+    const { breaker } = worked();
+    breaker.openFailed('authentication', 100, 3, 100);
+    for (let now = 200; now < 40_000; now += 100) breaker.tick(20, now);
+    expect(breaker.state).equal('degraded');
+    expect([breaker.room(40_000, 0, 10), breaker.room(40_000, 1, 10)]).deep.equal([1, 0]);
+    breaker.openFailed('authentication', 40_000, 3, 40_010);
+    for (let now = 40_100; now < 90_000; now += 100) breaker.tick(20, now);
+    expect(breaker.state).equal('degraded');
+    for (let now = 90_000; now < 110_000; now += 100) breaker.tick(20, now);
+    expect(breaker.state).equal('closed');
+  });
+
+  it('lets no more than ten connections begin to open within a second while it recovers, or as many as the pool may have', () => {
+    const { breaker } = worked();
+    breaker.openFailed('refused', 10_000, 0, 10_000);
+    breaker.opening(10_200);
+    breaker.opened(10_200, 10_200);
+    const attempts = [10_200];
+    for (let now = 10_200; now < 11_290; now += 10) {
+      if (now >= 11_000) expect(breaker.dueAt(now)).equal(11_300);
+      for (let room = breaker.room(now, 0, 8); room > 0; room -= 1) {
+        breaker.opening(now);
+        breaker.opened(now, now);
+        attempts.push(now);
+      }
+    }
+    expect(attempts.length).equal(10);
+    expect(breaker.room(11_290, 0, 30)).equal(11);
+    expect(breaker.room(11_300, 0, 8), 'the probe and two more are a second old').equal(3);
   });
 
   it('gives up a probe that has no answer', () => {
@@ -155,7 +197,7 @@ describe('the circuit breaker', () => {
     expect(breaker.state).equal('closed');
     expect(breaker.connectionLost(1, 9, 2_600)).equal(true);
     expect(breaker.state).equal('degraded');
-    expect(breaker.room(2_600, 0)).equal(1);
+    expect(breaker.room(2_600, 0, 10)).equal(1);
   });
 
   it('does not flap: each relapse within a minute doubles the time that it stays careful', () => {
@@ -309,11 +351,11 @@ describe('the circuit breaker', () => {
     breaker.opening(400);
     breaker.opened(400, 410);
     breaker.opened(410, 420);
-    expect(breaker.room(420, 1)).equal(2);
-    expect(breaker.room(420, 9)).equal(0);
+    expect(breaker.room(420, 1, 10)).equal(2);
+    expect(breaker.room(420, 9, 10)).equal(0);
     breaker.openFailed('refused', 420, 2, 430);
-    expect(breaker.room(430, 0), 'not before the pause is over').equal(0);
-    expect(breaker.room(breaker.nextOpenAt, 0)).equal(1);
+    expect(breaker.room(430, 0, 10), 'not before the pause is over').equal(0);
+    expect(breaker.room(breaker.nextOpenAt, 0, 10)).equal(1);
   });
 
   it('says why it moves', () => {
