@@ -154,6 +154,9 @@ const WAITS_WEIGHED = 64;
 /** While nobody is served, a trial goes on for so long: somebody may wait for ever. */
 const WEIGHED_FOR_MS = 30_000;
 
+/** Whoever gives up sooner has no time to wait for what comes back. */
+const AMPLE_MS = 1_000;
+
 /** A fast caller who waits for so long beside an idle connection is the lanes' fault. */
 const STARVED_MS = 1_000;
 
@@ -948,6 +951,7 @@ export class Pool<C> implements LeaseHome<C> {
     const onTheirWay = this.#slots.count(SlotState.opening) + this.#hopefulChecks;
     const room = this.#room(now);
     let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
+    if (wanted > 0 && this.#leavesToReleases(now)) wanted = 0;
     const { min, keepMin } = this.#options;
     const circuit = this.#heedsCircuit ? this.#breaker : undefined;
     if (keepMin && now >= this.#nextFillAt && this.#drain === undefined && circuit?.fills !== false) {
@@ -962,6 +966,24 @@ export class Pool<C> implements LeaseHome<C> {
     if (wanted > room) this.#fleet?.need(now);
     if (this.#follows) this.#warmUp(now);
     this.#keepAlive();
+  }
+
+  /** Whether those who wait are served sooner, and at less cost, by what comes back than by what could be opened now. */
+  #leavesToReleases(now: number): boolean {
+    if (!this.#follows || this.#drain !== undefined || this.#breaker.state !== 'closed') return false;
+    if (this.#slots.count(SlotState.idle) > 0 || this.#waiters.earliestDeadline() - now < AMPLE_MS)
+      return false;
+    const queue = {
+      now,
+      waiting: this.#waiters.length,
+      waitedMs: now - this.#waiters.head!.queuedAt,
+      leased: this.#slots.count(SlotState.leased),
+      open: this.#slots.open,
+    };
+    const until = this.#advised('forecaster', undefined, () => this.#sizing!.forbearsUntil(queue));
+    if (until === undefined) return false;
+    this.#arm(until);
+    return true;
   }
 
   /** Callers from whom an opening is held back have no socket that would keep the process alive for them. */

@@ -1,5 +1,6 @@
 import { BurstAlarm } from './burst-alarm.js';
 import { coldWaitMs, keepingMs } from './cost.js';
+import { Forbearance, type Queue } from './forbearance.js';
 import { Ledger } from './ledger.js';
 import { type Observation, STEP_MS } from './observation.js';
 import { Seasonal } from './seasonal.js';
@@ -41,6 +42,7 @@ export class Forecaster {
   readonly #seasonal: Seasonal;
   readonly #useSeasonal: () => boolean;
   readonly #listener: ForecastListener;
+  readonly #forbearance = new Forbearance();
   readonly #seasonGate = new Ledger();
   readonly #trendGate = new Ledger();
   readonly #burstGate = new Ledger();
@@ -96,6 +98,11 @@ export class Forecaster {
       protect: within(Math.max(protect, ahead)),
       reason,
     };
+  }
+
+  /** Whether a queue is left to what comes back. */
+  forbears(queue: Queue): boolean {
+    return this.#forbearance.forbears(queue, this.#floor.missMs(queue.open + 1));
   }
 
   /** Up to so many connections are the season's care: they need not be kept until they are needed again. */

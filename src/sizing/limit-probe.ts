@@ -2,6 +2,7 @@ import type { Histogram } from '../histogram.js';
 import { CapacityCurve } from './capacity-curve.js';
 import { STEP_MS } from './observation.js';
 import { PairedTrial, type Verdict, type Work } from './paired-trial.js';
+import { RecentMean } from './recent-mean.js';
 
 /** Callers wait all the time for so long before anything is tried. */
 const SATURATED_MS = 2_000;
@@ -122,8 +123,7 @@ export class LimitProbe {
   #at: number;
   #released = 0;
   #shared = 0;
-  #uses = 0;
-  #usedMs = 0;
+  readonly #recentHold = new RecentMean();
   #max = Number.POSITIVE_INFINITY;
   #size = Number.POSITIVE_INFINITY;
   #reason = 'nothing was tried yet';
@@ -257,11 +257,10 @@ export class LimitProbe {
   }
 
   #workSince({ now, released, shared, useTimes, leased, waiting }: LimitView): ProbedWork {
-    const uses = useTimes.count - this.#uses;
     const work = {
       elapsedMs: now - this.#at,
       completed: released - this.#released,
-      holdMs: uses > 0 ? (useTimes.sumMs - this.#usedMs) / uses : 0,
+      holdMs: this.#recentHold.next(useTimes),
       leased,
       waiting,
       shares: shared > this.#shared,
@@ -269,8 +268,6 @@ export class LimitProbe {
     this.#at = now;
     this.#shared = shared;
     this.#released = released;
-    this.#uses = useTimes.count;
-    this.#usedMs = useTimes.sumMs;
     return work;
   }
 

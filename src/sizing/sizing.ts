@@ -1,11 +1,13 @@
 import type { ResolvedOptions } from '../config.js';
 import type { Histogram } from '../histogram.js';
 import type { OptimizationName } from '../rollout/flags.js';
+import type { Queue } from './forbearance.js';
 import { type Expert, type Forecast, Forecaster, type ForecastListener } from './forecaster.js';
 import { type Observation, STEP_MS } from './observation.js';
 import { Openings } from './openings.js';
 import { Policies, type Policy } from './policy.js';
 import { type QueryMix, QueryMixClass } from './query-mix.js';
+import { RecentMean } from './recent-mean.js';
 import { Usage, type UsageReport } from './usage.js';
 import { History, type WhatIf } from './what-if.js';
 import { type Workload, type WorkloadChange, WorkloadClass } from './workload.js';
@@ -79,8 +81,7 @@ export class Sizing {
   #demand = 0;
   #arrivals = 0;
   #observedAt: number;
-  #uses = 0;
-  #usedMs = 0;
+  readonly #recentHold = new RecentMean();
   #holdMs = 0;
   #creates = 0;
   #connectMs = ASSUMED_CONNECT_MS;
@@ -135,6 +136,20 @@ export class Sizing {
     return this.policy.opensFreely ? Number.POSITIVE_INFINITY : this.openings.room(opening);
   }
 
+  /**
+   * Until when nothing is to be opened for a queue that what comes back will have served by then; undefined where something is now, as
+   * always where leases differ so much that their mean says nothing of the next.
+   */
+  forbearsUntil(queue: Omit<Queue, 'holdMs' | 'connectMs'>): number | undefined {
+    if (this.#holdMs === 0 || this.#mix.current !== 'oltp') return undefined;
+    const forbears = this.#forecaster.forbears({
+      ...queue,
+      holdMs: this.#holdMs,
+      connectMs: this.#connectMs,
+    });
+    return forbears ? queue.now + this.#connectMs : undefined;
+  }
+
   /** When it last observed. */
   get observedAt(): number {
     return this.#observedAt;
@@ -182,13 +197,8 @@ export class Sizing {
   }
 
   #learn({ useTimes, createTimes }: PoolView): void {
-    const uses = useTimes.count - this.#uses;
-    if (uses > 0) {
-      const meanMs = (useTimes.sumMs - this.#usedMs) / uses;
-      this.#holdMs += (this.#uses === 0 ? 1 : HOLD_WEIGHT) * (meanMs - this.#holdMs);
-      this.#uses = useTimes.count;
-      this.#usedMs = useTimes.sumMs;
-    }
+    const holdMs = this.#recentHold.next(useTimes);
+    if (holdMs > 0) this.#holdMs += (this.#holdMs === 0 ? 1 : HOLD_WEIGHT) * (holdMs - this.#holdMs);
     if (createTimes.count > this.#creates) {
       this.#creates = createTimes.count;
       this.#connectMs = createTimes.quantile(0.95);

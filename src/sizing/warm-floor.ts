@@ -101,6 +101,12 @@ export class WarmFloor {
     return 0;
   }
 
+  /** What it cost callers each time that the connection of this level was not there; infinite where that is not known. */
+  missMs(level: number): number {
+    const group = this.#groups[groupOf(level)];
+    return group === undefined || group.needs < LEAST_SEEN ? Number.POSITIVE_INFINITY : group.missMs;
+  }
+
   /** When fewer than the `level` connections that are kept are to stay, if nothing happens until then. */
   fallsAt(level: number, idleTimeoutMs: number, foreseen: number): number {
     if (level <= this.#needed || level > this.#top) return Number.POSITIVE_INFINITY;

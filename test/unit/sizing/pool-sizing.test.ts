@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { seeded } from '../../../bench/statistics.js';
 import { createPool, type Pool, type PoolOptions, type WorkloadChange } from '../../../src/index.js';
 import { type FakeConnection, FakeDriver } from '../../simulation/fake-driver.js';
 import { VirtualRuntime } from '../../simulation/virtual-runtime.js';
@@ -128,6 +129,32 @@ describe('a pool that forecasts', () => {
     }
     expect(it.counters.openedAhead).equal(0);
     expect(it.report().sizing).equal(undefined);
+  });
+
+  it('leaves short queues to what comes back, and opens for whom nothing comes back', async () => {
+    const opened = async (setting: 'on' | 'off') => {
+      const it = pool({ idleTimeoutMs: 2_000 }, setting);
+      const random = seeded(1);
+      const come = () => {
+        it.acquire().then((lease) => runtime.schedule(0.5 + 7 * random(), () => lease.release()));
+      };
+      for (let step = 0; step < 600; step += 1) {
+        for (let caller = 0; caller < 50; caller += 1) runtime.schedule(100 * random(), come);
+        await runtime.advance(100);
+      }
+      return { it, count: it.counters.opened };
+    };
+    const plain = await opened('off');
+    const { it, count } = await opened('on');
+    expect(count).below(plain.count);
+    for (let left = it.stats().idle; left > 0; left -= 1) await it.acquire();
+    const cameAt = runtime.now();
+    let servedAt = 0;
+    it.acquire().then(() => {
+      servedAt = runtime.now();
+    });
+    await runtime.advance(1_000);
+    expect(servedAt - cameAt).at.most(2 * CONNECT_MS);
   });
 
   it('tells when its load becomes another', async () => {
