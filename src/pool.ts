@@ -885,7 +885,9 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** A fault of the engine's own must not cost a caller anything: whoever waits is served by other means. */
   #giveUp(fault: unknown): undefined {
-    if (this.#onFault === undefined || this.#handedBack) throw fault;
+    if (this.#onFault === undefined) throw fault;
+    // It may strike again while those who hold connections give them back.
+    if (this.#handedBack) return undefined;
     this.#handedBack = true;
     this.#onFault(fault);
     this.handBack();

@@ -1,17 +1,9 @@
 import { expect } from 'chai';
-import {
-  createPool,
-  type Lease,
-  type Observer,
-  type Pool,
-  PoolError,
-  type PoolOptions,
-} from '../../src/index.js';
+import { createPool, type Observer, type Pool, PoolError, type PoolOptions } from '../../src/index.js';
 import { TrackRecord } from '../../src/selection/track-record.js';
 import { type FakeConnection, FakeDriver } from '../simulation/fake-driver.js';
 import { settle, VirtualRuntime } from '../simulation/virtual-runtime.js';
-
-type FakeLease = Lease<FakeConnection>;
+import { type FakeLease, follow } from './follow.js';
 
 let runtime: VirtualRuntime;
 let driver: FakeDriver;
@@ -23,20 +15,6 @@ beforeEach(() => {
 
 function pool(options: PoolOptions = {}, observer?: Observer<FakeConnection>): Pool<FakeConnection> {
   return createPool({ driver, runtime, options, observer });
-}
-
-/** Follows an acquire without awaiting it. */
-function follow(acquire: Promise<FakeLease>): { lease?: FakeLease; error?: PoolError } {
-  const outcome: { lease?: FakeLease; error?: PoolError } = {};
-  acquire.then(
-    (lease) => {
-      outcome.lease = lease;
-    },
-    (error) => {
-      outcome.error = error;
-    },
-  );
-  return outcome;
 }
 
 async function leaseOf(of: Pool<FakeConnection>): Promise<FakeLease> {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Breaker, type CircuitState, wilsonLower } from '../../../src/breaker/breaker.js';
-import { FAILURES } from '../../../src/health/failure.js';
+import { FAILURES, type FailurePattern } from '../../../src/health/failure.js';
 
 /** A breaker whose pool has worked, without jitter. */
 function worked() {
@@ -378,10 +378,100 @@ describe('the circuit breaker', () => {
     ]);
   });
 
+  it('forgets second by second what is ten seconds old', () => {
+    const lastLossAt = (now: number) => {
+      const { breaker } = worked();
+      breaker.tick(5, 1_000);
+      for (let lost = 0; lost < 4; lost += 1) breaker.connectionLost(1, 1_000, 1_000);
+      breaker.connectionLost(1, 1_000, now);
+      return breaker.state;
+    };
+    expect([lastLossAt(10_999), lastLossAt(11_000)]).deep.equal(['degraded', 'closed']);
+  });
+
+  it('begins with an empty record when it closes', () => {
+    const { breaker, states } = worked();
+    breaker.tick(5, 1_000);
+    for (let lost = 0; lost < 5; lost += 1) breaker.connectionLost(1, 1_000, 1_000);
+    breaker.tick(0, 6_000);
+    breaker.connectionLost(1, 1_000, 6_100);
+    expect(states).deep.equal(['degraded', 'closed']);
+  });
+
+  it('leaves everything to its caller that the server is not the cause of', () => {
+    const causes = Object.entries(FAILURES).filter(([, { mitigation }]) =>
+      ['none', 'retire', 'replace'].includes(mitigation),
+    );
+    expect(causes.length).above(2);
+    for (const [pattern] of causes) {
+      const { breaker, states } = worked();
+      expect(breaker.openFailed(pattern as FailurePattern, 100, 0, 100), pattern).equal('tell');
+      expect(states).deep.equal([]);
+    }
+  });
+
+  it('lets nobody open beside a probe, nor takes what is lost meanwhile for news', () => {
+    const { breaker } = worked();
+    breaker.openFailed('refused', 100, 0, 100);
+    breaker.opening(400);
+    expect(breaker.room(400, 0)).equal(0);
+    breaker.connectionLost(200, 1, 410);
+    expect(breaker.connectionLost(200, 1, 411)).equal(false);
+    expect(breaker.state).equal('half_open');
+  });
+
+  it('stays degraded when one opens, and holds nobody while it is closed', () => {
+    const { breaker } = worked();
+    breaker.openFailed('refused', 100, 3, 100);
+    expect(breaker.holds).equal(false);
+    breaker.openFailed('refused', 110, 3, 110);
+    breaker.opened(120, 130);
+    expect(breaker).include({ state: 'degraded', holds: false });
+  });
+
+  it('gives a probe ten seconds, and a server that answers one second to fail again', () => {
+    const { breaker } = worked();
+    breaker.openFailed('refused', 100_000, 0, 100_000);
+    breaker.opening(101_000);
+    breaker.tick(0, 110_999);
+    expect(breaker.state).equal('half_open');
+    breaker.opened(101_000, 110_999);
+    breaker.tick(0, 111_998);
+    expect(breaker.state).equal('recovering');
+    breaker.tick(0, 111_999);
+    expect(breaker.state).equal('closed');
+  });
+
+  it('forgets a rejected login once it was accepted', () => {
+    const { breaker } = worked();
+    breaker.openFailed('authentication', 100, 0, 100);
+    breaker.opening(40_000);
+    breaker.opened(40_000, 40_010);
+    breaker.tick(1, 60_000);
+    expect(breaker.openFailed('refused', 60_001, 0, 60_002)).equal('hold');
+    expect(breaker.refuses).equal(false);
+  });
+
+  it('begins with a probe after a tenth of a second or two, and after two minutes asks every six seconds', () => {
+    const { breaker } = worked();
+    let now = 1_000;
+    breaker.openFailed('refused', now, 0, now);
+    expect(breaker.nextOpenAt - now).within(100, 200);
+    while (now < 121_000) {
+      now = breaker.nextOpenAt;
+      breaker.opening(now);
+      breaker.openFailed('refused', now, 0, now);
+    }
+    expect(breaker.nextOpenAt - now).within(5_500, 6_500);
+  });
+
   it('goes by what is proven: 2 of 20 may be chance, 5 of 20 are not', () => {
     expect(wilsonLower(2, 20)).below(0.1);
     expect(wilsonLower(5, 20)).above(0.1);
     expect(wilsonLower(9, 50)).above(0.09);
+    expect(wilsonLower(5, 20)).closeTo(0.1119, 0.0001);
+    expect(wilsonLower(9, 50)).closeTo(0.0977, 0.0001);
+    expect(wilsonLower(0, 20)).closeTo(0, 1e-9);
     expect(wilsonLower(0, 0)).equal(0);
   });
 });

@@ -16,6 +16,7 @@ describe('what a pool has needed', () => {
     usage.step(seen(300, 200, 1, 5));
     expect(usage.report(1_000)).deep.equal({ peak: 3, peakAgoMs: 900, openMs: 1_500, unneededMs: 1_000 });
     usage.step(seen(400, 100, 3, 3));
+    expect(usage.report(1_000), 'the same peak again').include({ peak: 3, peakAgoMs: 600 });
     usage.step(seen(500, 100, 9, 5));
     usage.step(seen(600, 100, 8, 5));
     expect(usage.report(1_000)).deep.equal({ peak: 9, peakAgoMs: 500, openMs: 2_800, unneededMs: 1_000 });
