@@ -414,7 +414,7 @@ describe('the circuit breaker', () => {
     const { breaker } = worked();
     breaker.openFailed('refused', 100, 0, 100);
     breaker.opening(400);
-    expect(breaker.room(400, 0)).equal(0);
+    expect(breaker.room(400, 0, 10)).equal(0);
     breaker.connectionLost(200, 1, 410);
     expect(breaker.connectionLost(200, 1, 411)).equal(false);
     expect(breaker.state).equal('half_open');

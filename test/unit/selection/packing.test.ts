@@ -38,6 +38,12 @@ describe('spreading', () => {
   it('takes the least loaded connection, up to the most that a statement may find before it', () => {
     const [first, second] = [connection({ loadMs: 3 }), connection({ loadMs: 2 })];
     expect(spread([first, second], 0.5, 1_000)).equal(second);
+    expect(spread([second, first], 0.5, 1_000)).equal(second);
+    const third = connection({ loadMs: 2 });
+    expect(spread([second, third], 0.5, 1_000), 'the longest shared of equals').equal(second);
+    const nearlyFull = connection({ loadMs: FULL_MS - 0.5 });
+    expect(spread([nearlyFull], 0.5, 1_000)).equal(nearlyFull);
+    expect(spread([connection({ leasedAt: 1_000 - SILENT_MS, loadMs: 1 })], 0.5, 1_000)).not.equal(undefined);
     expect(spread([connection({ loadMs: FULL_MS })], 0.5, 1_000)).equal(undefined);
   });
 });

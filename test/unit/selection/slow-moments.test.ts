@@ -29,4 +29,19 @@ describe('a slow answer', () => {
   it('is not judged before there is something to judge it by', () => {
     expect(found([200, ...quick(30)])).deep.equal([]);
   });
+
+  it('is one that took longer than what is slow, and more than four times as long as its neighbours', () => {
+    expect(found([...quick(10), 20, ...quick(8)])).deep.equal([]);
+    expect(found([...quick(10), 21, ...quick(8)])).deep.equal([10]);
+    expect(found([...slow(10, 10), 40, ...quick(8)])).deep.equal([]);
+    expect(found([...slow(10, 10), 41, ...quick(8)])).deep.equal([10]);
+  });
+
+  it('is judged by the middle of eight neighbours, in whatever order they came', () => {
+    const half = [90, 1, 90, 1, 90, 1, 90, 1];
+    expect(found([...quick(9), 200, ...half]), 'half of them were slow').deep.equal([]);
+    expect(found([...quick(9), 200, ...half.with(6, 1)])).deep.equal([9]);
+    expect(found([...half, 200, ...quick(8)])).deep.equal([]);
+    expect(found([1, ...half.with(0, 1), 200, ...quick(8)])).deep.equal([9]);
+  });
 });

@@ -37,6 +37,8 @@ describe('the record of a connection', () => {
     track.waited(0);
     track.waited(10);
     expect(track.report(0).meanWaitedMs).equal(5);
+    track.waited(50);
+    expect(track.report(0).meanWaitedMs).equal(20);
   });
 
   it('blames the connection for what its queries take longer, not for what they are', () => {
@@ -75,5 +77,34 @@ describe('the record of a connection', () => {
     const track = taught(4);
     expect(track.slowness(10_000)).closeTo(2, 0.01);
     expect(track.slowness(120_000)).closeTo(1, 0.01);
+  });
+
+  it('judges from ten leases on, by queries that have run ten times', () => {
+    expect([taught(3, 9).slowness(0), taught(3, 10).slowness(0)].map(Math.round)).deep.equal([1, 3]);
+    const known = new QueryProfile('known', 'postgresql', READ.classification);
+    for (let run = 0; run < 10; run += 1) known.learn(2, 'ok');
+    const track = new TrackRecord();
+    for (let lease = 0; lease < 10; lease += 1) track.learn(known, 6, 'ok', 0);
+    expect(track.slowness(0)).closeTo(3, 0.01);
+  });
+
+  it('seems slow where it is by half as much again, and proves it by thirty leases', () => {
+    expect([1, 1.4, 1.6].map((ratio) => taught(ratio).seemsSlow)).deep.equal([false, false, true]);
+    expect([29, 30].map((leases) => taught(3, leases).isProvenSlow)).deep.equal([false, true]);
+    expect(taught(1.4, 40).isProvenSlow).equal(false);
+  });
+
+  it('costs nothing where the query is not known, or the slowness has faded', () => {
+    expect(taught(3).excessMs(undefined, 0)).equal(0);
+    expect(taught(3).excessMs({ typicalMs: 10 }, 20_000), '1.3 times').equal(0);
+    expect(taught(3).excessMs({ typicalMs: 10 }, 10_000)).closeTo(10 * (Math.sqrt(3) - 1), 0.1);
+  });
+
+  it('loses what failed of its efficiency', () => {
+    const track = new TrackRecord();
+    for (const outcome of ['ok', 'ok', 'ok', 'failed'] as const) track.learn(READ, 2, outcome, 0);
+    expect(track.efficiency(0)).equal(0.75);
+    expect(track.report(0)).include({ slowness: 1, efficiency: 0.75 });
+    expect(Object.keys(track.report(0).kinds)).deep.equal(['read']);
   });
 });

@@ -73,4 +73,46 @@ describe('the limit of the server', () => {
     limit.room(4, 0, 20, 3_600_000);
     expect(limit.inForce).equal(false);
   });
+
+  it('learns nothing from what opens while there is none', () => {
+    const limit = newLimit();
+    limit.opened(0, 5, 10, 12);
+    expect(limit).include({ inForce: false, probeAt: 0 });
+  });
+
+  it('takes news for what began after the last refusal, or with it', () => {
+    const limit = newLimit();
+    limit.refused(0, 4, 10);
+    limit.opened(9, 5, 10, 20);
+    expect(limit).include({ granted: 5, probeAt: 1_010 });
+    limit.refused(10, 5, 30);
+    expect(limit.probeAt).equal(2_030);
+    limit.opened(30, 6, 10, 40);
+    expect(limit.probeAt).equal(1_040);
+  });
+
+  it('grants a tenth of the maximum anew for every half minute', () => {
+    const limit = newLimit();
+    limit.refused(0, 4, 0);
+    const granted = [29_999, 30_000, 60_001, 89_999, 90_000].map((now) => {
+      limit.room(4, 0, 20, now);
+      return limit.granted;
+    });
+    expect(granted).deep.equal([4, 6, 8, 8, 10]);
+  });
+
+  it('never lets a try go beyond the maximum', () => {
+    const limit = newLimit();
+    limit.refused(0, 4, 10);
+    expect(limit.room(10, 0, 10, 5_000)).equal(0);
+  });
+
+  it('spreads the tries of many pools by a quarter up and down', () => {
+    const probeAt = (chance: number) => {
+      const limit = new ServerLimit(() => chance);
+      limit.refused(0, 4, 10);
+      return limit.probeAt;
+    };
+    expect([probeAt(0), probeAt(1)]).deep.equal([760, 1_260]);
+  });
 });
