@@ -2,8 +2,8 @@ import { keepingMs } from './cost.js';
 
 /** A queue that what comes back serves within this share of the time an opening takes is short. */
 const SHORT_SHARE = 1 / 16;
-/** Waits worth an opening: the price of a connection that stands open for three seconds. */
-const WORTH_MS = keepingMs(1, 3_000);
+/** Waits worth an opening: the price of a connection that stands open for two seconds. */
+const WORTH_MS = keepingMs(1, 2_000);
 
 /** A queue for which a connection could be opened. */
 export interface Queue {
@@ -42,6 +42,6 @@ export class Forbearance {
     this.#at = now;
     if (leased === 0 || waitedMs > patienceMs || (waiting * holdMs) / leased > patienceMs) return false;
     if (waitedMs === 0) this.#savedMs += holdMs / leased;
-    return this.#savedMs + missMs < WORTH_MS;
+    return Math.max(this.#savedMs, missMs) < WORTH_MS;
   }
 }

@@ -12,7 +12,7 @@ const HALF_LIFE_MS = 1_800_000;
 const OWN_GROUP = 12;
 const GROUPS_PER_OCTAVE = 4;
 /** Gaps that must have been seen before they are gone by, and how often the idle timeout a level may stand idle until then. */
-const LEAST_SEEN = 3;
+const LEAST_SEEN = 2;
 const LOAD_WEIGHT = 0.1;
 const IDLE_SLACK_MS = 500;
 const LONGEST_UNPROVEN = 1.5;
