@@ -142,6 +142,9 @@ const HELD_MS = 10_000;
 /** After the loss of connections others may be on their way out: for so long the idle ones are checked before every lease. */
 const DOUBT_MS = { one: 100, several: 1_000 } as const;
 
+/** What is open will do, after an outage, if it serves all who wait in so long. */
+const DRAINED_MS = 250;
+
 /** Between two questions to the server about silent connections: what it had sent before the first has come by the second. */
 const ASK_AGAIN_MS = 50;
 
@@ -960,7 +963,7 @@ export class Pool<C> implements LeaseHome<C> {
       wanted = Math.max(wanted, min - this.#slots.open);
     }
     if (circuit !== undefined && wanted > 0) {
-      wanted = Math.min(wanted, circuit.room(now, this.#slots.count(SlotState.opening), this.#options.max));
+      wanted = Math.min(wanted, circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace));
       if (this.#waiters.length > 0) this.#arm(circuit.dueAt(now));
     }
     const beneficiary = waiter ?? this.#waiters.head;
@@ -986,6 +989,12 @@ export class Pool<C> implements LeaseHome<C> {
     if (until === undefined) return false;
     this.#arm(until);
     return true;
+  }
+
+  /** Openings within a second while the server is not trusted: as few as will do for those who wait. */
+  get #openingPace(): number {
+    const waitMs = (this.#waiters.length * this.#useTimes.meanMs) / Math.max(1, this.#live);
+    return waitMs > DRAINED_MS ? UNLIMITED : this.#options.max;
   }
 
   /** Callers from whom an opening is held back have no socket that would keep the process alive for them. */
@@ -1474,7 +1483,7 @@ export class Pool<C> implements LeaseHome<C> {
       const expendable = stalls.expendable();
       if (expendable !== undefined) this.#severCheck(expendable, now);
     } else if (
-      (!this.#heedsCircuit || this.#breaker.room(now, 0, this.#options.max) > 0) &&
+      (!this.#heedsCircuit || this.#breaker.room(now, 0, this.#openingPace) > 0) &&
       stalls.claimOpening(now)
     ) {
       this.#open(now, this.#waiters.head);

@@ -48,8 +48,8 @@ const FAILED_OPENS = 2;
 const DWELL_MS = { recovering: 1_000, degraded: 5_000, most: 60_000 } as const;
 const RELAPSE_MS = 60_000;
 /**
- * While it is not trusted no more connections begin to open within a second than these, or than the pool may have; a little longer, for
- * the server does not see them at the same distances.
+ * While it is not trusted no more connections begin to open within a second than these, unless the pool has reason for more; a little
+ * longer, for the server does not see them at the same distances.
  */
 const PACE = { openings: 10, withinMs: 1_100 } as const;
 /** While it is isolated those who wait are looked after so often. */
@@ -143,13 +143,16 @@ export class Breaker {
     return POLICIES[this.state].fills;
   }
 
-  /** How many more connections may be opened now, `opening` being on their way, in a pool that may have `max`. */
-  room(now: number, opening: number, max: number): number {
+  /**
+   * How many more connections may be opened now, `opening` being on their way.
+   * @param pace how many the pool has reason to open within a second, be it more than ten.
+   */
+  room(now: number, opening: number, pace: number): number {
     const { openings } = POLICIES[this.state];
     if (openings === 'all') return Number.POSITIVE_INFINITY;
     if (now < this.nextOpenAt) return 0;
     const most = openings === 'probe' ? (this.state === 'open' ? 1 : 0) : this.#ramp - opening;
-    return Math.max(0, Math.min(most, Math.max(PACE.openings, max) - this.#attemptsLately(now)));
+    return Math.max(0, Math.min(most, Math.max(PACE.openings, pace) - this.#attemptsLately(now)));
   }
 
   /** A connection begins to open. */

@@ -3,6 +3,8 @@ import { type Slot, SlotState } from '../slots.js';
 /** Of a connection that is silent for less, nothing is thought; nor where its kind of work never took a tenth as long. */
 const LEAST_SILENT_MS = 150;
 const FAR_LONGER = 10;
+/** A connection takes at least TCP's handshake and one question to open; a check takes one round trip. */
+const ROUND_TRIPS_TO_OPEN = 2;
 /** The limit where too little is known of how long the work takes. */
 const UNKNOWN_MS = 1_000;
 const KNOWN_RUNS = 20;
@@ -35,7 +37,6 @@ export class StallWatch<C> {
   #watched = new Map<Slot<C>, Watched>();
   #silent: Slot<C>[] = [];
   #longestCheckMs = 0;
-  /** A connection takes at least one round trip to open. */
   #shortestOpenMs: number | undefined = undefined;
   #nextAskAt = 0;
   #askEveryMs: number = ASK_EVERY_MS.least;
@@ -191,7 +192,7 @@ export class StallWatch<C> {
     if (slot.state === SlotState.checking)
       return Math.max(
         LEAST_SILENT_MS,
-        FAR_LONGER * Math.max(this.#longestCheckMs, this.#shortestOpenMs ?? 0),
+        FAR_LONGER * Math.max(this.#longestCheckMs, (this.#shortestOpenMs ?? 0) / ROUND_TRIPS_TO_OPEN),
       );
     if (slot.depth > 1) return Math.max(LEAST_SILENT_MS, FAR_LONGER * slot.loadMs);
     const { profile } = slot;
