@@ -1,4 +1,4 @@
-// Whole modules of the engine against its unit tests; see scripts/mutation.mjs for what may be asked for.
+// Whole modules of the engine against its unit tests and the quickest simulations; scripts/mutation.mjs says what may be asked for.
 export default {
   mutate: ['src/**/*.ts'],
   // There is nothing to rewrite in tsconfig.json, and TypeScript 7 has no API to read it with.
@@ -7,7 +7,12 @@ export default {
   testRunner: 'mocha',
   plugins: ['./scripts/stryker-mocha.mjs'],
   mochaOptions: {
-    spec: ['dist/test/unit/**/*.test.js'],
+    spec: [
+      'dist/test/unit/**/*.test.js',
+      ...['idle-killer', 'isolation', 'mute', 'nested', 'rotation'].map(
+        (name) => `dist/test/simulation/${name}.test.js`,
+      ),
+    ],
     // Statistics over many runs take nine tenths of the time, once for every mutant that they cover.
     ignore: ['dist/test/unit/query/oracle.test.js', 'dist/test/unit/sizing/backtest.test.js'],
     grep: '^(?!.*1,000 pools)',

@@ -91,6 +91,23 @@ describe('the cheapest idle connection', () => {
     expect(choice([ending, slow], { query: { typicalMs: 2 } })).equal('old for selection: slow');
   });
 
+  it('weighs what it costs to open another one where that one is dead', () => {
+    const cheapest = new Cheapest<Connection>(() => undefined);
+    for (let seen = 0; seen < 100; seen += 1) cheapest.survival.learn(1_000, false);
+    const idle = [connection('old', { idleSince: NOW - 1_000 }), connection('new', { slowness: 3 })];
+    const chosen = (openMs: number) =>
+      cheapest.choose(idle, { ...WANTED, openMs, checkAfterIdleMs: Number.POSITIVE_INFINITY })?.connection
+        .name;
+    expect(chosen(2), 'two thirds of 2 ms against 4').equal('old');
+    expect(chosen(10), 'two thirds of 10 ms against 4').equal(undefined);
+  });
+
+  it('is the newest until a twentieth of its own lifetime is left', () => {
+    const ending = (leftMs: number) => connection('new', { openedAt: 50_000, expiresAt: NOW + leftMs });
+    expect(choice([connection('old'), ending(3_000)])).equal(undefined);
+    expect(choice([connection('old'), ending(2_600)])).equal('old for selection: lifetime');
+  });
+
   it('is the newest again after it was passed over sixteen times', () => {
     expect(choice([connection('old'), connection('new', { slowness: 3, passedOver: 15 })])).not.equal(
       undefined,

@@ -143,4 +143,30 @@ describe('lanes', () => {
     expect(lanes.next(10_399, undefined, first, MAX)).equal(undefined);
     expect(lanes.next(10_400, undefined, first, MAX)).equal('slow');
   });
+
+  it('serve whoever is there where only one lane has callers', () => {
+    const lanes = under({});
+    expect(lanes.next(3_000, at(2_990), undefined, MAX)).equal('fast');
+    expect(lanes.next(3_000, undefined, undefined, MAX)).equal(undefined);
+  });
+
+  it('begin to go by age at 125 ms', () => {
+    const lanes = under({ slowHeld: 2 });
+    const next = (waitedMs: number) => lanes.next(3_000, at(2_990), at(3_000 - waitedMs), MAX);
+    expect([next(124), next(125)]).deep.equal(['fast', 'slow']);
+  });
+
+  it('are not called for in a pool of one connection, nor where hardly anybody is fast', () => {
+    const mixed = (max: number, fast: number) => {
+      const lanes = new Lanes();
+      lanes.slowHeld = 1;
+      for (let now = 100; now <= 3_000; now += 100) {
+        for (let lease = 0; lease < fast; lease += 1) lanes.took('fast', 2, now);
+        for (let lease = 0; lease < 10; lease += 1) lanes.took('slow', 2, now);
+        lanes.tick(now, 2, max);
+      }
+      return lanes.mixed;
+    };
+    expect([mixed(1, 30), mixed(2, 30), mixed(2, 1)]).deep.equal([false, true, false]);
+  });
 });
