@@ -376,10 +376,12 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #leaseIdle(hint: Hint | undefined): Lease<C> | undefined {
+    // While others wait it is they who are served: what a newcomer would run is looked up once he has joined them.
+    if (this.#waiters.length > 0 && !this.#lanesAct) return undefined;
     // Who says nothing is a session: nothing is known of it by which to choose, and it is never slow.
     const profile = hint === undefined ? this.#sessionProfile : this.#lessons.profileOf(hint);
     const lane = hint === undefined ? 'fast' : this.#laneOf(profile, hint);
-    if (this.#lanesAct ? !this.#admitted(lane) : this.#waiters.length > 0) return undefined;
+    if (this.#lanesAct && !this.#admitted(lane)) return undefined;
     const timed = (this.#leaseCount & this.#timingMask) === 0;
     if (timed) this.#readLeaseClock();
     const slot =

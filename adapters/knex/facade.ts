@@ -9,6 +9,7 @@ import {
 } from '../../src/index.js';
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
+import { intoFastMode } from '../fast-mode.js';
 import {
   type Announced,
   announce,
@@ -327,6 +328,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     for (const [name, value] of Object.entries(own)) {
       Object.defineProperty(pool, name, { configurable: true, enumerable: true, writable: true, value });
     }
+    intoFastMode(pool);
     KnexWatch.start(pool, this.#info, this.#host);
     this.engine.handBack().then(this.#announced.closed);
     this.#announced.fellBack(reason);
@@ -440,6 +442,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
       show(pool, name, read, (value) => this.#resize(name, value));
     bound('max', () => this.engine.options.max);
     bound('min', () => (this.#keepsMin ? this.engine.options.min : this.#min));
+    intoFastMode(pool);
   }
 
   #arrivals(): PooledConnection[] {

@@ -10,6 +10,7 @@ import {
 } from '../../src/index.js';
 import { callersContext, inContext } from '../callback.js';
 import type { Differences } from '../differences.js';
+import { intoFastMode } from '../fast-mode.js';
 import {
   type Announced,
   announce,
@@ -237,13 +238,13 @@ export class MysqlFacade implements PoolControl {
     }
     const context =
       (forStatement ? this.context : undefined) ?? (keepsContext ? callersContext() : undefined);
-    const callback = context === undefined ? done : inContext(context, done);
     this.engine.request(
       (lease) => {
         this.#take(lease, forStatement);
-        process.nextTick(hand, lease.connection, callback);
+        process.nextTick(hand, lease.connection, done, context);
       },
       (error) => {
+        const callback = context === undefined ? done : inContext(context, done);
         if (isHandedBack(error)) (this.#pool as MysqlPoolPrototype).getConnection(callback);
         else process.nextTick(callback, nativeError(error));
       },
@@ -300,6 +301,7 @@ export class MysqlFacade implements PoolControl {
       });
     }
     for (const connection of this.#driver.connections.keys()) pool._allConnections.push(connection);
+    intoFastMode(pool);
   }
 
   /** The queues that other software reads, computed when it reads them. */
@@ -314,6 +316,7 @@ export class MysqlFacade implements PoolControl {
       const length = this.#queueLength;
       return length === 0 ? [] : [...this.engine.waiters()].slice(-length).map(({ resolve }) => resolve);
     });
+    intoFastMode(pool);
   }
 }
 
@@ -321,9 +324,10 @@ function fail(done: ConnectionCallback, message: string): void {
   process.nextTick(done, new Error(message));
 }
 
-function hand(pooled: PooledConnection, done: ConnectionCallback): void {
+function hand(pooled: PooledConnection, done: ConnectionCallback, context?: AsyncResource): void {
   handOver(pooled);
-  done(null, pooled.connection);
+  if (context === undefined) done(null, pooled.connection);
+  else context.runInAsyncScope(done, undefined, null, pooled.connection);
 }
 
 /** Until now the release that freed it counted, so that a second one of that holder found it released. */

@@ -11,6 +11,7 @@ import {
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
 import type { Differences } from '../differences.js';
+import { intoFastMode } from '../fast-mode.js';
 import {
   type Announced,
   announce,
@@ -593,6 +594,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
         value,
       });
     }
+    intoFastMode(this.#pool);
   }
 
   /** The arrays that other software reads, computed when it reads them. */
@@ -608,6 +610,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     show(this.#pool, '_pendingQueue', () =>
       [...this.engine.waiters()].slice(this.engine.opening).map(({ resolve }) => ({ callback: resolve })),
     );
+    intoFastMode(this.#pool);
   }
 }
 
