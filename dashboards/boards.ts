@@ -375,6 +375,15 @@ const health: Board = {
           ],
         },
         {
+          title: 'Turned away for their low priority',
+          description:
+            'While there is not enough for all, where `degradedShed` is on: others were served instead. Nothing else to do, unless it lasts.',
+          unit: 'ops',
+          lines: [
+            line('{{db_client_connection_pool_name}}', perSecond('enhanced_pool.acquire.shed', [POOL])),
+          ],
+        },
+        {
           title: 'Connections cut',
           description:
             'Nothing came on them for far longer than usual, and the server was not working for them: look at the network.',

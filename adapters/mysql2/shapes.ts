@@ -68,6 +68,8 @@ export interface MysqlConnectionConfig {
   readonly port?: number;
   readonly socketPath?: string;
   readonly gracefulEnd?: boolean;
+  /** Whether errors show the stack of their caller. */
+  readonly trace?: boolean;
 }
 
 /** mysql2's `PoolConfig`; applications change it while the pool runs. */

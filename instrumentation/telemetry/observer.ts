@@ -72,6 +72,7 @@ import {
   whyIdle,
   whyServed,
 } from './spans.js';
+import { Thinning } from './thinning.js';
 
 type Note = AcquireNote | QueryNote;
 
@@ -92,6 +93,8 @@ export class PoolObserver implements Observer<unknown> {
   readonly #connecting = new WeakMap<Slot<unknown>, Span>();
   /** Under which span a connection was opened. */
   readonly #openedIn = new WeakMap<Slot<unknown>, SpanContext>();
+  readonly #waits = new Thinning();
+  readonly #uses = new Thinning();
   #checked: Slot<unknown> | undefined = undefined;
   #usesWhenChecked = 0;
 
@@ -116,7 +119,8 @@ export class PoolObserver implements Observer<unknown> {
   }
 
   onLeased(lease: Lease<unknown>, waitedMs: number, waiter: Waiter<unknown> | undefined): void {
-    if (lease.timed) this.#signals.instruments?.waitTime.record(waitedMs / 1_000, this.#series.attributes);
+    if (lease.timed && this.#waits.takes(lease.since))
+      this.#signals.instruments?.waitTime.record(waitedMs / 1_000, this.#series.attributes);
     if (waiter === undefined) return this.#tellImmediate(lease);
     const note = waiter.note as Note | undefined;
     if (note === undefined) return;
@@ -142,8 +146,9 @@ export class PoolObserver implements Observer<unknown> {
     });
   }
 
-  onReleased(_lease: Lease<unknown>, heldMs: number): void {
-    this.#signals.instruments?.useTime.record(heldMs / 1_000, this.#series.attributes);
+  onReleased(lease: Lease<unknown>, heldMs: number): void {
+    if (this.#uses.takes(lease.since))
+      this.#signals.instruments?.useTime.record(heldMs / 1_000, this.#series.attributes);
   }
 
   onFailed(error: unknown, waitedMs: number, waiter: Waiter<unknown> | undefined): void {
