@@ -77,14 +77,22 @@ export function routeOf(host: unknown, socket: SessionSocket | undefined): Route
   return { host, address };
 }
 
+/** For all pools: one that hangs takes a thread of which there are few. */
+const lookups = new Map<string, Promise<readonly string[]>>();
+
 /** Asks as drivers do who are given a name: the file of hosts, and whatever has taken the place of `dns.lookup`, are heeded. */
 export function lookUp(host: string): Promise<readonly string[]> {
-  return new Promise((resolve, reject) => {
+  const pending = lookups.get(host);
+  if (pending !== undefined) return pending;
+  const answer = new Promise<readonly string[]>((resolve, reject) => {
     dns.lookup(host, { all: true }, (error, found) => {
+      lookups.delete(host);
       if (error) reject(error);
       else resolve(found.map(({ address }) => address.replace(MAPPED, '')));
     });
   });
+  lookups.set(host, answer);
+  return answer;
 }
 
 /** Those whose session the server of `asker` may list: they lead to the same address. */

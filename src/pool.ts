@@ -13,7 +13,7 @@
 // and touch no connection: `selection/` which connection, `sizing/` how many, `health/` which are dead, `breaker/` whether to open any.
 
 import { attempt } from './attempt.js';
-import { Breaker, type Verdict } from './breaker/breaker.js';
+import { Breaker, PACE, type Verdict } from './breaker/breaker.js';
 import type { Callers } from './callers.js';
 import { type PoolOptions, type ResolvedOptions, resolveOptions } from './config.js';
 import type { Driver } from './driver.js';
@@ -74,6 +74,7 @@ import {
 import {
   idleBeyond,
   idleTooLong,
+  leasedSince,
   nextSlotDueAt,
   overdue,
   PACING_MASK,
@@ -86,7 +87,7 @@ import {
   unused,
   usedAt,
 } from './upkeep.js';
-import { Waiter, Waiters } from './waiters.js';
+import { UNBOUNDED_WAIT_MS, Waiter, Waiters } from './waiters.js';
 
 /** What a pool is made of. */
 export interface PoolParts<C> {
@@ -135,9 +136,6 @@ const STALL_MS = 50;
 
 /** Waiters timed out in one turn of the event loop; more would stall it. */
 const TIMEOUTS_PER_TURN = 250;
-
-/** While the server is away, whoever set no deadline is told after so long what could have been told at once. */
-const HELD_MS = 10_000;
 
 /** After the loss of connections others may be on their way out: for so long the idle ones are checked before every lease. */
 const DOUBT_MS = { one: 100, several: 1_000 } as const;
@@ -923,9 +921,11 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #lookForShortage(now: number): void {
+    const onTheirWay = this.#slots.count(SlotState.opening) + this.#slots.count(SlotState.checking);
     const isTroubled = this.#heedsCircuit && this.#breaker.state !== 'closed';
+    const lacks = isTroubled && this.#waiters.length > onTheirWay;
     this.#arm(
-      this.#advised('degradedShed', NEVER, () => this.#priorities.look(isTroubled, this.#waiters.head, now)),
+      this.#advised('degradedShed', NEVER, () => this.#priorities.look(lacks, this.#waiters.head, now)),
     );
   }
 
@@ -943,7 +943,8 @@ export class Pool<C> implements LeaseHome<C> {
     if (shortage === undefined || this.#drain !== undefined || waiters.length === 0) return;
     const error = shed(shortage, now - this.#waiters.head!.queuedAt, this.stats(), this.#lastOpenError);
     for (const waiter of waiters) {
-      this.#waiters.remove(waiter);
+      // What the one before was told may have made him give back a connection, or call others off.
+      if (!this.#waiters.remove(waiter)) continue;
       this.#counters.rejected += 1;
       this.#counters.shed += 1;
       this.#fail(waiter, error, now);
@@ -958,7 +959,7 @@ export class Pool<C> implements LeaseHome<C> {
     const onTheirWay = this.#slots.count(SlotState.opening) + this.#hopefulChecks;
     const room = this.#room(now);
     let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
-    if (wanted > 0 && this.#leavesToReleases(now)) wanted = 0;
+    if (wanted > 0 && (room > 0 || this.#fleet !== undefined) && this.#leavesToReleases(now)) wanted = 0;
     const { min, keepMin } = this.#options;
     const circuit = this.#heedsCircuit ? this.#breaker : undefined;
     if (keepMin && now >= this.#nextFillAt && this.#drain === undefined && circuit?.fills !== false) {
@@ -978,25 +979,32 @@ export class Pool<C> implements LeaseHome<C> {
   /** Whether those who wait are served sooner, and at less cost, by what comes back than by what could be opened now. */
   #leavesToReleases(now: number): boolean {
     if (!this.#follows || this.#drain !== undefined || this.#breaker.state !== 'closed') return false;
-    if (this.#slots.count(SlotState.idle) > 0 || this.#waiters.earliestDeadline() - now < AMPLE_MS)
-      return false;
+    if (this.#slots.count(SlotState.idle) > 0) return false;
     const queue = {
       now,
       waiting: this.#waiters.length,
       waitedMs: now - this.#waiters.head!.queuedAt,
-      leased: this.#slots.count(SlotState.leased),
       open: this.#slots.open,
     };
-    const until = this.#advised('forecaster', undefined, () => this.#sizing!.forbearsUntil(queue));
-    if (until === undefined) return false;
+    const until = this.#advised('forecaster', undefined, () =>
+      this.#sizing!.forbearsUntil(queue, (withinMs) => leasedSince(this.#slots, now - withinMs)),
+    );
+    if (until === undefined || this.#waiters.earliestDeadline() - now < AMPLE_MS) return false;
     this.#arm(until);
     return true;
   }
 
-  /** Openings within a second while the server is not trusted: as few as will do for those who wait. */
+  /**
+   * Openings within a second while the server is not trusted: as few as will do for those who wait. A pool that loses its connections by
+   * and by, and opens others without fail, is not to make them wait for the second.
+   */
   get #openingPace(): number {
-    const waitMs = (this.#waiters.length * this.#useTimes.meanMs) / Math.max(1, this.#live);
-    return waitMs > DRAINED_MS ? UNLIMITED : this.#options.max;
+    const { max } = this.#options;
+    const { queuedAt = this.#now } = this.#waiters.head ?? {};
+    const isLate = this.#now - queuedAt > DRAINED_MS && this.#lastOpenError === undefined;
+    if (isLate && this.#breaker.state === 'degraded') return UNLIMITED;
+    const servers = Math.max(this.#live, Math.min(max, PACE.openings));
+    return (this.#waiters.length * this.#useTimes.meanMs) / servers > DRAINED_MS ? UNLIMITED : max;
   }
 
   /** Callers from whom an opening is held back have no socket that would keep the process alive for them. */
@@ -1602,8 +1610,10 @@ export class Pool<C> implements LeaseHome<C> {
   // ── Where the server's name leads ─────────────────────────────────────────────────────────────────────────────
 
   #learnRoute(slot: Slot<C>): void {
-    slot.route = this.#driver.route?.(slot.connection!);
-    this.#advised('addressWatch', undefined, () => this.#addresses.opened(slot));
+    this.#advised('addressWatch', undefined, () => {
+      slot.route = this.#driver.route?.(slot.connection!);
+      this.#addresses.opened(slot, this.#now);
+    });
   }
 
   #lookUpNames(now: number): void {
@@ -1978,6 +1988,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#endOverdue(now);
     this.#timeOut(now, stalledMs);
     this.#advanceCircuit(now);
+    this.#tellHopeless(now);
     if (this.rollout.acting.degradedShed) this.#shedLow(now);
     if (this.#stallsAct) this.#advised('stallWatchdog', undefined, () => this.#watchStalls(now, stalledMs));
     this.#lookForSilent(now);
@@ -2046,7 +2057,7 @@ export class Pool<C> implements LeaseHome<C> {
     const served = released - closed.broken;
     this.#breaker.tick(Math.max(0, served - this.#servedAtTick), now);
     this.#servedAtTick = served;
-    const held = this.#breaker.holds && now - this.#breaker.troubleSince >= HELD_MS;
+    const held = this.#breaker.holds && now - this.#breaker.troubleSince >= UNBOUNDED_WAIT_MS;
     const full = this.#serverLimit.inForce && this.#lastOpenError !== undefined;
     if (this.#heedsCircuit && (held || full)) this.#tellHeld(now);
   }
@@ -2064,7 +2075,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #tellHeld(now: number): void {
-    for (const waiter of this.#waiters.takeUnbounded(now - HELD_MS, TIMEOUTS_PER_TURN)) {
+    for (const waiter of this.#waiters.takeUnbounded(now - UNBOUNDED_WAIT_MS, TIMEOUTS_PER_TURN)) {
       this.#counters[this.#refusalsCount] += 1;
       this.#fail(waiter, this.#lastOpenError, now);
     }

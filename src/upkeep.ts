@@ -4,10 +4,7 @@ import { type Slot, SlotState, type Slots } from './slots.js';
 /** While a pool is in use its upkeep looks around this often. */
 export const UPKEEP_INTERVAL_MS = 100;
 
-/**
- * Above so many leases a second only one in 2^k is timed. Two records in an OpenTelemetry histogram cost some 3.6 µs: at
- * 5,000 a second they were most of what the pool cost a query (`npm run bench -- query`).
- */
+/** Above so many leases a second only one in 2^k is timed: the clock, and what is learned from a lease, cost more than the lease does. */
 const TIMED_LEASES_PER_SECOND = 1_000;
 
 /** Idle slots that outlived their idle timeout, oldest first, never so many that fewer than `least` are left. */
@@ -51,6 +48,14 @@ export function usedAt<C>({ idleSince, provenAt }: Slot<C>): number {
 /** Idle slots beyond the limit, oldest first. */
 export function idleBeyond<C>(slots: Slots<C>, limit: number): Slot<C>[] {
   return oldestIdle(slots, slots.open - limit, () => true);
+}
+
+/** How many leases are out that began at `time` or later, of connections that stay. */
+export function leasedSince<C>(slots: Slots<C>, time: number): number {
+  let count = 0;
+  for (const { state, retiring, leasedAt } of slots)
+    if (state === SlotState.leased && retiring === undefined && leasedAt >= time) count += 1;
+  return count;
 }
 
 /** Idle and leased slots whose lifetime is over and that are not on their way out. */
@@ -109,8 +114,12 @@ export const LONGEST_TIMING_MASK = 16_383;
 export const PACING_MASK = 255;
 
 /** The mask `m` for which every lease whose number `n` has `(n & m) === 0` is timed, at the pace of the last `elapsedMs`. */
-export function timingMask(leases: number, elapsedMs: number): number {
-  const surplus = (leases * 1_000) / (Math.max(elapsedMs, 0.001) * TIMED_LEASES_PER_SECOND);
+export function timingMask(
+  leases: number,
+  elapsedMs: number,
+  perSecond: number = TIMED_LEASES_PER_SECOND,
+): number {
+  const surplus = (leases * 1_000) / (Math.max(elapsedMs, 0.001) * perSecond);
   if (surplus <= 1) return 0;
   return Math.min(2 ** Math.ceil(Math.log2(surplus)) - 1, LONGEST_TIMING_MASK);
 }

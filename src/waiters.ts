@@ -2,6 +2,12 @@ import type { Hint } from './hint.js';
 import type { Lease } from './lease.js';
 import type { Lane, QueryProfile } from './query/profiles.js';
 
+/**
+ * What a wait without a deadline is taken to be worth: while the server is away, whoever set none is told after so long what could have
+ * been told at once.
+ */
+export const UNBOUNDED_WAIT_MS = 10_000;
+
 /** One caller in the queue. It is settled exactly once. */
 export class Waiter<C> {
   readonly hint: Hint | undefined;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Lease } from '../../src/index.js';
 import type { PooledConnection } from './driver.js';
@@ -19,10 +20,7 @@ interface Wrapper extends MysqlPromiseConnection {
  * a stale one cannot release the connection of another holder.
  * @param bypassed the facade of a core pool, if nobody is to notice that its `getConnection` is bypassed.
  */
-export function shortenPromisePool(
-  pool: MysqlPool,
-  bypassed: (core: MysqlPool) => MysqlFacade | undefined,
-): void {
+export function shortenPromisePool(pool: MysqlPool, bypassed: Bypassed): void {
   const promisePool = pool.promise?.();
   if (promisePool === undefined) return;
   const prototype = Object.getPrototypeOf(promisePool) as MysqlPromisePool;
@@ -38,13 +36,9 @@ export function shortenPromisePool(
 
   for (const name of ['query', 'execute'] as const) {
     const ask = prototype[name];
-    const asks = ownsStack(ask) ? askWithStack(name, ask) : askAsStock(ask);
-    prototype[name] = {
-      [name](this: MysqlPromisePool, sql: unknown, args: unknown): Promise<unknown> {
-        const facade = this.Promise === Promise ? bypassed(this.pool) : undefined;
-        return facade === undefined ? ask.call(this, sql, args) : asks(this, facade, sql, args);
-      },
-    }[name]!;
+    prototype[name] = STOCK_METHODS.has(digestOf(ask))
+      ? askingWithStack(name, ask, prototype, bypassed)
+      : askingAsStock(name, ask, bypassed);
   }
 
   prototype.getConnection = function getConnection(this: MysqlPromisePool) {
@@ -67,53 +61,70 @@ interface MysqlCore extends MysqlPool {
   execute(sql: unknown, ...valuesAndDone: unknown[]): unknown;
 }
 
-type Ask = (pool: MysqlPromisePool, facade: MysqlFacade, sql: unknown, args: unknown) => Promise<unknown>;
+type Method = MysqlPromisePool['query'];
+type Bypassed = (core: MysqlPool) => MysqlFacade | undefined;
 
-function askAsStock(ask: MysqlPromisePool['query']): Ask {
-  return (pool, facade, sql, args) => {
-    facade.promises = true;
-    try {
-      return ask.call(pool, sql, args);
-    } finally {
-      facade.promises = false;
-    }
-  };
+function askingAsStock(name: 'query' | 'execute', ask: Method, bypassed: Bypassed): Method {
+  return {
+    [name](this: MysqlPromisePool, sql: unknown, args: unknown): Promise<unknown> {
+      const facade = this.Promise === Promise ? bypassed(this.pool) : undefined;
+      if (facade === undefined) return ask.call(this, sql, args);
+      facade.promises = true;
+      try {
+        return ask.call(this, sql, args);
+      } finally {
+        facade.promises = false;
+      }
+    },
+  }[name]!;
 }
 
-/** Whether a promise pool's method gives an error the stack of its caller, as today's mysql2 does: it is captured for every query. */
-function ownsStack(ask: MysqlPromisePool['query']): boolean {
-  return Function.prototype.toString.call(ask).includes('captureStackHolder(');
+/** Of `query` and `execute` as mysql2 has them today: what they do is known, and `askingWithStack` does the same. */
+const STOCK_METHODS: ReadonlySet<string> = new Set(['257e0a8cdaff4cd2', 'ab0f9dcfa1dd22a7']);
+
+function digestOf(method: Method): string {
+  const source = Function.prototype.toString.call(method).replaceAll(/\s/g, '');
+  return createHash('sha256').update(source).digest('hex').slice(0, 16);
 }
 
 /**
  * What stock's method does, in one function: the capture of the caller's stack is half of what a query costs its client, and
  * each function between the caller and the capture adds to that.
  */
-function askWithStack(name: 'query' | 'execute', ask: MysqlPromisePool['query']): Ask {
-  return (pool, facade, sql, args) => {
-    // Stock has words for it.
-    if (typeof args === 'function') return ask.call(pool, sql, args);
-    const core = pool.pool as MysqlCore;
-    const holder: { stack?: string } = {};
-    if (core.config.connectionConfig.trace) Error.captureStackTrace(holder, pool[name]);
-    return new Promise((resolve, reject) => {
-      const done = (error: Error | null, rows: unknown, fields: unknown) => {
-        if (error) reject(withStack(error, holder.stack));
-        else resolve([rows, fields]);
-      };
-      facade.promises = true;
-      try {
-        if (args === undefined || (name === 'execute' && !args)) core[name](sql, done);
-        else core[name](sql, args, done);
-      } finally {
-        facade.promises = false;
-      }
-    });
-  };
+function askingWithStack(
+  name: 'query' | 'execute',
+  ask: Method,
+  prototype: MysqlPromisePool,
+  bypassed: Bypassed,
+): Method {
+  return {
+    [name](this: MysqlPromisePool, sql: unknown, args: unknown): Promise<unknown> {
+      const core = this.pool as MysqlCore;
+      const facade = this.Promise === Promise ? bypassed(core) : undefined;
+      // For a callback stock has words.
+      if (facade === undefined || typeof args === 'function') return ask.call(this, sql, args);
+      const holder: { stack?: unknown } = {};
+      if (core.config.connectionConfig.trace) Error.captureStackTrace(holder, prototype[name]);
+      return new Promise((resolve, reject) => {
+        const done = (error: Error | null, rows: unknown, fields: unknown) => {
+          if (error) reject(withStack(error, holder.stack));
+          else resolve([rows, fields]);
+        };
+        facade.promises = true;
+        try {
+          if (args === undefined || (name === 'execute' && !args)) core[name](sql, done);
+          else core[name](sql, args, done);
+        } finally {
+          facade.promises = false;
+        }
+      });
+    },
+  }[name]!;
 }
 
-function withStack(error: Error, stack: string | undefined): Error {
-  if (!stack) return error;
+/** @param stack is not a text where the application prepares its stack traces itself. */
+function withStack(error: Error, stack: unknown): Error {
+  if (typeof stack !== 'string' || stack === '') return error;
   const frames = stack.indexOf('\n');
   error.stack = `${error.name}: ${error.message}${frames < 0 ? '' : stack.slice(frames)}`;
   return error;

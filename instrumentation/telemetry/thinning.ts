@@ -1,11 +1,10 @@
+import { timingMask } from '../../src/upkeep.js';
+
 /**
- * A record in one of OpenTelemetry's histograms costs 2 to 8 µs, most of it for the hash of its attributes: of the leases that
- * the engine times, up to 1,000 a second, no more than a few hundred are worth it, and a minute of those still makes a p99 of 15,000.
+ * A record in one of OpenTelemetry's histograms costs 2 to 8 µs, most of it for the hash of its attributes. Above so many a second one in
+ * 2^k is made, which leaves 125 to 250: in a minute enough for a p99.
  */
 const RECORDS_PER_SECOND = 250;
-
-/** Of the timed leases one in four is recorded then. */
-const THINNED = 3;
 
 const PACE_MS = 1_000;
 
@@ -19,7 +18,7 @@ export class Thinning {
   takes(at: number): boolean {
     const elapsedMs = at - this.#since;
     if (elapsedMs >= PACE_MS) {
-      this.#mask = this.#seen * 1_000 > RECORDS_PER_SECOND * elapsedMs ? THINNED : 0;
+      this.#mask = timingMask(this.#seen, elapsedMs, RECORDS_PER_SECOND);
       this.#since = at;
       this.#seen = 0;
     }

@@ -51,7 +51,7 @@ const RELAPSE_MS = 60_000;
  * While it is not trusted no more connections begin to open within a second than these, unless the pool has reason for more; a little
  * longer, for the server does not see them at the same distances.
  */
-const PACE = { openings: 10, withinMs: 1_100 } as const;
+export const PACE = { openings: 10, withinMs: 1_100 } as const;
 /** While it is isolated those who wait are looked after so often. */
 const LOOK_EVERY_MS = 1_000;
 /** A probe without an answer for so long is given up for another. */

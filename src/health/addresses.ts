@@ -7,13 +7,16 @@ import { inService } from '../upkeep.js';
  */
 const LOOK_EVERY_MS = { usual: 30_000, changing: 5_000 } as const;
 const ALERT_MS = 60_000;
-/** An answer that has not come by then is not waited for. */
-const ANSWER_MS = 30_000;
+/** An answer that has not come by then is not waited for: a resolver that hangs is not to be asked again and again. */
+const ANSWER_MS = 300_000;
 /**
- * An address is given up once so many answers in a row were the same and without it. Doubled when one that was given up is met again
- * soon: the name has more addresses than it tells at once, or those who connect do not go by it.
+ * An address is given up once so many answers in a row were the same and without it: usually within a minute, for a name may tell one of
+ * several at a time, and a resolver repeat itself; a quarter of that after a failure as of a failover. Doubled when one that was given up
+ * is met again soon: the name has more addresses than it tells at once, or those who connect do not go by it.
  */
-const PROOF = { answers: 3, most: 96 } as const;
+const PROOF = { answers: 12, most: 96 } as const;
+const ALERT_SHARE = 1 / 4;
+/** So long a name is remembered to which no connection leads. */
 const SOON_MS = 600_000;
 
 /** The way to a server. */
@@ -51,11 +54,11 @@ export class Addresses<C> {
   readonly #names = new Map<string, ServerName>();
 
   /** A connection was opened: what it leads to is an answer, too. */
-  opened({ route }: Slot<C>): void {
+  opened({ route }: Slot<C>, now: number): void {
     if (route === undefined) return;
     let name = this.#names.get(route.host);
     if (name === undefined) {
-      name = new ServerName();
+      name = new ServerName(now);
       this.#names.set(route.host, name);
     }
     name.met(route.address);
@@ -70,11 +73,11 @@ export class Addresses<C> {
   due(slots: Slots<C>, now: number): string[] {
     const hosts: string[] = [];
     for (const [host, name] of this.#names) {
-      if (addressesOf(slots, host).size === 0) this.#names.delete(host);
-      else if (now >= name.nextAt) {
+      if (now < name.nextAt) continue;
+      if (addressesOf(slots, host).size > 0) {
         name.ask(now);
         hosts.push(host);
-      }
+      } else if (now - name.nextAt > SOON_MS) this.#names.delete(host);
     }
     return hosts;
   }
@@ -83,14 +86,18 @@ export class Addresses<C> {
   answered(host: string, addresses: readonly string[], slots: Slots<C>, now: number): ServerMove | undefined {
     const name = this.#names.get(host);
     if (name === undefined) return undefined;
-    const from =
-      addresses.length === 0 ? name.fail(now) : name.learn(addresses, addressesOf(slots, host), now);
+    if (addresses.length === 0) {
+      name.fail(now);
+      return undefined;
+    }
+    const from = name.learn(addresses, addressesOf(slots, host), now);
     return from.length === 0 ? undefined : { host, from, to: name.addresses };
   }
 
   /** Connections in service that lead to an address that was given up. */
   astray(slots: Slots<C>): Slot<C>[] {
-    return this.#names.size === 0 ? [] : inService(slots).filter((slot) => this.isAstray(slot));
+    const areGone = Array.from(this.#names.values()).some(({ gone }) => gone.size > 0);
+    return areGone ? inService(slots).filter((slot) => this.isAstray(slot)) : [];
   }
 
   /** Whether a connection leads to an address that its server's name no longer stands for. */
@@ -109,8 +116,8 @@ export class Addresses<C> {
 }
 
 class ServerName {
-  /** It is not looked up before. */
-  nextAt = 0;
+  /** It is not looked up before. Where the first connection leads is an answer. */
+  nextAt: number;
   lookups = 0;
   addresses: readonly string[] = [];
   /** When each was given up. */
@@ -121,7 +128,13 @@ class ServerName {
   #same = 0;
   #proof: number = PROOF.answers;
   #alertUntil = 0;
-  #askedAt = Number.NEGATIVE_INFINITY;
+  #askedAt: number;
+  #isAsked = false;
+
+  constructor(now: number) {
+    this.#askedAt = now;
+    this.nextAt = now + LOOK_EVERY_MS.usual;
+  }
 
   met(address: string): void {
     this.#absences.delete(address);
@@ -130,18 +143,19 @@ class ServerName {
 
   alert(now: number): void {
     this.#alertUntil = now + ALERT_MS;
-    this.nextAt = Math.min(this.nextAt, Math.max(now, this.#askedAt + LOOK_EVERY_MS.changing));
+    if (!this.#isAsked)
+      this.nextAt = Math.min(this.nextAt, Math.max(now, this.#askedAt + LOOK_EVERY_MS.changing));
   }
 
   ask(now: number): void {
     this.lookups += 1;
+    this.#isAsked = true;
     this.#askedAt = now;
     this.nextAt = now + ANSWER_MS;
   }
 
-  fail(now: number): string[] {
-    this.nextAt = now + LOOK_EVERY_MS.usual;
-    return [];
+  fail(now: number): void {
+    this.#lookAgain(now, now < this.#alertUntil);
   }
 
   /** @returns which of the addresses in use were given up. */
@@ -153,18 +167,25 @@ class ServerName {
       if (now - since > SOON_MS && !inUse.has(address)) this.gone.delete(address);
     for (const address of this.addresses) this.met(address);
     const from: string[] = [];
-    let isChanging = now < this.#alertUntil;
+    const isAlert = now < this.#alertUntil;
+    const proof = isAlert ? this.#proof * ALERT_SHARE : this.#proof;
+    let isChanging = isAlert;
     for (const address of inUse) {
       if (this.addresses.includes(address) || this.gone.has(address)) continue;
       const absences = (this.#absences.get(address) ?? 0) + 1;
       this.#absences.set(address, absences);
-      if (Math.min(absences, this.#same) < this.#proof) isChanging = true;
+      if (Math.min(absences, this.#same) < proof) isChanging = true;
       else from.push(address);
     }
     for (const address of from) this.gone.set(address, now);
     for (const address of this.#absences.keys()) if (!inUse.has(address)) this.#absences.delete(address);
-    this.nextAt = now + (isChanging ? this.#whileChangingMs : LOOK_EVERY_MS.usual);
+    this.#lookAgain(now, isChanging);
     return from;
+  }
+
+  #lookAgain(now: number, isChanging: boolean): void {
+    this.#isAsked = false;
+    this.nextAt = now + (isChanging ? this.#whileChangingMs : LOOK_EVERY_MS.usual);
   }
 
   /** The more answers it takes, the less hurry there is. */

@@ -1,9 +1,7 @@
-import type { Waiter } from '../waiters.js';
+import { UNBOUNDED_WAIT_MS, type Waiter } from '../waiters.js';
 
 /** Callers come faster than they are served once the first of them has waited for this share of what it may. */
 const CROWDED_AT = 0.5;
-/** What a wait without a deadline is taken to be worth. */
-const UNBOUNDED_MS = 10_000;
 
 /** Why there is not enough for all: the server is in trouble, or too many want something of it. */
 export type Shortage = 'trouble' | 'crowd';
@@ -55,5 +53,5 @@ export class Priorities<C> {
 
 function crowdsAt<C>(head: Waiter<C> | undefined): number {
   if (head === undefined) return Number.POSITIVE_INFINITY;
-  return head.queuedAt + CROWDED_AT * (head.timeoutMs || UNBOUNDED_MS);
+  return head.queuedAt + CROWDED_AT * (head.timeoutMs || UNBOUNDED_WAIT_MS);
 }

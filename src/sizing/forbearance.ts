@@ -1,7 +1,10 @@
 import { keepingMs } from './cost.js';
 
-/** A queue that what comes back serves within this share of the time an opening takes is short. */
+/** A queue that what comes back serves within this share of the time an opening takes is short, and within so long in any case. */
 const SHORT_SHARE = 1 / 16;
+const MOST_PATIENT_MS = 10;
+/** What is out for longer than several others is not about to come back. */
+const OVERDUE_HOLDS = 4;
 /** Waits worth an opening: the price of a connection that stands open for two seconds. */
 const WORTH_MS = keepingMs(1, 2_000);
 
@@ -11,6 +14,7 @@ export interface Queue {
   readonly waiting: number;
   /** How long the first has waited. */
   readonly waitedMs: number;
+  /** Leases that are about to come back. */
   readonly leased: number;
   /** Connections there are, and those on their way. */
   readonly open: number;
@@ -35,7 +39,7 @@ export class Forbearance {
    */
   forbears(queue: Queue, missMs: number): boolean {
     const { now, waiting, waitedMs, leased, open, holdMs, connectMs } = queue;
-    const patienceMs = SHORT_SHARE * connectMs;
+    const patienceMs = patienceOf(connectMs);
     if (open !== this.#open) this.#savedMs = 0;
     this.#savedMs = Math.max(0, this.#savedMs - keepingMs(1, now - this.#at));
     this.#open = open;
@@ -44,4 +48,14 @@ export class Forbearance {
     if (waitedMs === 0) this.#savedMs += holdMs / leased;
     return Math.max(this.#savedMs, missMs) < WORTH_MS;
   }
+}
+
+/** How long the first of a queue is left to what comes back, where a connection takes `connectMs` to open. */
+export function patienceOf(connectMs: number): number {
+  return Math.min(MOST_PATIENT_MS, SHORT_SHARE * connectMs);
+}
+
+/** How long a lease may be out and still be about to come back. */
+export function soonMs(holdMs: number, connectMs: number): number {
+  return Math.max(OVERDUE_HOLDS * holdMs, patienceOf(connectMs));
 }

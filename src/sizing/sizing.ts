@@ -1,7 +1,7 @@
 import type { ResolvedOptions } from '../config.js';
 import type { Histogram } from '../histogram.js';
 import type { OptimizationName } from '../rollout/flags.js';
-import type { Queue } from './forbearance.js';
+import { patienceOf, type Queue, soonMs } from './forbearance.js';
 import { type Expert, type Forecast, Forecaster, type ForecastListener } from './forecaster.js';
 import { type Observation, STEP_MS } from './observation.js';
 import { Openings } from './openings.js';
@@ -36,6 +36,8 @@ const SCALE_DOWN_SHARE = 0.1;
 /** While it is at rest and callers are foreseen, a pool looks around this often. */
 export const EXPECTANT_INTERVAL_MS = 400;
 const HOLD_WEIGHT = 0.1;
+/** A queue that is left to what comes back is looked at again after so long at the earliest. */
+const REVIEW_MS = 5;
 /** Until one was opened: neither a local socket nor the other side of the world. */
 const ASSUMED_CONNECT_MS = 50;
 /** What was counted over a longer gap says nothing about the pace. */
@@ -137,17 +139,19 @@ export class Sizing {
   }
 
   /**
-   * Until when nothing is to be opened for a queue that what comes back will have served by then; undefined where something is now, as
+   * When a queue is to be looked at again that is left to what comes back; undefined where a connection is to be opened for it now, as
    * always where leases differ so much that their mean says nothing of the next.
+   * @param leasedLately how many leases are out that began within so many milliseconds, and will come back to the pool.
    */
-  forbearsUntil(queue: Omit<Queue, 'holdMs' | 'connectMs'>): number | undefined {
-    if (this.#holdMs === 0 || this.#mix.current !== 'oltp') return undefined;
-    const forbears = this.#forecaster.forbears({
-      ...queue,
-      holdMs: this.#holdMs,
-      connectMs: this.#connectMs,
-    });
-    return forbears ? queue.now + this.#connectMs : undefined;
+  forbearsUntil(
+    queue: Omit<Queue, 'holdMs' | 'connectMs' | 'leased'>,
+    leasedLately: (withinMs: number) => number,
+  ): number | undefined {
+    const [holdMs, connectMs] = [this.#holdMs, this.#connectMs];
+    if (holdMs === 0 || this.#mix.current !== 'oltp') return undefined;
+    const leased = leasedLately(soonMs(holdMs, connectMs));
+    if (!this.#forecaster.forbears({ ...queue, leased, holdMs, connectMs })) return undefined;
+    return queue.now + Math.max(REVIEW_MS, patienceOf(connectMs) - queue.waitedMs);
   }
 
   /** When it last observed. */

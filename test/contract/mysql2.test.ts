@@ -951,13 +951,37 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
         (await promise).release();
       });
 
-      it('47. an error shows the caller’s stack', async () => {
-        const pool = newPromisePool();
-        async function callerOfThisQuery() {
-          await pool.query('SELEKT');
-        }
-        expect((await failure(callerOfThisQuery())).stack).to.include('callerOfThisQuery');
-      });
+      for (const method of ['query', 'execute'] as const) {
+        const failed = (pool: ReturnType<typeof newPromisePool>) => {
+          async function callerOfThisQuery() {
+            await (pool[method] as (sql: string) => Promise<unknown>).call(pool, 'SELEKT');
+          }
+          return failure(callerOfThisQuery());
+        };
+
+        it(`47. an error of ${method} shows the caller’s stack`, async () => {
+          const error = await failed(newPromisePool());
+          const [head, first] = error.stack!.split('\n');
+          expect(head).to.equal(`${error.name}: ${error.message}`);
+          expect(first).to.include('callerOfThisQuery');
+        });
+
+        it(`47. an error of ${method} does not where trace is false`, async () => {
+          const error = await failed(newPromisePool({ trace: false } as Mysql2.PoolOptions));
+          expect(error.stack).not.to.include('callerOfThisQuery');
+        });
+
+        it(`47. an error of ${method} has no other stack where the application prepares stacks itself`, async () => {
+          const { prepareStackTrace } = Error;
+          const pool = newPromisePool();
+          try {
+            Error.prepareStackTrace = (_error, sites) => sites as unknown as string;
+            expect((await failed(pool)).message).to.include('SELEKT');
+          } finally {
+            Error.prepareStackTrace = prepareStackTrace;
+          }
+        });
+      }
 
       it('48. a promise pool forwards the events', async () => {
         const pool = newPromisePool({ connectionLimit: 1 });

@@ -1,5 +1,7 @@
-import type { Lease, PoolError } from '../../src/index.js';
+import { expect } from 'chai';
+import type { Lease, Pool, PoolError } from '../../src/index.js';
 import type { FakeConnection } from '../simulation/fake-driver.js';
+import type { VirtualRuntime } from '../simulation/virtual-runtime.js';
 
 export type FakeLease = Lease<FakeConnection>;
 
@@ -15,4 +17,12 @@ export function follow(acquire: Promise<FakeLease>): { lease?: FakeLease; error?
     },
   );
   return outcome;
+}
+
+/** A lease of a pool that has one to give at once. */
+export async function leaseOf(of: Pool<FakeConnection>, runtime: VirtualRuntime): Promise<FakeLease> {
+  const outcome = follow(of.acquire());
+  await runtime.advance(0);
+  expect(outcome.lease, 'a lease').not.equal(undefined);
+  return outcome.lease!;
 }

@@ -3,7 +3,7 @@ import { createPool, type Observer, type PoolError, type PoolParts } from '../..
 import { SlotState } from '../../src/slots.js';
 import { type FakeConnection, FakeDriver } from '../simulation/fake-driver.js';
 import { settle, VirtualRuntime } from '../simulation/virtual-runtime.js';
-import { type FakeLease, follow } from './follow.js';
+import { type FakeLease, follow, leaseOf as leaseNow } from './follow.js';
 
 /** A PostgreSQL that grants so many connections. */
 class LimitedDriver extends FakeDriver {
@@ -27,11 +27,7 @@ function pool(parts: Partial<PoolParts<FakeConnection>> = {}) {
   return createPool<FakeConnection>({ driver, runtime, ...parts });
 }
 
-async function leaseOf(of: ReturnType<typeof pool>): Promise<FakeLease> {
-  const outcome = follow(of.acquire());
-  await runtime.advance(0);
-  return outcome.lease!;
-}
+const leaseOf = (of: ReturnType<typeof pool>) => leaseNow(of, runtime);
 
 /** What is thrown in the meantime as an uncaught exception would be. */
 const uncaughtWithin = (durationMs: number) =>
@@ -159,8 +155,6 @@ describe('a caller who is refused', () => {
 });
 
 describe('a server that is full', () => {
-  const stats = (of: ReturnType<typeof pool>) => of.stats();
-
   it('makes nobody fail who can wait: what it granted serves all, and one more is tried now and then', async () => {
     const limits: [number, number][] = [];
     const it = pool({
@@ -172,7 +166,7 @@ describe('a server that is full', () => {
     const third = follow(it.acquire());
     await runtime.advance(10);
     expect(third).deep.equal({});
-    expect(stats(it)).include({ limit: 2, circuit: 'closed', waiting: 1 });
+    expect(it.stats()).include({ limit: 2, circuit: 'closed', waiting: 1 });
     first.release();
     await settle();
     expect(third.lease!.connection).equal(first.connection);
@@ -180,7 +174,7 @@ describe('a server that is full', () => {
     const fourth = follow(it.acquire());
     await runtime.advance(3_000);
     expect(fourth.lease).not.equal(undefined);
-    expect(stats(it)).include({ open: 3, limit: 3 });
+    expect(it.stats()).include({ open: 3, limit: 3 });
     expect(limits.slice(0, 2)).deep.equal([
       [5, 2],
       [2, 3],

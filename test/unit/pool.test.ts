@@ -3,7 +3,7 @@ import { createPool, type Observer, type Pool, PoolError, type PoolOptions } fro
 import { TrackRecord } from '../../src/selection/track-record.js';
 import { type FakeConnection, FakeDriver } from '../simulation/fake-driver.js';
 import { settle, VirtualRuntime } from '../simulation/virtual-runtime.js';
-import { type FakeLease, follow } from './follow.js';
+import { type FakeLease, follow, leaseOf as leaseNow } from './follow.js';
 
 let runtime: VirtualRuntime;
 let driver: FakeDriver;
@@ -17,12 +17,7 @@ function pool(options: PoolOptions = {}, observer?: Observer<FakeConnection>): P
   return createPool({ driver, runtime, options, observer });
 }
 
-async function leaseOf(of: Pool<FakeConnection>): Promise<FakeLease> {
-  const outcome = follow(of.acquire());
-  await runtime.advance(0);
-  expect(outcome.lease, 'a lease').not.equal(undefined);
-  return outcome.lease!;
-}
+const leaseOf = (of: Pool<FakeConnection>) => leaseNow(of, runtime);
 
 describe('the timing of leases', () => {
   it('is not thinned out by a few leases in the moment before an early upkeep', async () => {

@@ -32,10 +32,13 @@ describe('what a size costs', () => {
     expect(coldWaitMs({ ...CROWD, load }, 2)).equal((7 * 100 * 100) / 20);
   });
 
-  it('is that of a counter with so many servers where the load nearly fills them', () => {
-    const [load, warm] = [8.9, 9];
-    const use = load / warm;
-    const queueMs = (10 * use ** (Math.sqrt(20) - 1)) / (9 * (1 - use));
-    expect(coldWaitMs({ ...CROWD, load }, warm)).closeTo(89 * Math.min(queueMs, 25), 1e-6);
+  it('is that of a counter with so many servers, by Erlang’s formula for who waits there at all', () => {
+    const one = { peak: 2, load: 0.5, holdMs: 10, connectMs: 100 };
+    expect(coldWaitMs(one, 1), 'one of two waits').closeTo(50, 1e-6);
+    expect(coldWaitMs({ ...one, peak: 3, load: 1 }, 2), 'one of three waits').closeTo(100 / 3, 1e-6);
+  });
+
+  it('is never more than a quarter of connecting for each, where the load nearly fills them', () => {
+    expect(coldWaitMs({ ...CROWD, load: 8.9 }, 9)).closeTo(89 * 25, 1e-6);
   });
 });
