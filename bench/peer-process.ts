@@ -29,7 +29,9 @@ export class PeerProcess<Part, Order> {
     return this.#reply();
   }
 
+  /** Harmless where the process has ended by itself. */
   async stop(): Promise<void> {
+    if (!this.#child.connected) return;
     await this.#ready;
     const gone = new Promise((resolve) => this.#child.once('exit', resolve));
     this.#child.disconnect();

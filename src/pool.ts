@@ -959,6 +959,7 @@ export class Pool<C> implements LeaseHome<C> {
     const onTheirWay = this.#slots.count(SlotState.opening) + this.#hopefulChecks;
     const room = this.#room(now);
     let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
+    // In a fleet a short queue asks for no larger share, either.
     if (wanted > 0 && (room > 0 || this.#fleet !== undefined) && this.#leavesToReleases(now)) wanted = 0;
     const { min, keepMin } = this.#options;
     const circuit = this.#heedsCircuit ? this.#breaker : undefined;

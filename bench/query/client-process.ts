@@ -6,10 +6,10 @@ import type { Client, ClientModule } from './peer.js';
 export const ROWS = 10_000;
 
 /** Which client a process has: what `file` exports as `way`, given `wish`. */
-interface Part<Wish> {
+interface Part {
   readonly file: string;
   readonly way: string;
-  readonly wish: Wish;
+  readonly wish: unknown;
 }
 
 interface Order {
@@ -18,10 +18,10 @@ interface Order {
 }
 
 /** A client in a process of its own. */
-export class ClientProcess<Wish = unknown> {
-  readonly #process: PeerProcess<Part<Wish>, Order>;
+export class ClientProcess {
+  readonly #process: PeerProcess<Part, Order>;
 
-  constructor(part: Part<Wish>) {
+  constructor(part: Part) {
     this.#process = new PeerProcess(__filename, part);
   }
 
@@ -34,8 +34,8 @@ export class ClientProcess<Wish = unknown> {
   }
 }
 
-async function open({ file, way, wish }: Part<unknown>): Promise<Obedient<Order>> {
-  const client = await (require(file) as ClientModule<unknown>)[way]!(wish);
+async function open({ file, way, wish }: Part): Promise<Obedient<Order>> {
+  const client = await (require(file) as ClientModule)[way]!(wish);
   return {
     obey: ({ callers, windowMs }) => measureWindow(client, callers, windowMs),
     close: () => client.close(),
@@ -43,6 +43,7 @@ async function open({ file, way, wish }: Part<unknown>): Promise<Obedient<Order>
 }
 
 async function measureWindow(client: Client, callers: number, windowMs: number): Promise<Window> {
+  // `interleave` collects in the suite's process, not in this one.
   globalThis.gc?.({ type: 'minor' });
   const ids = Array.from({ length: callers }, (_, caller) => caller);
   await Promise.all(ids.map((id) => client.read(id, id)));

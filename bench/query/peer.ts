@@ -17,4 +17,4 @@ export interface Client {
 }
 
 /** What every file in `peers/` exports: its ways to read, by name. */
-export type ClientModule<Wish> = Readonly<Record<string, (wish: Wish) => Promise<Client>>>;
+export type ClientModule = Readonly<Record<string, (wish: unknown) => Promise<Client>>>;

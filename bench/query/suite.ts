@@ -78,10 +78,11 @@ export const query: Suite = {
   async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting servers)');
     const databases = await startDatabases({ postgres: true, mysql: true });
+    const contestants: Contestant[] = [];
     try {
       const against = await prepare(databases);
       const extent = quick ? QUICK : FULL;
-      const contestants = await openAll(databases, extent.warmUpMs);
+      await openAll(contestants, databases, extent.warmUpMs);
       const byConcurrency: Record<number, Windows> = {};
       for (const [done, concurrency] of CONCURRENCIES.entries()) {
         say(`${concurrency} callers`);
@@ -92,7 +93,6 @@ export const query: Suite = {
           time.partOf(CONCURRENCIES.length - done),
         );
       }
-      await Promise.all(contestants.map(({ client }) => client.stop()));
       return {
         tables: Object.entries(byConcurrency).map(([callers, windows]) => tableOf(Number(callers), windows)),
         goals: goalsOf(byConcurrency),
@@ -103,6 +103,7 @@ export const query: Suite = {
         against,
       };
     } finally {
+      await Promise.allSettled(contestants.map(({ client }) => client.stop()));
       await databases.stop();
     }
   },
@@ -136,16 +137,18 @@ export async function prepare({
 }
 
 /** Every peer's client, warm: until the compiler is done with it, its work is most of what there is to measure. */
-async function openAll(databases: Databases<'postgres' | 'mysql'>, warmUpMs: number): Promise<Contestant[]> {
-  const contestants: Contestant[] = [];
+async function openAll(
+  contestants: Contestant[],
+  databases: Databases<'postgres' | 'mysql'>,
+  warmUpMs: number,
+): Promise<void> {
   for (const { name, server, file, way, enhanced = false } of PEERS) {
     say(`nothing yet, warming up ${name}`);
     const wish: ClientWish = { address: databases[server], size: CONNECTIONS, enhanced };
     const client = new ClientProcess({ file: require.resolve(`./peers/${file}.js`), way, wish });
-    for (const concurrency of CONCURRENCIES) await client.measure(concurrency, warmUpMs);
     contestants.push({ name, server, client });
+    for (const concurrency of CONCURRENCIES) await client.measure(concurrency, warmUpMs);
   }
-  return contestants;
 }
 
 /** One server after the other: the nearer in time two peers are measured, the more their comparison is worth. */

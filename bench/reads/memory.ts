@@ -20,7 +20,7 @@ const QUICK: Extent = { rounds: 2, loadMs: 700 };
 const MIB = 2 ** 20;
 
 /** V8 doubles its young generation up to here while it is kept busy: without this, seconds of load measure how soon it does. */
-const AS_AFTER_HOURS = ['--min-semi-space-size=16'];
+const AS_AFTER_MINUTES = ['--min-semi-space-size=16'];
 
 const [STOCK, ENHANCED] = COMPARED.map(({ name }) => name) as [string, string];
 
@@ -64,7 +64,7 @@ function weigh(
 ): Promise<Memories> {
   const live = ({ name, flags }: (typeof COMPARED)[number]) => {
     say(`${workload}, ${name}`);
-    const side = new Side(name, { workload, address, max: MAX, flags }, AS_AFTER_HOURS);
+    const side = new Side(name, { workload, address, max: MAX, flags }, AS_AFTER_MINUTES);
     return side.memory(loadMs).finally(() => side.stop());
   };
   return interleave(COMPARED, rounds, live, endsAt);

@@ -64,22 +64,22 @@ export const telemetry: Suite = {
       postgres: { settings: { max_connections: 2 * PEERS.length * CONNECTIONS } },
       mysql: true,
     });
+    const contestants: { name: string; client: ClientProcess }[] = [];
     try {
       const against = await prepare(databases);
       const extent = quick ? QUICK : FULL;
-      const contestants: { name: string; client: ClientProcess<PoolWish> }[] = [];
       for (const { name, against: _against, ...signals } of PEERS) {
         say(`nothing yet, warming up ${name}`);
-        const wish = { ...signals, address: databases.postgres, size: CONNECTIONS };
+        const wish: PoolWish = { ...signals, address: databases.postgres, size: CONNECTIONS };
         const client = new ClientProcess({ file: require.resolve('./peers/pg.js'), way: 'open', wish });
-        await client.measure(CALLERS, extent.warmUpMs);
         contestants.push({ name, client });
+        await client.measure(CALLERS, extent.warmUpMs);
       }
       const measure = ({ client }: (typeof contestants)[number]) => client.measure(CALLERS, extent.windowMs);
       const windows = await interleave(contestants, extent.rounds, measure, time.partOf(1));
-      await Promise.all(contestants.map(({ client }) => client.stop()));
       return { tables: [tableOf(windows)], goals: goalsOf(windows), samples: windows, against };
     } finally {
+      await Promise.allSettled(contestants.map(({ client }) => client.stop()));
       await databases.stop();
     }
   },

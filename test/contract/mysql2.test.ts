@@ -976,7 +976,9 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
           const pool = newPromisePool();
           try {
             Error.prepareStackTrace = (_error, sites) => sites as unknown as string;
-            expect((await failed(pool)).message).to.include('SELEKT');
+            const error = await failed(pool);
+            expect(error.message).to.include('SELEKT');
+            expect(error.stack).to.be.an('array');
           } finally {
             Error.prepareStackTrace = prepareStackTrace;
           }

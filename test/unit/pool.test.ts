@@ -1,5 +1,12 @@
 import { expect } from 'chai';
-import { createPool, type Observer, type Pool, PoolError, type PoolOptions } from '../../src/index.js';
+import {
+  createPool,
+  type Observer,
+  type Pool,
+  PoolError,
+  type PoolOptions,
+  SlotState,
+} from '../../src/index.js';
 import { TrackRecord } from '../../src/selection/track-record.js';
 import { type FakeConnection, FakeDriver } from '../simulation/fake-driver.js';
 import { settle, VirtualRuntime } from '../simulation/virtual-runtime.js';
@@ -532,6 +539,65 @@ describe('the life of a connection', () => {
     expect(leased.connection.closed).equal(true);
     expect(it.evict(leased.connection)).equal(false);
   });
+
+  it('is asked before a lease where the driver says so, and serves who waits once it has answered', async () => {
+    const it = pool({ max: 1 });
+    (await leaseOf(it)).release();
+    Object.assign(driver, { mustCheck: () => true });
+    expect(it.tryAcquire()).equal(undefined);
+    driver.onCheck = () => ({ afterMs: 5, ends: 'well' });
+    const waiting = follow(it.acquire());
+    await runtime.advance(4);
+    expect(waiting).deep.equal({});
+    await runtime.advance(1);
+    expect(waiting.lease).not.equal(undefined);
+    const next = follow(it.acquire());
+    waiting.lease!.release();
+    await runtime.advance(4);
+    expect(next, 'the one that came back is asked, too').deep.equal({});
+    await runtime.advance(1);
+    expect(next.lease!.connection).equal(waiting.lease!.connection);
+    expect(driver.checks).equal(2);
+  });
+
+  it('that is dirty closes where the driver cannot clean it', async () => {
+    const it = pool();
+    Object.assign(driver, { reset: undefined });
+    const lease = await leaseOf(it);
+    lease.connection.dirty = true;
+    lease.release();
+    await runtime.advance(0);
+    expect(it.stats().open).equal(0);
+    expect(it.report().counters.closed).include({ dirty: 1 });
+  });
+
+  it('fails its check for a reason that is none, too', async () => {
+    const failed: unknown[] = [];
+    const it = pool({ checkAfterIdleMs: 10 }, { onChecked: (_, __, error) => failed.push(error) });
+    (await leaseOf(it)).release();
+    driver.check = () => Promise.reject(undefined);
+    await runtime.advance(20);
+    const lease = await leaseOf(it);
+    expect(lease.connection.id).equal(2);
+    expect(failed.map((error) => (error as Error).message)).deep.equal([
+      'the check failed without saying why',
+    ]);
+  });
+
+  it('is found by where it stands', async () => {
+    const it = pool();
+    const lease = await leaseOf(it);
+    expect(it.stateOf(lease.connection)).equal(SlotState.leased);
+    lease.release();
+    expect(it.stateOf(lease.connection)).equal(SlotState.idle);
+    expect([...it.idleConnections()]).deep.equal([lease.connection]);
+    expect(it.stateOf({} as FakeConnection)).equal(undefined);
+    expect(it).include({ idle: 1, open: 1, opening: 0, waiting: 0 });
+    driver.onOpen = () => ({ afterMs: 10, ends: 'well' });
+    follow(it.acquire());
+    follow(it.acquire());
+    expect(it).include({ idle: 0, open: 2, opening: 1, waiting: 1 });
+  });
 });
 
 describe('min', () => {
@@ -653,6 +719,17 @@ describe('drain', () => {
     await runtime.advance(1_000);
     await drained;
     expect(driver.live.size).equal(0);
+  });
+
+  it('is the same however often it is called', async () => {
+    const it = pool();
+    const lease = await leaseOf(it);
+    const drained = it.drain();
+    expect(it.drain()).equal(drained);
+    lease.release();
+    await runtime.advance(0);
+    await drained;
+    expect(it.drain()).equal(drained);
   });
 });
 

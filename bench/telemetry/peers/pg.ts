@@ -52,7 +52,7 @@ async function inRequest(tracer: Tracer, work: () => Promise<unknown>): Promise<
   }
 }
 
-/** Of this copy of pg only: the hooks of `require` would reach all. */
+/** By hand: pg was loaded before any hook of `require` could see it. */
 function instrumentStock(provider: ReturnType<typeof discardingTracers>['provider']): void {
   const instrumentation = new PgInstrumentation({ enabled: false });
   instrumentation.setTracerProvider(provider);

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { BurstAlarm } from '../../../src/sizing/burst-alarm.js';
 import type { Observation } from '../../../src/sizing/observation.js';
+import { observed } from './observed.js';
 
 /** Steps of a tenth of a second in which `arrivals` come, and what the alarm asks for after each. */
 function watch(
@@ -77,5 +78,24 @@ describe('the alarm at a burst', () => {
     const alarms = alarm.alarms;
     watch(alarm, 30_000, 1, 1_000, { elapsedMs: 10_000 });
     expect(alarm.alarms).equal(alarms);
+  });
+});
+
+describe('the burst alarm', () => {
+  it('is silent on a steady load and asks for twice the demand of a sudden one', () => {
+    const alarm = new BurstAlarm();
+    let now = 0;
+    const step = (arrivals: number) => {
+      now += 100;
+      return alarm.step(observed({ now, arrivals, peak: 5 }));
+    };
+    for (let count = 0; count < 20; count += 1) step(10);
+    const before = alarm.alarms;
+    for (let count = 0; count < 600; count += 1) expect(step(count % 2 === 0 ? 8 : 12)).equal(0);
+    expect(alarm.alarms).equal(before);
+    expect(step(100)).equal(10);
+    expect(step(10)).equal(10);
+    for (let count = 0; count < 20; count += 1) step(10);
+    expect(step(10)).equal(0);
   });
 });

@@ -39,3 +39,16 @@ describe('the ledger of an expert', () => {
     expect(ledger.trusts).equal(true);
   });
 });
+
+describe('the gate of an expert', () => {
+  it('opens once it has earned more than it cost, and closes again', () => {
+    const gate = new Ledger();
+    expect(gate.trusts).equal(false);
+    gate.add(0, 100, 1_000);
+    expect(gate.trusts).equal(true);
+    gate.add(200, 0, 2_000);
+    expect(gate.trusts).equal(false);
+    gate.add(0, 100, 3_600_000);
+    expect(gate.trusts).equal(true);
+  });
+});

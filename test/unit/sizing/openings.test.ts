@@ -47,3 +47,23 @@ describe('how many connections open at once ahead of demand', () => {
     expect(openings.room(0)).equal(1);
   });
 });
+
+describe('openings ahead of demand', () => {
+  it('are fewer at once when they are slow or fail, and more again when they are not', () => {
+    const openings = new Openings(20);
+    for (let opened = 0; opened < 10; opened += 1) openings.opened(0, 10);
+    const usual = openings.room(0);
+    expect(usual).at.least(20);
+    openings.opened(100, 200);
+    expect(openings.room(0)).lessThan(usual);
+    const slower = openings.room(0);
+    openings.opened(150, 260);
+    expect(openings.room(0), 'those of the same moment count once').at.least(slower);
+    openings.failed(300, 310);
+    openings.failed(400, 410);
+    openings.failed(500, 510);
+    expect(openings.room(0)).lessThan(slower / 4);
+    for (let opened = 0; opened < 100; opened += 1) openings.opened(600, 610);
+    expect(openings.room(3)).greaterThan(8);
+  });
+});

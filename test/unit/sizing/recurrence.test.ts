@@ -68,3 +68,41 @@ describe('what recurs', () => {
     expect(recurrence.period, 'a rest longer than it remembers').equal(0);
   });
 });
+
+describe('what recurs in a load', () => {
+  it('is found after three periods, expected a period later, and not before', () => {
+    const peaks = new Recurrence(500, 480, 0);
+    const until = (end: number, from: number) => {
+      for (let now = from; now <= end; now += 100) {
+        peaks.note(now, now % 15_000 < 400 ? 20 : 0, 0);
+        peaks.search(1);
+        if (now < 40_000) expect(peaks.period, `at ${now} ms`).equal(0);
+      }
+    };
+    until(82_000, 100);
+    expect(peaks.period * peaks.slotMs).equal(15_000);
+    expect(peaks.highest).equal(20);
+    expect(peaks.expected(200)).equal(0);
+    expect(peaks.nextAbove(0, 82_000, 200)).within(88_500, 90_000);
+  });
+
+  it('is found in spikes between which the pool is at rest', () => {
+    const peaks = new Recurrence(500, 480, 0);
+    for (let now = 45_000; now <= 10 * 45_000; now += 45_000) {
+      peaks.note(now - 100, 0, 0);
+      peaks.search(449);
+      peaks.note(now, 20, 0);
+      peaks.search(1);
+    }
+    expect(peaks.period * peaks.slotMs).equal(45_000);
+  });
+
+  it('is not seen in a slow rise', () => {
+    const peaks = new Recurrence(500, 480, 0);
+    for (let now = 100; now <= 240_000; now += 100) {
+      peaks.note(now, now / 10_000, 0);
+      peaks.search(1);
+    }
+    expect(peaks.period).equal(0);
+  });
+});

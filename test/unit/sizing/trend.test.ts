@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Observation } from '../../../src/sizing/observation.js';
 import { Trend } from '../../../src/sizing/trend.js';
+import { observed } from './observed.js';
 
 function follow(trend: Trend, loads: readonly number[], more: Partial<Observation> = {}): number {
   let forecast = 0;
@@ -46,5 +47,20 @@ describe('the trend of a load', () => {
     const trend = new Trend();
     follow(trend, ramp);
     expect(follow(trend, [0], { elapsedMs: 1_000 }), 'a second is no rest').above(50);
+  });
+});
+
+describe('the trend', () => {
+  it('is ahead of a load that rises, and settles on one that does not', () => {
+    const trend = new Trend();
+    const flat = new Trend();
+    let rising = 0;
+    let level = 0;
+    for (let step = 1; step <= 100; step += 1) {
+      rising = trend.step(observed({ load: step * 0.4, connectMs: 500 }));
+      level = flat.step(observed({ load: 4, connectMs: 500 }));
+    }
+    expect(rising).greaterThan(40);
+    expect(level).equal(Math.round(4 + 2 * Math.sqrt(4)));
   });
 });
