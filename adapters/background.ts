@@ -1,7 +1,7 @@
 import type { Driver } from '../src/index.js';
 
 /** What a pool does on its own account, though a caller may have caused it. */
-export type BackgroundWork = 'open' | 'check' | 'reset' | 'close';
+export type BackgroundWork = 'open' | 'check' | 'warm' | 'reset' | 'close';
 
 /** Runs `work` at once and returns what it returns. */
 export type Background = <T>(what: BackgroundWork, work: () => T) => T;

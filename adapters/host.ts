@@ -13,6 +13,7 @@ import {
 import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
 import type { PoolerConfig } from './pg/pooler.js';
+import type { WarmHook } from './warming.js';
 
 /** The libraries whose pools can run on the engine. */
 export type Library = 'pg' | 'mysql2' | 'knex';
@@ -56,6 +57,8 @@ export interface PoolSetup {
   readonly follow?: FollowQuery | undefined;
   /** What stands between a pool and its PostgreSQL, where it is not to be found out. */
   readonly pooler?: PoolerConfig | undefined;
+  /** What the application wants done on connections that are opened ahead of demand. */
+  readonly warm?: WarmHook | undefined;
 }
 
 /** What can be done with a pool that runs on the engine. */

@@ -248,6 +248,7 @@ const OVERRIDES = shape({
   options: poolOptions,
   optimizations: FLAGS,
   pooler,
+  warm: callable,
   fleet: fleetOrFalse,
   compatibility,
 });

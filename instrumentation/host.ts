@@ -9,6 +9,7 @@ import type {
   WatchSource,
 } from '../adapters/host.js';
 import { type Observer, Pool, WatchedPool } from '../src/index.js';
+import { together } from '../src/observer.js';
 import { OPTIMIZATION_NAMES } from '../src/rollout/flags.js';
 import { checkOverrides, differencesOf, type Settings } from './config.js';
 import type { PoolConsole } from './console/console.js';
@@ -72,7 +73,7 @@ export class InstrumentationHost implements Host {
     const { observer, follow } = this.#listeners(series);
     return {
       options: { ...options, ...overrides.options },
-      observer,
+      observer: overrides.warm === undefined ? observer : this.#tellingOfWarmUps(observer, info),
       flags: this.#flagsOf(info),
       fleet: fleetOf(info, overrides.fleet ?? this.settings.fleet, (message) => this.#log.warn(message)),
       differences: differencesOf(overrides.compatibility ?? compatibility),
@@ -80,6 +81,7 @@ export class InstrumentationHost implements Host {
       callers: spanCallers,
       follow,
       pooler: { ...pooler, ...overrides.pooler },
+      warm: overrides.warm,
     };
   }
 
@@ -198,6 +200,17 @@ export class InstrumentationHost implements Host {
   /** With the console listening as well, while there is one. */
   #withConsole(observer: Observer<unknown> | undefined, { name }: PoolSeries): Observer<unknown> | undefined {
     return this.console === undefined ? observer : this.console.beside(observer, name);
+  }
+
+  /** What the application's `warm` meets is its own, and nobody else's to tell: the first time as a warning. */
+  #tellingOfWarmUps(observer: Observer<unknown> | undefined, { library }: PoolInfo): Observer<unknown> {
+    let level: 'warn' | 'debug' = 'warn';
+    const onWarmed: Observer<unknown>['onWarmed'] = (_slot, _tookMs, error) => {
+      if (error === undefined) return;
+      this.#log[level](`a connection of a ${library} pool could not be warmed`, error);
+      level = 'debug';
+    };
+    return observer === undefined ? { onWarmed } : together(observer, { onWarmed });
   }
 
   #flagsOf(info: PoolInfo) {

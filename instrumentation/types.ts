@@ -2,6 +2,7 @@ import type { InstrumentationConfig } from '@opentelemetry/instrumentation';
 import type { Differences } from '../adapters/differences.js';
 import type { Library, PoolInfo } from '../adapters/host.js';
 import type { PoolerConfig } from '../adapters/pg/pooler.js';
+import type { WarmHook } from '../adapters/warming.js';
 import type {
   FlagSetting,
   FleetBudget,
@@ -92,6 +93,12 @@ export interface PoolOverrides {
   options?: PoolOptions;
   optimizations?: OptimizationFlags;
   pooler?: PoolerConfig;
+  /**
+   * Makes a connection ready that was opened ahead of demand (for `min`, by the forecast, in place of one that retires), before it goes idle:
+   * the driver's own, which nobody else has meanwhile. `signal` aborts when somebody waits for the connection. One that somebody waits
+   * for is not warmed, so this is no place for what every connection needs. What it throws is logged and the connection used all the same.
+   */
+  warm?: WarmHook;
   /** Another budget for this pool; false for none. */
   fleet?: FleetConfig | false;
   compatibility?: Compatibility;

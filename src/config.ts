@@ -14,6 +14,8 @@ export interface PoolOptions {
   closeTimeoutMs?: number;
   /** Longest wait for a check or a reset. Default 5,000; 0 waits for ever. */
   checkTimeoutMs?: number;
+  /** Longest time that a connection is warmed by the driver's `warm`. Default 5,000; 0 sets no bound. */
+  warmTimeoutMs?: number;
   /** A connection idle for longer is checked before it is leased. Default 500 (HikariCP's `aliveBypassWindowMs`); 0 never checks. */
   checkAfterIdleMs?: number;
   /** Connections above `min` that were idle for longer are closed, oldest first. Default 30,000; 0 keeps them. */
@@ -88,6 +90,7 @@ const NUMBERS: Readonly<Record<Exclude<keyof PoolOptions, keyof typeof SWITCHES>
   openTimeoutMs: timeMs(30_000),
   closeTimeoutMs: timeMs(5_000),
   checkTimeoutMs: timeMs(5_000),
+  warmTimeoutMs: timeMs(5_000),
   checkAfterIdleMs: timeMs(500),
   idleTimeoutMs: timeMs(30_000),
   maxLifetimeMs: timeMs(0),

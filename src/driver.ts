@@ -23,6 +23,12 @@ export interface Driver<C> {
   check(connection: C): Promise<void>;
   /** Closes a connection; the slot counts against `max` until this settles or `closeTimeoutMs` has passed. */
   close(connection: C, reason: CloseReason): Promise<void> | void;
+  /**
+   * Makes a connection ready that was opened ahead of demand, before it goes idle; undefined where there is nothing to do. `signal`
+   * aborts once a caller waits for the connection, or `warmTimeoutMs` is over: then the connection is closed, since nobody can tell
+   * what is still to come on it. What it rejects with is told, and the connection used all the same unless it is broken.
+   */
+  warm?(connection: C, signal: AbortSignal): Promise<void> | undefined;
   /** Whether what is known without asking the server (socket state, `error`) makes the connection unusable. */
   isBroken?(connection: C, error?: unknown): boolean;
   /** Whether the connection must be checked by `check` before every lease, however short it was idle. */

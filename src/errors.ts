@@ -15,12 +15,13 @@ export type PoolErrorCode =
   | 'ABORTED'
   | 'OPEN_TIMEOUT'
   | 'CHECK_TIMEOUT'
+  | 'WARM_TIMEOUT'
   | 'POOL_CLOSED'
   /** The engine has given the pool up: the caller is to be served by other means. No adapter lets it through. */
   | 'HANDED_BACK';
 
 /** What the pool was doing when it went wrong. */
-export type PoolErrorPhase = 'configure' | 'admit' | 'wait' | 'open' | 'check' | 'drain';
+export type PoolErrorPhase = 'configure' | 'admit' | 'wait' | 'open' | 'check' | 'warm' | 'drain';
 
 /**
  * An error of the pool itself; errors of the driver pass through untouched.
@@ -79,6 +80,11 @@ const LATE = {
     code: 'CHECK_TIMEOUT',
     what: (timeoutMs: number) =>
       `A connection did not answer its check within ${timeoutMs} ms and was closed.`,
+  },
+  warm: {
+    code: 'WARM_TIMEOUT',
+    what: (timeoutMs: number) =>
+      `A connection was not warm within ${timeoutMs} ms and was closed. Warm less, or raise warmTimeoutMs.`,
   },
 } as const;
 

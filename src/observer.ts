@@ -24,6 +24,8 @@ export interface Observer<C> {
   onOpened?(slot: Slot<C>, tookMs: number): void;
   onOpenFailed?(slot: Slot<C>, tookMs: number, error: unknown): void;
   onChecked?(slot: Slot<C>, tookMs: number, error: unknown): void;
+  /** A connection that nobody waited for was made ready; undefined as `error` where nothing went wrong. */
+  onWarmed?(slot: Slot<C>, tookMs: number, error: unknown): void;
   onClosed?(slot: Slot<C>, reason: CloseReason): void;
   /** There may be more connections than before, or fewer: by the word of the user, the server, the fleet or the limit probe. */
   onResized?(from: number, to: number, reason: string): void;
@@ -53,6 +55,7 @@ const CALLBACKS = [
   'onOpened',
   'onOpenFailed',
   'onChecked',
+  'onWarmed',
   'onClosed',
   'onResized',
   'onLeakSuspected',

@@ -88,6 +88,7 @@ import {
   usedAt,
 } from './upkeep.js';
 import { UNBOUNDED_WAIT_MS, Waiter, Waiters } from './waiters.js';
+import { HURRY_MS, Warming } from './warming.js';
 
 /** What a pool is made of. */
 export interface PoolParts<C> {
@@ -242,6 +243,7 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #fleet: FleetMember | undefined;
   readonly #failover = new Failover();
   readonly #stalls = new StallWatch<C>();
+  readonly #warming = new Warming();
   readonly #rotation = new Rotation<C>();
   readonly #outliers = new Outliers<C>();
   readonly #addresses = new Addresses<C>();
@@ -956,7 +958,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Opens what the waiters need beyond what is already on its way, and what `min` asks for. */
   #grow(now: number, waiter?: Waiter<C>): void {
-    const onTheirWay = this.#slots.count(SlotState.opening) + this.#hopefulChecks;
+    const onTheirWay = this.#slots.count(SlotState.opening) + this.#hopefulChecks + this.#hopefulWarmUps(now);
     const room = this.#room(now);
     let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
     // In a fleet a short queue asks for no larger share, either.
@@ -1047,6 +1049,27 @@ export class Pool<C> implements LeaseHome<C> {
     for (const { state, isSuspect } of this.#slots)
       if (state === SlotState.checking && isSuspect) doubtful += 1;
     return checks - doubtful;
+  }
+
+  /**
+   * Warm-ups that waiters may count on: whoever begins to wait makes as many leave off as it takes, and counts on them for a moment; then
+   * another connection is opened for him as if they were not there.
+   */
+  #hopefulWarmUps(now: number): number {
+    let hopeful = 0;
+    if (this.#slots.count(SlotState.warming) === 0) return hopeful;
+    for (const slot of this.#slots) {
+      if (hopeful >= this.#waiters.length) break;
+      if (slot.state !== SlotState.warming) continue;
+      if (slot.hurriedAt === undefined) {
+        slot.hurriedAt = now;
+        slot.abort?.abort(new Error('a caller waits for the connection'));
+      }
+      if (now >= slot.hurriedAt + HURRY_MS) continue;
+      hopeful += 1;
+      this.#arm(slot.hurriedAt + HURRY_MS);
+    }
+    return hopeful;
   }
 
   /** How many more connections there may be, by the user's word, the fleet's, the server's and that of the limit probe. */
@@ -1146,9 +1169,72 @@ export class Pool<C> implements LeaseHome<C> {
     this.#advised('forecaster', undefined, () => this.#sizing?.openings.opened(slot.openStartedAt, now));
     if (this.#serverLimit.inForce) this.#granted(slot, now);
     if (this.#wantsToAsk(now)) this.#askAboutSilent(slot, now);
+    else if (this.#warm(slot, now)) return;
     else this.#offerUnlessSurplus(slot);
     if (slot.replaces !== undefined) this.#replaced(slot, slot.replaces);
     if (this.#breaker.state !== 'closed' && this.#waiters.length > 0) this.#grow(now);
+  }
+
+  /** Before it goes idle, a connection that nobody waits for is made ready for those who will come. Whether there is anything to do. */
+  #warm(slot: Slot<C>, now: number): boolean {
+    const driver = this.#driver;
+    if (driver.warm === undefined || this.#waiters.length > 0 || this.#drain !== undefined) return false;
+    if (this.#breaker.state !== 'closed' || !this.#warming.mayBegin(now)) return false;
+    const abort = new AbortController();
+    let work: Promise<void> | undefined;
+    try {
+      work = driver.warm(slot.connection!, abort.signal);
+    } catch (error) {
+      work = Promise.reject(error);
+    }
+    if (work === undefined) return false;
+    this.#slots.move(slot, SlotState.warming);
+    slot.abort = abort;
+    this.#setDeadline(slot, now, this.#options.warmTimeoutMs);
+    work
+      .then(
+        () => this.#warmed(slot, now, undefined),
+        (error: unknown) => this.#warmed(slot, now, error ?? new Error('it failed without saying why')),
+      )
+      .catch((fault: unknown) => this.#surviveOrThrow(fault));
+    return true;
+  }
+
+  /** Late news of a slot that has moved on is ignored; what was called off for a caller's sake did not fail. */
+  #warmed(slot: Slot<C>, startedAt: number, error: unknown): void {
+    if (slot.state !== SlotState.warming) return;
+    const driver = this.#driver;
+    const connection = slot.connection!;
+    const isBroken = driver.isBroken?.(connection, error) === true;
+    this.#warming.ended();
+    const failure = slot.hurriedAt === undefined || isBroken ? error : undefined;
+    this.#endWarmUp(slot, this.#readClock() - startedAt, failure);
+    if (isBroken) {
+      this.#close(slot, 'broken');
+      this.#replace();
+    } else if (driver.isDirty?.(connection) === true) this.#clean(slot, this.#now);
+    else this.#offerUnlessSurplus(slot);
+    if (slot.replaces !== undefined) this.#replaced(slot, slot.replaces);
+  }
+
+  #endWarmUp(slot: Slot<C>, tookMs: number, error: unknown): void {
+    slot.deadlineAt = Number.POSITIVE_INFINITY;
+    slot.abort = undefined;
+    slot.hurriedAt = undefined;
+    this.#counters.warmed += 1;
+    if (error !== undefined) this.#counters.warmFailed += 1;
+    this.#observer?.onWarmed?.(slot, tookMs, error);
+  }
+
+  /** Nobody can tell what is still to come on it. */
+  #warmUpOverran(slot: Slot<C>, now: number): void {
+    const { warmTimeoutMs } = this.#options;
+    const error = lateness('warm', warmTimeoutMs, this.stats());
+    slot.abort?.abort(error);
+    this.#warming.overran(now);
+    this.#endWarmUp(slot, warmTimeoutMs, error);
+    this.#close(slot, 'warm');
+    this.#replace();
   }
 
   #granted(slot: Slot<C>, now: number): void {
@@ -1279,6 +1365,7 @@ export class Pool<C> implements LeaseHome<C> {
     for (const slot of [...this.#slots.idle()]) this.#close(slot, 'evicted');
     for (const slot of this.#slots) {
       if (slot.state === SlotState.leased) slot.retiring ??= 'evicted';
+      else if (slot.state === SlotState.warming) this.#close(slot, 'evicted');
     }
     this.#replace();
   }
@@ -1586,6 +1673,8 @@ export class Pool<C> implements LeaseHome<C> {
 
   #close(slot: Slot<C>, reason: CloseReason): void {
     this.#slots.move(slot, SlotState.closing);
+    slot.abort?.abort(new Error('the connection is closed'));
+    if (slot.replaces !== undefined) slot.replaces.leavesFor = undefined;
     this.#counters.closed[reason] += 1;
     this.#setDeadline(slot, this.#now, this.#options.closeTimeoutMs);
     this.#observer?.onClosed?.(slot, reason);
@@ -1770,7 +1859,7 @@ export class Pool<C> implements LeaseHome<C> {
     const drain = this.#drain;
     if (drain === undefined || this.#waiters.length > 0) return;
     for (const slot of this.#slots) {
-      if (slot.state === SlotState.idle) this.#close(slot, 'drain');
+      if (slot.state === SlotState.idle || slot.state === SlotState.warming) this.#close(slot, 'drain');
       else if (slot.state === SlotState.opening)
         this.#giveUpOpening(slot, this.#refusal('POOL_CLOSED', undefined));
     }
@@ -1808,6 +1897,7 @@ export class Pool<C> implements LeaseHome<C> {
       idle: slots.count(SlotState.idle),
       leased,
       checking,
+      warming: slots.count(SlotState.warming),
       opening: slots.count(SlotState.opening),
       closing: slots.count(SlotState.closing),
       waiting,
@@ -2153,6 +2243,8 @@ export class Pool<C> implements LeaseHome<C> {
         const { checkTimeoutMs } = this.#options;
         this.#observer?.onChecked?.(slot, checkTimeoutMs, lateness('check', checkTimeoutMs, this.stats()));
         this.#proofFailed(slot);
+      } else if (slot.state === SlotState.warming) {
+        this.#warmUpOverran(slot, now);
       } else if (slot.state === SlotState.closing) {
         this.#gone(slot);
       }
@@ -2331,7 +2423,10 @@ export class Pool<C> implements LeaseHome<C> {
     const view = {
       now,
       restedUntil: this.#rested ? (this.#inUse ? this.#wokeAt : now) : Number.NEGATIVE_INFINITY,
-      peak: Math.max(this.#peakDemand, this.#live - unused(this.#slots, sizing.observedAt)),
+      peak: Math.max(
+        this.#peakDemand,
+        this.#live - this.#slots.count(SlotState.warming) - unused(this.#slots, sizing.observedAt),
+      ),
       demand,
       arrivals: this.#leaseCount + this.#waiters.length,
       open: this.#slots.open,

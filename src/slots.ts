@@ -5,7 +5,15 @@ import type { PassedOverReason } from './selection/cheapest.js';
 import { TrackRecord } from './selection/track-record.js';
 
 /** The states of a slot; numbers, because a move happens twice in every query. */
-export const SlotState = { opening: 0, idle: 1, leased: 2, checking: 3, closing: 4, gone: 5 } as const;
+export const SlotState = {
+  opening: 0,
+  idle: 1,
+  leased: 2,
+  checking: 3,
+  closing: 4,
+  gone: 5,
+  warming: 6,
+} as const;
 export type SlotState = (typeof SlotState)[keyof typeof SlotState];
 
 const STATE_NAMES = Object.keys(SlotState);
@@ -18,12 +26,14 @@ const LEGAL_MOVES: readonly number[] = [
     SlotState.checking,
     SlotState.closing,
     SlotState.gone,
+    SlotState.warming,
   ),
   /* idle     */ bits(SlotState.leased, SlotState.checking, SlotState.closing),
   /* leased   */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),
   /* checking */ bits(SlotState.idle, SlotState.leased, SlotState.closing),
   /* closing  */ bits(SlotState.gone),
   /* gone     */ 0,
+  /* warming  */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),
 ];
 
 /** Why a connection was closed. */
@@ -35,6 +45,7 @@ export type CloseReason =
   | 'moved'
   | 'broken'
   | 'check'
+  | 'warm'
   | 'dirty'
   | 'shrink'
   | 'evicted'
@@ -82,7 +93,9 @@ export class Slot<C> {
   chosenOver: PassedOverReason | undefined = undefined;
   /** How long it had been idle when it was last leased or checked, where that was timed and it was idle. */
   idledMs: number | undefined = undefined;
-  /** When an open, a check or a close must be over. */
+  /** When somebody began to wait for it while it was being warmed; undefined while nobody does. */
+  hurriedAt: number | undefined = undefined;
+  /** When an open, a check, a warm-up or a close must be over. */
   deadlineAt = Number.POSITIVE_INFINITY;
   /** When its lifetime ends; drawn at birth. */
   expiresAt = Number.POSITIVE_INFINITY;
@@ -108,7 +121,7 @@ export class Slot<C> {
 export class Slots<C> {
   readonly #all = new Set<Slot<C>>();
   readonly #byConnection = new Map<C, Slot<C>>();
-  readonly #counts = [0, 0, 0, 0, 0, 0];
+  readonly #counts = [0, 0, 0, 0, 0, 0, 0];
   /** A stack; the bottom was idle longest. An array: pushing and popping one is cheaper than linking. */
   readonly #idle: Slot<C>[] = [];
   readonly #shared: Slot<C>[] = [];

@@ -14,12 +14,14 @@ import type { CloseReason, Slot } from './slots.js';
 
 /** A pool's numbers at one instant. */
 export interface PoolStats {
-  /** Connections that exist or are being made: idle, leased, checking and opening ones. */
+  /** Connections that exist or are being made: idle, leased, checking, warming and opening ones. */
   readonly open: number;
   readonly idle: number;
   readonly leased: number;
   /** Connections being proven alive or made clean. */
   readonly checking: number;
+  /** Connections that nobody waited for, being made ready. */
+  readonly warming: number;
   readonly opening: number;
   readonly closing: number;
   /** Callers in the queue. */
@@ -75,6 +77,9 @@ export interface PoolCounters {
   staleReleases: number;
   checks: number;
   checksFailed: number;
+  /** Connections that were made ready while nobody waited for them, and those of which that failed or took too long. */
+  warmed: number;
+  warmFailed: number;
   resets: number;
   /** Connections that were cut because nothing came on them, while another was answered. */
   severed: number;
@@ -124,6 +129,8 @@ export function newCounters(): PoolCounters {
     staleReleases: 0,
     checks: 0,
     checksFailed: 0,
+    warmed: 0,
+    warmFailed: 0,
     resets: 0,
     severed: 0,
     leaksSuspected: 0,
@@ -137,6 +144,7 @@ export function newCounters(): PoolCounters {
       moved: 0,
       broken: 0,
       check: 0,
+      warm: 0,
       dirty: 0,
       shrink: 0,
       evicted: 0,

@@ -13,6 +13,7 @@ import type { PgPooler } from '../pg/pooler.js';
 import type { PgClient } from '../pg/shapes.js';
 import type { PgStatement } from '../pg/statements.js';
 import { lookUp, type Sessions } from '../sessions.js';
+import type { WarmUp } from '../warming.js';
 import { sessionsOf } from './sessions.js';
 import type {
   CreateCallback,
@@ -84,6 +85,7 @@ export class KnexDriver implements Driver<PooledConnection> {
   readonly #sessions: Sessions<KnexConnection> | undefined;
   readonly #pipelines: boolean;
   readonly canShare?: (pooled: PooledConnection) => boolean;
+  readonly warm: WarmUp<PooledConnection>;
   /** Undefined where the driver is not pg. */
   readonly #pooler: PgPooler | undefined;
   /** Whether only the pool's own, asynchronous `validate` can judge a connection. */
@@ -99,6 +101,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     rollsBack: boolean,
     pooler: PgPooler | undefined,
     listener: DriverListener,
+    warm: WarmUp<PooledConnection>,
     timeoutErrorClass: () => Promise<TimeoutErrorClass>,
   ) {
     this.#pool = pool;
@@ -114,6 +117,7 @@ export class KnexDriver implements Driver<PooledConnection> {
     }
     this.#pooler = pooler;
     this.#listener = listener;
+    this.warm = warm;
     this.#timeoutErrorClass = timeoutErrorClass;
   }
 

@@ -21,10 +21,12 @@ import {
   type PoolSetup,
 } from '../host.js';
 import { wholeOr } from '../native-options.js';
+import type { PipelinedClient } from '../pg/pipelined.js';
 import { PgPooler } from '../pg/pooler.js';
 import type { PgStatement } from '../pg/statements.js';
 import { changedRows as changedRowsOfPg } from '../pg/transaction.js';
 import { currentHint } from '../query-hint.js';
+import { warmUpOf } from '../warming.js';
 import { Acquisition, ServedElsewhere } from './acquisition.js';
 import { type DriverListener, KnexDriver, type PooledConnection, pipelines } from './driver.js';
 import type {
@@ -99,6 +101,11 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
       openTransactionsRolledBack,
       this.#pooler,
       this,
+      warmUpOf(
+        setup,
+        ({ pipelined }) => pipelined && this.statements?.prepareAhead(pipelined, this.#pipelined()),
+        ({ connection }) => connection,
+      ),
       () => timeoutErrorClassOf(origin.StockPool),
     );
     const options = { ...engineOptions(pool, setup), ...setup.options };
@@ -401,6 +408,12 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
 
   #hears(event: TarnEvent): boolean {
     return this.#pool.emitter.listenerCount(event) > 0;
+  }
+
+  *#pipelined(): IterableIterator<PipelinedClient> {
+    for (const { connection } of this.engine.connections()) {
+      if (connection.pipelined !== undefined) yield connection.pipelined;
+    }
   }
 
   // ── Counts and lists, computed when they are read ─────────────────────────────────────────────────────────────

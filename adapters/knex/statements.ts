@@ -1,4 +1,5 @@
 import type { Pool, SharedLease, Statement } from '../../src/index.js';
+import type { PipelinedClient } from '../pg/pipelined.js';
 import type { PgPooler } from '../pg/pooler.js';
 import type { QueryCallback } from '../pg/shapes.js';
 import { type PgStatement, PgStatements, type StatementHome } from '../pg/statements.js';
@@ -72,6 +73,10 @@ export class KnexStatements implements StatementHome<PooledConnection> {
     const timesOut = Boolean(client.connectionSettings?.query_timeout);
     this.#statements = new PgStatements(engine, this, pooler, timesOut);
     engine.statementCounters = this.#statements.counters;
+  }
+
+  prepareAhead(client: PipelinedClient, others: Iterable<PipelinedClient>): Promise<void> | undefined {
+    return this.#statements.prepareAhead(client, others);
   }
 
   /** A ride for the runner's builder; undefined where it is none that may share, or nobody wants that. */

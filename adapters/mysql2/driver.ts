@@ -2,6 +2,7 @@ import type { Driver, LastStatement, Lease, Route } from '../../src/index.js';
 import type { Differences } from '../differences.js';
 import { lastStatementOn, rememberStatements } from '../last-statement.js';
 import { lookUp } from '../sessions.js';
+import type { WarmUp } from '../warming.js';
 import { mysqlSessions } from './sessions.js';
 import type { MysqlConnection, MysqlConnectionClass, MysqlPool } from './shapes.js';
 import { answered, isBusy, mayBeInTransaction, rollBack } from './transaction.js';
@@ -34,7 +35,15 @@ export class MysqlDriver implements Driver<PooledConnection> {
   /** How many idle connections are being checked for a caller. */
   checking = 0;
 
-  constructor(pool: MysqlPool, PoolConnection: MysqlConnectionClass, differences: Readonly<Differences>) {
+  readonly warm: WarmUp<PooledConnection>;
+
+  constructor(
+    pool: MysqlPool,
+    PoolConnection: MysqlConnectionClass,
+    differences: Readonly<Differences>,
+    warm: WarmUp<PooledConnection>,
+  ) {
+    this.warm = warm;
     this.#pool = pool;
     this.#PoolConnection = PoolConnection;
     this.#differences = differences;

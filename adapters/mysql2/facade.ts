@@ -25,6 +25,7 @@ import {
 import { numberOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { textOf } from '../statement-text.js';
+import { warmUpOf } from '../warming.js';
 import { MysqlDriver, type PooledConnection } from './driver.js';
 import type {
   ConnectionCallback,
@@ -79,7 +80,12 @@ export class MysqlFacade implements PoolControl {
     this.#differences = setup.differences;
     this.follow = setup.follow;
     this.#heededLimit = pool.config.connectionLimit;
-    this.#driver = new MysqlDriver(pool, PoolConnection, setup.differences);
+    this.#driver = new MysqlDriver(
+      pool,
+      PoolConnection,
+      setup.differences,
+      warmUpOf(setup, undefined, ({ connection }) => connection),
+    );
     this.engine = createPool<PooledConnection>({
       driver: this.#driver,
       options: { ...engineOptions(pool.config, setup.differences), ...setup.options },

@@ -3,6 +3,7 @@ import type { CloseReason, Driver, LastStatement, Route } from '../../src/index.
 import type { Differences } from '../differences.js';
 import { lastStatementOn, rememberStatements } from '../last-statement.js';
 import { lookUp } from '../sessions.js';
+import type { WarmUp } from '../warming.js';
 import { endsSession } from './failures.js';
 import { PipelinedClient } from './pipelined.js';
 import type { PgPooler } from './pooler.js';
@@ -49,6 +50,7 @@ export class PgDriver implements Driver<PooledClient> {
   onForgotten: ((client: PgClient) => void) | undefined = undefined;
   readonly #clientFailed: (pooled: PooledClient, error: Error) => void;
   readonly #sendElsewhere: (statement: PgStatement) => void;
+  readonly #warm: WarmUp<PooledClient>;
   readonly #pooler: PgPooler;
 
   constructor(
@@ -57,12 +59,14 @@ export class PgDriver implements Driver<PooledClient> {
     differences: Readonly<Differences>,
     clientFailed: (pooled: PooledClient, error: Error) => void,
     sendElsewhere: (statement: PgStatement) => void,
+    warm: WarmUp<PooledClient>,
   ) {
     this.#pool = pool;
     this.#pooler = pooler;
     this.#differences = differences;
     this.#clientFailed = clientFailed;
     this.#sendElsewhere = sendElsewhere;
+    this.#warm = warm;
   }
 
   open(signal: AbortSignal): Promise<PooledClient> {
@@ -136,6 +140,23 @@ export class PgDriver implements Driver<PooledClient> {
   check(pooled: PooledClient): Promise<void> {
     if (pooled.client.readyForQuery === false) return Promise.resolve();
     return this.#awake(pooled, () => this.#pooler.ask(pooled.client));
+  }
+
+  /** A transaction that is left open there is rolled back. */
+  warm(pooled: PooledClient, signal: AbortSignal): Promise<void> | undefined {
+    const work = this.#warm(pooled, signal);
+    if (work === undefined) return undefined;
+    pooled.lent = true;
+    return this.#pool.options.allowExitOnIdle === true ? this.#awakeUntil(pooled, work) : work;
+  }
+
+  async #awakeUntil({ client }: PooledClient, work: Promise<void>): Promise<void> {
+    client.ref?.();
+    try {
+      await work;
+    } finally {
+      client.unref?.();
+    }
   }
 
   close(pooled: PooledClient, reason: CloseReason): Promise<void> {

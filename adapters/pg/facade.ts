@@ -26,6 +26,7 @@ import {
 import { numberOr, wholeOr } from '../native-options.js';
 import { currentHint } from '../query-hint.js';
 import { textOf } from '../statement-text.js';
+import { warmUpOf } from '../warming.js';
 import { connectionTimeout, PgDriver, type PooledClient } from './driver.js';
 import { endsSession } from './failures.js';
 import { PgPooler } from './pooler.js';
@@ -95,6 +96,11 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
       setup.differences,
       (pooled, error) => this.#clientFailed(pooled, error),
       (statement) => this.#statements.sendElsewhere(statement),
+      warmUpOf(
+        setup,
+        (pooled) => this.#statements.prepareAhead(pooled, this.#pooled()),
+        ({ client }) => client,
+      ),
     );
     this.engine = createPool<PooledClient>({
       driver: inBackground(this.#driver, setup.background),
@@ -581,6 +587,10 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const { max, min } = this.engine.options;
     const wanted = wholeOr(this.#heededMax, max);
     if (wanted >= 1 && wanted !== max) this.engine.resize({ max: wanted, min: Math.min(min, wanted) });
+  }
+
+  *#pooled(): IterableIterator<PooledClient> {
+    for (const { connection } of this.engine.connections()) yield connection;
   }
 
   /** The arrays are stock's own again. */

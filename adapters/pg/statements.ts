@@ -1,4 +1,6 @@
 import {
+  hottest,
+  type NamedStatement,
   type Pool,
   type SharedLease,
   type Statement,
@@ -8,11 +10,18 @@ import {
 import { endsSession } from './failures.js';
 import type { PipelinedClient } from './pipelined.js';
 import type { PgPooler } from './pooler.js';
+import { Preparing } from './preparing.js';
 import type { PgQuery, QueryCallback } from './shapes.js';
 import { changedRows } from './transaction.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
 const REFUSALS_BEHIND_A_POOLER = 3;
+
+/** Statements that are prepared ahead on one connection: their Parse messages go by one write, and are answered by one. */
+const MOST_PREPARED_AHEAD = 16;
+
+/** Names that the server did not take ahead, so many of which are remembered. */
+const MOST_UNTAKEN = 256;
 
 const NO_CONFIGURATION = {};
 
@@ -89,6 +98,7 @@ export class PgStatements<C> {
   readonly #home: StatementHome<C>;
   readonly #pooler: PgPooler;
   readonly #timesOut: boolean;
+  readonly #untaken = new Set<string>();
   #refusals = 0;
 
   /** `timesOut`: whether a late answer costs a client its connection, and with it everybody on it. */
@@ -265,14 +275,13 @@ export class PgStatements<C> {
 
   #nameFor({ query, values, known, isSecond }: PgStatement, pooled: PipelinedClient): string | undefined {
     const { preparation } = known;
-    if (isSecond || !this.#engine.rollout.acting.autoPrepare || !this.#pooler.keepsNames) return undefined;
+    if (isSecond || !this.#names) return undefined;
     const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
       name?: unknown;
       values?: unknown;
     };
     const bound = values ?? given.values;
     if (given.name !== undefined || !Array.isArray(bound) || bound.length === 0) return undefined;
-    if (this.#refusals >= REFUSALS_BEHIND_A_POOLER) return undefined;
     if (pooled.client.getTransactionStatus?.() !== 'I' || !preparation.next()) return undefined;
     const { key, name } = preparation;
     if (pooled.prepared.use(key, name)) {
@@ -280,8 +289,44 @@ export class PgStatements<C> {
       return name;
     }
     this.counters.prepared += 1;
-    for (const old of pooled.prepared.add(key, name)) this.#deallocate(old, pooled);
+    for (const old of pooled.prepared.add({ key, name, text: known.text })) this.#deallocate(old, pooled);
     return name;
+  }
+
+  /** Whether names that we give may be of use. */
+  get #names(): boolean {
+    const { autoPrepare } = this.#engine.rollout.acting;
+    return autoPrepare && this.#pooler.keepsNames && this.#refusals < REFUSALS_BEHIND_A_POOLER;
+  }
+
+  /**
+   * Prepares on a new connection what runs most just now on the `others`, in one round trip; undefined where there is nothing to
+   * prepare. Never rejects: what the server does not take is prepared, and told of, when it is next run.
+   */
+  prepareAhead(pooled: PipelinedClient, others: Iterable<PipelinedClient>): Promise<void> | undefined {
+    try {
+      if (!this.#names || !Preparing.isPossibleOn(pooled.client)) return undefined;
+      const known = hottest(
+        Array.from(others, ({ prepared }) => prepared),
+        MOST_PREPARED_AHEAD,
+      );
+      const statements = known.filter(({ name }) => !this.#untaken.has(name));
+      return statements.length === 0 ? undefined : this.#prepareAhead(pooled, statements);
+    } catch (error) {
+      this.#engine.tripFlag('autoPrepare', error);
+      return undefined;
+    }
+  }
+
+  async #prepareAhead(pooled: PipelinedClient, statements: readonly NamedStatement[]): Promise<void> {
+    const taken = await new Preparing(pooled.client, statements).ended;
+    for (const statement of statements.slice(0, taken)) pooled.prepared.add(statement);
+    this.counters.prepared += taken;
+    this.counters.preparedAhead += taken;
+    const refused = statements[taken];
+    if (refused === undefined) return;
+    if (this.#untaken.size >= MOST_UNTAKEN) this.#untaken.clear();
+    this.#untaken.add(refused.name);
   }
 
   /** Answered in passing: the next statement's Sync covers it. */

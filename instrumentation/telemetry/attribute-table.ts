@@ -119,8 +119,9 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
     meaning: 'what it would have done otherwise',
   },
   [ATTR_CHECK_KIND]: {
-    values: ['check', 'reset'],
-    meaning: 'whether a connection was proven alive, or cleaned of what its last holder left',
+    values: ['check', 'reset', 'warm'],
+    meaning:
+      'whether a connection was proven alive, cleaned of what its last holder left, or made ready while nobody waited for it',
   },
   [ATTR_CHECK_OUTCOME]: { values: ['ok', 'failed', 'timeout'], meaning: 'what the check found' },
   [ATTR_OPTIMIZATION]: { values: BUILT_OPTIMIZATIONS, meaning: 'an optimisation, by its flag' },
@@ -149,9 +150,17 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   [ATTR_SERVER_FROM]: { type: 'string', meaning: 'addresses that the server’s name no longer stands for' },
   [ATTR_SERVER_TO]: { type: 'string', meaning: 'the addresses that it stands for now' },
   [ATTR_STATEMENT_ACTION]: {
-    values: ['prepared_hit', 'prepared', 'deallocated', 'unprepared', 'redispatched', 'moved_out'],
+    values: [
+      'prepared_hit',
+      'prepared',
+      'prepared_ahead',
+      'deallocated',
+      'unprepared',
+      'redispatched',
+      'moved_out',
+    ],
     meaning:
-      'run under a name that we gave; a name given, taken back, or given up because it cost more; sent once more, unseen; moved out of shared connections',
+      'run under a name that we gave; a name given, of which on a connection that was yet to be leased, taken back, or given up because it cost more; sent once more, unseen; moved out of shared connections',
   },
   [ATTR_WORKLOAD]: { values: WORKLOADS, meaning: 'what the load is like' },
   [ATTR_WORKLOAD_MIX]: { values: QUERY_MIXES, meaning: 'how long its queries hold their connections' },

@@ -129,7 +129,7 @@ export const CREATE_TIME = duration(
 );
 export const CHECK_DURATION = duration(
   'enhanced_pool.health_check.duration',
-  'time that checks and clean-ups of connections took',
+  'time that checks, clean-ups and warm-ups of connections took',
   CREATE_BUCKETS,
   [ATTR_CHECK_KIND, ATTR_CHECK_OUTCOME],
 );
@@ -141,7 +141,7 @@ const GAUGES: readonly GaugeRow[] = [
     'connections',
     by(ATTR_CONNECTION_STATE, {
       idle: ({ stats }) => stats.idle,
-      used: ({ stats }) => stats.leased + stats.checking,
+      used: ({ stats }) => stats.leased + stats.checking + stats.warming,
     }),
   ),
   upDown(
@@ -369,6 +369,7 @@ const COUNTS: readonly CountRow[] = [
     by(ATTR_STATEMENT_ACTION, {
       prepared_hit: ofStatements('preparedHits'),
       prepared: ofStatements('prepared'),
+      prepared_ahead: ofStatements('preparedAhead'),
       deallocated: ofStatements('deallocated'),
       unprepared: ofStatements('unprepared'),
       redispatched: ofStatements('redispatched'),

@@ -76,8 +76,10 @@ import { Thinning } from './thinning.js';
 
 type Note = AcquireNote | QueryNote;
 
+const TIMEOUTS: ReadonlySet<string> = new Set(['CHECK_TIMEOUT', 'WARM_TIMEOUT']);
+
 const CHECKS: Readonly<Record<string, Apart>> = Object.fromEntries(
-  ['check', 'reset'].flatMap((kind) =>
+  ['check', 'reset', 'warm'].flatMap((kind) =>
     ['ok', 'failed', 'timeout'].map((outcome) => [
       `${kind} ${outcome}`,
       { [ATTR_CHECK_KIND]: kind, [ATTR_CHECK_OUTCOME]: outcome },
@@ -206,12 +208,19 @@ export class PoolObserver implements Observer<unknown> {
   }
 
   onChecked(slot: Slot<unknown>, tookMs: number, error: unknown): void {
-    const kind = slot.retiring === 'dirty' ? 'reset' : 'check';
-    const apart = CHECKS[`${kind} ${outcomeOf(error)}`]!;
-    this.#signals.instruments?.checkDuration.record(tookMs / 1_000, this.#series.attributesWith(apart));
+    this.#recordCheck(slot.retiring === 'dirty' ? 'reset' : 'check', tookMs, error);
     if (error !== undefined) return;
     this.#checked = slot;
     this.#usesWhenChecked = slot.uses;
+  }
+
+  onWarmed(_slot: Slot<unknown>, tookMs: number, error: unknown): void {
+    this.#recordCheck('warm', tookMs, error);
+  }
+
+  #recordCheck(kind: string, tookMs: number, error: unknown): void {
+    const apart = CHECKS[`${kind} ${outcomeOf(error)}`]!;
+    this.#signals.instruments?.checkDuration.record(tookMs / 1_000, this.#series.attributesWith(apart));
   }
 
   onResized(from: number, to: number, reason: string): void {
@@ -321,5 +330,6 @@ function linkTo(span: SpanContext | undefined): { links?: Link[] } {
 
 function outcomeOf(error: unknown): 'ok' | 'failed' | 'timeout' {
   if (error === undefined) return 'ok';
-  return error instanceof PoolError && error.code === 'CHECK_TIMEOUT' ? 'timeout' : 'failed';
+  const isLate = error instanceof PoolError && TIMEOUTS.has(error.code);
+  return isLate ? 'timeout' : 'failed';
 }

@@ -67,7 +67,7 @@ const UNTRACED = ROOT_CONTEXT.setValue(SUPPRESSED, true);
  * must not be told to be silent, for a socket hands the context it was born in to every callback that it ever calls.
  */
 export function inBackground<T>(what: BackgroundWork, work: () => T): T {
-  return context.with(what === 'check' || what === 'reset' ? UNTRACED : ROOT_CONTEXT, work);
+  return context.with(what === 'open' || what === 'close' ? ROOT_CONTEXT : UNTRACED, work);
 }
 
 /** Whether an acquire in the context `active` is to have a span. */

@@ -116,7 +116,35 @@ export class Preparation {
 
 interface Prepared {
   readonly name: string;
+  readonly text: string;
   usedAt: number;
+}
+
+/** A statement that is prepared somewhere. */
+export interface NamedStatement {
+  /** What all its names begin with. */
+  readonly key: string;
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * The statements that are run most just now, the hottest first, by what is prepared on the connections there are. Where a statement is a
+ * share p of what runs on one, it has been 1/p runs since the last of it: so that gap tells, and nobody has to count.
+ */
+export function hottest(connections: Iterable<PreparedStatements>, most: number): NamedStatement[] {
+  const heats = new Map<string, { readonly statement: NamedStatement; heat: number }>();
+  for (const prepared of connections) {
+    for (const { statement, runsSince } of prepared.statements()) {
+      const known = heats.get(statement.name) ?? { statement, heat: 0 };
+      known.heat += 1 / (1 + runsSince);
+      heats.set(statement.name, known);
+    }
+  }
+  return [...heats.values()]
+    .sort((one, other) => other.heat - one.heat)
+    .slice(0, most)
+    .map(({ statement }) => statement);
 }
 
 /** The statements that we prepared on one connection: the least recently used one makes room. */
@@ -133,14 +161,21 @@ export class PreparedStatements {
     return true;
   }
 
+  /** Each with how many runs of others there were since its last. */
+  *statements(): IterableIterator<{ readonly statement: NamedStatement; readonly runsSince: number }> {
+    for (const [key, { name, text, usedAt }] of this.#prepared) {
+      yield { statement: { key, name, text }, runsSince: this.#clock - usedAt };
+    }
+  }
+
   /** From now on `key` is prepared by this name. Gives the names that are to be deallocated for it. */
-  add(key: string, name: string): string[] {
+  add({ key, name, text }: NamedStatement): string[] {
     const replaced = this.#prepared.get(key)?.name;
     this.#prepared.delete(key);
     const names = replaced === undefined ? [] : [replaced];
     if (this.#prepared.size >= MOST_PREPARED) names.push(this.#dropOldest());
     this.#clock += 1;
-    this.#prepared.set(key, { name, usedAt: this.#clock });
+    this.#prepared.set(key, { name, text, usedAt: this.#clock });
     return names;
   }
 

@@ -26,6 +26,8 @@ export interface StatementCounters {
   preparedHits: number;
   /** Names given, by connection. */
   prepared: number;
+  /** Of `prepared`, those on a connection that nobody waited for, before its first lease. */
+  preparedAhead: number;
   /** Names taken back to stay within the bound of a connection. */
   deallocated: number;
   /** Statements whose name we gave up because they took longer with it. */
@@ -41,6 +43,7 @@ export class Statements {
   readonly counters: StatementCounters = {
     preparedHits: 0,
     prepared: 0,
+    preparedAhead: 0,
     deallocated: 0,
     unprepared: 0,
     redispatched: 0,

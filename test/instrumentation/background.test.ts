@@ -28,6 +28,9 @@ class WholeDriver implements Required<Driver<Connection>> {
   check(...given: unknown[]): Promise<void> {
     return this.#note('check', ...given);
   }
+  warm(...given: unknown[]): Promise<void> {
+    return this.#note('warm', ...given);
+  }
   close(...given: unknown[]): void {
     return this.#note('close', ...given);
   }

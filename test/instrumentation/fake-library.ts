@@ -87,6 +87,7 @@ export function openFakePool(about: Partial<PoolInfo> = {}, options: PoolOptions
   engine.statementCounters = {
     preparedHits: 5,
     prepared: 2,
+    preparedAhead: 1,
     deallocated: 1,
     unprepared: 0,
     redispatched: 0,

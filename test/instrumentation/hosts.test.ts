@@ -1,9 +1,19 @@
-import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
+import {
+  context,
+  createContextKey,
+  type DiagLogger,
+  DiagLogLevel,
+  diag,
+  ROOT_CONTEXT,
+} from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { expect } from 'chai';
 import { STRICT } from '../../adapters/differences.js';
 import type { PoolInfo } from '../../adapters/host.js';
+import { warmUpOf } from '../../adapters/warming.js';
 import { processHost } from '../../instrumentation/hosts.js';
 import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
+import { createPool } from '../../src/index.js';
 import { openFakePool } from './fake-library.js';
 
 const info: PoolInfo = {
@@ -97,11 +107,55 @@ describe('the instrumentation', () => {
     };
     instrument({ options: { max: 3 }, pools: () => answer() as never });
     expect(processHost.setUp({ ...info })?.options).to.deep.equal({ max: 3 });
-    answer = () => ({ options: { max: 'all' }, nickname: 'x' });
+    answer = () => ({ options: { max: 'all' }, nickname: 'x', warm: 'hot' });
     expect(processHost.setUp({ ...info })?.options).to.deep.equal({ max: 3 });
     answer = () => Promise.resolve({ name: 'later' });
     expect(processHost.setUp({ ...info })?.options).to.deep.equal({ max: 3 });
     expect(logged.join('\n')).to.include('no idea').and.include('"all"').and.include('nickname');
+    expect(logged.join('\n')).to.include('warm must be a function, got "hot"');
+  });
+
+  it("warms by the application's function, in nobody's trace, and says once what it met", async () => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    const suppressed = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+    const request = createContextKey('request');
+    const seen: unknown[] = [];
+    instrument({
+      telemetry: { metrics: false, acquireSpans: 'none', connectSpans: false },
+      pools: () => ({
+        warm: async (connection: { id: number }) => {
+          const active = context.active();
+          seen.push([connection.id, active.getValue(suppressed), active.getValue(request)]);
+          throw new Error('no such table');
+        },
+      }),
+    });
+    const setup = processHost.setUp({ ...info })!;
+    const warm = warmUpOf<{ id: number }>(setup, undefined, (connection) => connection);
+    let id = 0;
+    const driver = {
+      open: async () => {
+        id += 1;
+        return { id };
+      },
+      check: async () => {},
+      close: () => {},
+      warm,
+    };
+    const engine = context.with(ROOT_CONTEXT.setValue(request, 'of a caller'), () =>
+      createPool({ driver, options: { min: 2 }, observer: setup.observer }),
+    );
+    await new Promise(setImmediate);
+    context.disable();
+    expect(engine.stats()).to.include({ idle: 2 });
+    expect(seen).to.deep.equal([
+      [1, true, undefined],
+      [2, true, undefined],
+    ]);
+    const told = logged.filter((line) => line.includes('no such table'));
+    expect(told).to.have.length(1);
+    expect(told[0]).to.include('a connection of a mysql2 pool could not be warmed');
+    await engine.drain();
   });
 
   it('says of flags that they do nothing yet, and of the environment what is wrong with it', async () => {

@@ -32,6 +32,9 @@ export class FakeDriver implements Driver<FakeConnection> {
   /** What the last holder of a dirty connection did not await. */
   onUnanswered: () => Reply | undefined = () => undefined;
   onClose: () => Reply = () => AT_ONCE;
+  /** Undefined where there is nothing to do on a connection that nobody waits for. */
+  onWarm: (connection: FakeConnection, signal: AbortSignal) => Reply | Promise<void> | undefined = () =>
+    undefined;
 
   constructor(runtime: VirtualRuntime) {
     this.#runtime = runtime;
@@ -67,6 +70,11 @@ export class FakeDriver implements Driver<FakeConnection> {
     connection.closed = true;
     this.live.delete(connection);
     await this.#reply(this.onClose(), 'close failed');
+  }
+
+  warm(connection: FakeConnection, signal: AbortSignal): Promise<void> | undefined {
+    const reply = this.onWarm(connection, signal);
+    return reply === undefined || reply instanceof Promise ? reply : this.#reply(reply, 'warm-up failed');
   }
 
   isBroken(connection: FakeConnection): boolean {

@@ -51,6 +51,7 @@ class World {
     this.#driver.onCheck = () => this.#reply(0.1, 0.02);
     this.#driver.onReset = () => this.#reply(0.05, 0.01);
     this.#driver.onClose = () => this.#reply(0.05, 0.02);
+    if (seed % 4 === 1) this.#driver.onWarm = () => this.#reply(0.1, 0.05);
     this.#pool = createPool({
       driver: this.#driver,
       runtime: this.#runtime,
@@ -61,6 +62,7 @@ class World {
         openTimeoutMs: 150,
         closeTimeoutMs: 80,
         checkTimeoutMs: 60,
+        warmTimeoutMs: 60,
         checkAfterIdleMs: 50,
         idleTimeoutMs: 200,
         maxLifetimeMs: seed % 2 === 0 ? 1_500 : 0,
@@ -236,8 +238,8 @@ class World {
   }
 
   #expectConsistent(): void {
-    const { open, idle, leased, checking, opening, closing, waiting, max } = this.#pool.stats();
-    must(open, idle + leased + checking + opening, 'open is the sum of its parts');
+    const { open, idle, leased, checking, warming, opening, closing, waiting, max } = this.#pool.stats();
+    must(open, idle + leased + checking + warming + opening, 'open is the sum of its parts');
     must(waiting, this.#unsettled, 'the queue holds all who are unsettled');
     if (waiting > 0) {
       const served = idle === 0 || waiting <= checking || this.#isHeldBack();
@@ -249,7 +251,9 @@ class World {
       );
       const isCareful = this.#pool.stats().circuit !== 'closed';
       const helpIsNear =
-        opening + checking + leased + closing > 0 || this.#pool.options.openRetryMs > 0 || isCareful;
+        opening + checking + warming + leased + closing > 0 ||
+        this.#pool.options.openRetryMs > 0 ||
+        isCareful;
       must(helpIsNear, true, 'a waiter always has something to wait for');
       if (this.#pool.options.openRetryMs === 0 && !isCareful) {
         must(open + closing >= Math.min(max, waiting), true, 'waiters have connections made for them');

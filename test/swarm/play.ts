@@ -213,8 +213,8 @@ class World {
 
   #expectConsistent(): void {
     if (this.#wrong !== undefined) throw this.#wrong;
-    const { open, idle, leased, checking, opening, waiting } = this.#pool.stats();
-    must(open, idle + leased + checking + opening, 'open is the sum of its parts');
+    const { open, idle, leased, checking, warming, opening, waiting } = this.#pool.stats();
+    must(open, idle + leased + checking + warming + opening, 'open is the sum of its parts');
     must(waiting, this.#unsettled, 'the queue holds all who are unsettled');
   }
 

@@ -6,12 +6,13 @@ const ALL = Object.values(SlotState);
 
 /** The legal moves, written down a second time on purpose. */
 const LEGAL: Record<keyof typeof SlotState, (keyof typeof SlotState)[]> = {
-  opening: ['idle', 'leased', 'checking', 'closing', 'gone'],
+  opening: ['idle', 'leased', 'checking', 'closing', 'gone', 'warming'],
   idle: ['leased', 'checking', 'closing'],
   leased: ['idle', 'leased', 'checking', 'closing'],
   checking: ['idle', 'leased', 'closing'],
   closing: ['gone'],
   gone: [],
+  warming: ['idle', 'leased', 'checking', 'closing'],
 };
 
 /** How to bring a new slot into each state. */
@@ -22,6 +23,7 @@ const PATH: Record<keyof typeof SlotState, (keyof typeof SlotState)[]> = {
   checking: ['idle', 'checking'],
   closing: ['closing'],
   gone: ['gone'],
+  warming: ['warming'],
 };
 
 function slotIn(state: keyof typeof SlotState) {

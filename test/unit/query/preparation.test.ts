@@ -1,6 +1,7 @@
 import { expect } from 'chai';
+import { seeded } from '../../../bench/statistics.js';
 import { classify } from '../../../src/query/classify.js';
-import { MOST_PREPARED, Preparation, PreparedStatements } from '../../../src/query/preparation.js';
+import { hottest, MOST_PREPARED, Preparation, PreparedStatements } from '../../../src/query/preparation.js';
 
 const preparationOf = (sql: string) => new Preparation(sql, classify(sql, 'postgresql'));
 
@@ -78,21 +79,62 @@ describe('a preparation', () => {
   });
 });
 
+const named = (key: string, name: string) => ({ key, name, text: `text of ${key}` });
+
 describe('the statements prepared on a connection', () => {
   it('are bounded: the least recently used one makes room', () => {
     const prepared = new PreparedStatements();
     for (let key = 0; key < MOST_PREPARED; key += 1)
-      expect(prepared.add(`k${key}`, `n${key}`)).deep.equal([]);
+      expect(prepared.add(named(`k${key}`, `n${key}`))).deep.equal([]);
     expect(prepared.use('k0', 'n0')).equal(true);
-    expect(prepared.add('one more', 'name')).deep.equal(['n1']);
+    expect(prepared.add(named('one more', 'name'))).deep.equal(['n1']);
     expect(prepared.use('k1', 'n1')).equal(false);
     expect(prepared.use('k2', 'n2')).equal(true);
   });
 
   it('give up the old name for a new one', () => {
     const prepared = new PreparedStatements();
-    prepared.add('key', 'old');
+    prepared.add(named('key', 'old'));
     expect(prepared.use('key', 'new')).equal(false);
-    expect(prepared.add('key', 'new')).deep.equal(['old']);
+    expect(prepared.add(named('key', 'new'))).deep.equal(['old']);
+  });
+});
+
+describe('the statements that are run most just now', () => {
+  /** A connection on which they were run, in this order. */
+  const having = (...runs: string[]) => {
+    const prepared = new PreparedStatements();
+    for (const key of runs) if (!prepared.use(key, key)) prepared.add(named(key, key));
+    return prepared;
+  };
+  const keys = (connections: PreparedStatements[], most = 10) =>
+    hottest(connections, most).map(({ key }) => key);
+
+  it('are those that were run last, on as many connections as possible', () => {
+    expect(keys([having('cold', 'hot', 'hot', 'hot')])).deep.equal(['hot', 'cold']);
+    expect(keys([having('old', 'new', 'new'), having('old', 'other', 'new')])).deep.equal([
+      'new',
+      'old',
+      'other',
+    ]);
+  });
+
+  it('are bounded, and come with what it takes to prepare them', () => {
+    expect(keys([having('a', 'b', 'c')], 2)).deep.equal(['c', 'b']);
+    expect(hottest([having('a')], 1)).deep.equal([named('a', 'a')]);
+    expect(keys([])).deep.equal([]);
+  });
+
+  it('follow the load when it becomes another', () => {
+    const morning = Array.from({ length: 1_000 }, () => 'morning');
+    expect(keys([having(...morning, 'evening', 'other', 'evening')], 1)).deep.equal(['evening']);
+  });
+
+  it('are nearly ordered by their shares of the runs', () => {
+    const random = seeded(7);
+    const connections = Array.from({ length: 20 }, () =>
+      having(...Array.from({ length: 400 }, () => `q${Math.floor(8 * random() ** 3)}`)),
+    );
+    expect(keys(connections, 2)).deep.equal(['q0', 'q1']);
   });
 });
