@@ -58,7 +58,9 @@ import { Cheapest, Wanted } from './selection/cheapest.js';
 import { Lanes } from './selection/lanes.js';
 import { MOST_IN_FLIGHT, MOST_SHARED, pack, SILENT_MS, spread } from './selection/packing.js';
 import { Priorities } from './selection/priorities.js';
+import { Filling } from './sizing/filling.js';
 import { LimitProbe } from './sizing/limit-probe.js';
+import { Openings } from './sizing/openings.js';
 import { ServerLimit } from './sizing/server-limit.js';
 import { EXPECTANT_INTERVAL_MS, type Outlook, Sizing } from './sizing/sizing.js';
 import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
@@ -243,6 +245,8 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #fleet: FleetMember | undefined;
   readonly #failover = new Failover();
   readonly #stalls = new StallWatch<C>();
+  readonly #openings = new Openings(() => this.#options.max);
+  readonly #filling = new Filling(this.#openings, () => this.#runtime.random());
   readonly #warming = new Warming();
   readonly #rotation = new Rotation<C>();
   readonly #outliers = new Outliers<C>();
@@ -966,7 +970,7 @@ export class Pool<C> implements LeaseHome<C> {
     const { min, keepMin } = this.#options;
     const circuit = this.#heedsCircuit ? this.#breaker : undefined;
     if (keepMin && now >= this.#nextFillAt && this.#drain === undefined && circuit?.fills !== false) {
-      wanted = Math.max(wanted, min - this.#slots.open);
+      wanted = Math.max(wanted, this.#fill(min, now));
     }
     if (circuit !== undefined && wanted > 0) {
       wanted = Math.min(wanted, circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace));
@@ -977,6 +981,14 @@ export class Pool<C> implements LeaseHome<C> {
     if (wanted > room) this.#fleet?.need(now);
     if (this.#follows) this.#warmUp(now);
     this.#keepAlive();
+  }
+
+  /** How many connections begin to open because there are fewer than `min`. */
+  #fill(min: number, now: number): number {
+    const lacking = min - this.#slots.open;
+    const wave = this.#filling.wave(lacking, this.#slots.count(SlotState.opening), now);
+    if (wave < lacking) this.#arm(this.#filling.nextAt);
+    return wave;
   }
 
   /** Whether those who wait are served sooner, and at less cost, by what comes back than by what could be opened now. */
@@ -1166,7 +1178,7 @@ export class Pool<C> implements LeaseHome<C> {
     this.#wanted.openMs = this.#createTimes.meanMs;
     this.#observer?.onOpened?.(slot, tookMs);
     this.#breaker.opened(slot.openStartedAt, now);
-    this.#advised('forecaster', undefined, () => this.#sizing?.openings.opened(slot.openStartedAt, now));
+    this.#openings.opened(slot.openStartedAt, now);
     if (this.#serverLimit.inForce) this.#granted(slot, now);
     if (this.#wantsToAsk(now)) this.#askAboutSilent(slot, now);
     else if (this.#warm(slot, now)) return;
@@ -1270,7 +1282,7 @@ export class Pool<C> implements LeaseHome<C> {
   #openFailed(slot: Slot<C>, error: unknown): void {
     const now = this.#readClock();
     this.#counters.openFailed += 1;
-    this.#advised('forecaster', undefined, () => this.#sizing?.openings.failed(slot.openStartedAt, now));
+    this.#openings.failed(slot.openStartedAt, now);
     this.#lastOpenError = error;
     if (slot.replaces !== undefined) slot.replaces.leavesFor = undefined;
     this.#slots.move(slot, SlotState.closing);
@@ -2444,7 +2456,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #newSizing(now: number): Sizing {
-    return new Sizing(this.rollout.acting, this.#options.max, now, {
+    return new Sizing(this.rollout.acting, this.#openings, now, {
       onDecision: (flag, smartMs, plainMs) => {
         if (this.rollout.attended[flag]) this.rollout.recordRegret(flag, smartMs, plainMs);
       },
@@ -2508,10 +2520,10 @@ export class Pool<C> implements LeaseHome<C> {
     const { open } = this.#slots;
     const lacks = keepMin && open < Math.min(min, this.#allowed(now)) && !this.#breaker.isIsolated;
     // What could be opened now has been: the rest has no room yet, or the circuit is against it.
-    const fillsAt = this.#nextFillAt > now ? this.#nextFillAt : now + UPKEEP_INTERVAL_MS;
+    const fillsAt = Math.max(this.#nextFillAt, this.#filling.nextAt);
     const nextDueAt = () => this.#sizing!.nextDueAt(open, this.#options, now);
     return Math.min(
-      lacks ? fillsAt : NEVER,
+      lacks ? (fillsAt > now ? fillsAt : now + UPKEEP_INTERVAL_MS) : NEVER,
       !this.#inUse && this.#follows ? this.#advised('forecaster', NEVER, nextDueAt) : NEVER,
     );
   }

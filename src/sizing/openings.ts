@@ -1,3 +1,5 @@
+/** So many may be opening at once from the start, where there may be so many. */
+export const AT_ONCE = 10;
 /** How much slower than usual an opening may be before fewer are begun at once. */
 const SLOW = 2;
 const USUAL_WEIGHT = 0.1;
@@ -5,21 +7,25 @@ const AFTER_SLOW = 0.7;
 const AFTER_FAILURE = 0.5;
 
 /**
- * How many connections may be opening at once ahead of demand: one more for as many as opened well, a share fewer when they
- * open slowly or not at all (additive increase, multiplicative decrease; Chiu and Jain, 1989). Callers who wait are never held up by it.
+ * How many connections may be opening at once ahead of demand: twice as many with each wave until the first opens slowly or not at all, as
+ * TCP begins; from then on one more for as many as opened well, and a share fewer when they do not (additive increase,
+ * multiplicative decrease; Chiu and Jain, 1989). Callers who wait are never held up by it.
  */
 export class Openings {
-  #most: number;
+  readonly #ceiling: () => number;
+  #most = AT_ONCE;
+  #knowsLimit = false;
   #usualMs = 0;
   #decreasedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(most: number) {
-    this.#most = most;
+  /** @param ceiling the most connections that there may be. */
+  constructor(ceiling: () => number) {
+    this.#ceiling = ceiling;
   }
 
   /** How many more may be begun, `opening` being on their way. */
   room(opening: number): number {
-    return Math.max(0, Math.floor(this.#most) - opening);
+    return Math.max(0, Math.min(Math.floor(this.#most), this.#ceiling()) - opening);
   }
 
   /** One that began at `startedAt` has opened. */
@@ -28,7 +34,7 @@ export class Openings {
     const isSlow = this.#usualMs > 0 && tookMs > SLOW * this.#usualMs;
     this.#usualMs += (this.#usualMs === 0 ? 1 : USUAL_WEIGHT) * (tookMs - this.#usualMs);
     if (isSlow) this.#decrease(startedAt, AFTER_SLOW, now);
-    else this.#most += 1 / this.#most;
+    else this.#most = Math.min(this.#ceiling(), this.#most + (this.#knowsLimit ? 1 / this.#most : 1));
   }
 
   /** One that began at `startedAt` has not. */
@@ -40,6 +46,7 @@ export class Openings {
   #decrease(startedAt: number, share: number, now: number): void {
     if (startedAt < this.#decreasedAt) return;
     this.#decreasedAt = now;
+    this.#knowsLimit = true;
     this.#most = Math.max(1, this.#most * share);
   }
 }

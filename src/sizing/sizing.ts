@@ -4,7 +4,7 @@ import type { OptimizationName } from '../rollout/flags.js';
 import { patienceOf, type Queue, soonMs } from './forbearance.js';
 import { type Expert, type Forecast, Forecaster, type ForecastListener } from './forecaster.js';
 import { type Observation, STEP_MS } from './observation.js';
-import { Openings } from './openings.js';
+import type { Openings } from './openings.js';
 import { Policies, type Policy } from './policy.js';
 import { type QueryMix, QueryMixClass } from './query-mix.js';
 import { RecentMean } from './recent-mean.js';
@@ -70,7 +70,7 @@ export interface SizingListener extends ForecastListener {
 
 /** How many connections a pool should have: makes observations of what the pool counts, and asks the forecaster. */
 export class Sizing {
-  readonly openings: Openings;
+  readonly #openings: Openings;
   readonly history = new History();
   readonly #workload = new WorkloadClass();
   readonly #mix = new QueryMixClass();
@@ -94,12 +94,12 @@ export class Sizing {
    */
   constructor(
     acting: Readonly<Record<OptimizationName, boolean>>,
-    max: number,
+    openings: Openings,
     now: number,
     listener: SizingListener,
   ) {
     this.#listener = listener;
-    this.openings = new Openings(max);
+    this.#openings = openings;
     this.#forecaster = new Forecaster(now, () => acting.seasonal, listener);
     this.#observedAt = now;
     this.#scaledDownAt = now;
@@ -135,7 +135,7 @@ export class Sizing {
 
   /** How many more connections may begin to open ahead of demand, `opening` being on their way. */
   openingRoom(opening: number): number {
-    return this.policy.opensFreely ? Number.POSITIVE_INFINITY : this.openings.room(opening);
+    return this.policy.opensFreely ? Number.POSITIVE_INFINITY : this.#openings.room(opening);
   }
 
   /**

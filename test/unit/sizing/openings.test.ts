@@ -1,22 +1,45 @@
 import { expect } from 'chai';
-import { Openings } from '../../../src/sizing/openings.js';
+import { AT_ONCE, Openings } from '../../../src/sizing/openings.js';
+
+/** One that has found its limit, a moment ago: `share` of ten. */
+function limited(failures = 1): Openings {
+  const openings = new Openings(() => 100);
+  for (let failure = 0; failure < failures; failure += 1)
+    openings.failed(20 * failure - 100, 20 * failure - 90);
+  return openings;
+}
+
+/** A wave of as many as there may be, all of which take `tookMs`. */
+function wave(openings: Openings, startedAt: number, tookMs: number): number {
+  const size = openings.room(0);
+  for (let opened = 0; opened < size; opened += 1) openings.opened(startedAt, startedAt + tookMs);
+  return size;
+}
 
 describe('how many connections open at once ahead of demand', () => {
   it('counts those that are on their way', () => {
-    const openings = new Openings(3);
-    expect([0, 2, 3, 5].map((opening) => openings.room(opening))).deep.equal([3, 1, 0, 0]);
+    const openings = new Openings(() => 100);
+    expect([0, 8, 10, 15].map((opening) => openings.room(opening))).deep.equal([AT_ONCE, 2, 0, 0]);
   });
 
-  it('is one more when as many have opened as usual', () => {
-    const openings = new Openings(2);
-    for (const at of [0, 10]) openings.opened(at, at + 10);
-    expect(openings.room(0)).equal(2);
-    openings.opened(20, 30);
+  it('is twice as many with each wave, up to as many as there may be, also when these become others', () => {
+    let max = 60;
+    const openings = new Openings(() => max);
+    expect([0, 1, 2, 3].map((at) => wave(openings, 100 * at, 30))).deep.equal([10, 20, 40, 60]);
+    max = 200;
+    expect([4, 5].map((at) => wave(openings, 100 * at, 30))).deep.equal([60, 120]);
+    max = 3;
     expect(openings.room(0)).equal(3);
+    expect(new Openings(() => 3).room(0)).equal(3);
+  });
+
+  it('is one more for each wave once the limit was met', () => {
+    const openings = limited();
+    expect([0, 1, 2].map((at) => wave(openings, 100 * at, 30))).deep.equal([5, 5, 6]);
   });
 
   it('is three tenths less when one takes more than twice as long as usual, and that counts once for those on their way', () => {
-    const openings = new Openings(10);
+    const openings = new Openings(() => 10);
     openings.opened(0, 10);
     openings.opened(10, 30);
     expect(openings.room(0), 'twice as long is not slow').equal(10);
@@ -29,41 +52,21 @@ describe('how many connections open at once ahead of demand', () => {
   });
 
   it('takes what opens slowly for usual in time', () => {
-    const openings = new Openings(10);
+    const openings = new Openings(() => 100);
     openings.opened(0, 10);
-    for (let at = 10; at < 10_000; at += 100) openings.opened(at, at + 100);
+    openings.opened(20, 120);
     const before = openings.room(0);
-    openings.opened(10_010, 10_110);
-    for (let at = 10_110; at < 20_000; at += 100) openings.opened(at, at + 100);
+    for (let at = 150; at < 10_000; at += 100) openings.opened(at, at + 100);
     expect(openings.room(0)).above(before);
   });
 
-  it('is halved by a failure, and never below one', () => {
-    const openings = new Openings(4);
-    openings.failed(0, 10);
-    openings.failed(5, 11);
-    expect(openings.room(0)).equal(2);
-    for (let at = 10; at < 100; at += 10) openings.failed(at, at + 10);
-    expect(openings.room(0)).equal(1);
-  });
-});
-
-describe('openings ahead of demand', () => {
-  it('are fewer at once when they are slow or fail, and more again when they are not', () => {
-    const openings = new Openings(20);
-    for (let opened = 0; opened < 10; opened += 1) openings.opened(0, 10);
-    const usual = openings.room(0);
-    expect(usual).at.least(20);
-    openings.opened(100, 200);
-    expect(openings.room(0)).lessThan(usual);
-    const slower = openings.room(0);
-    openings.opened(150, 260);
-    expect(openings.room(0), 'those of the same moment count once').at.least(slower);
-    openings.failed(300, 310);
-    openings.failed(400, 410);
-    openings.failed(500, 510);
-    expect(openings.room(0)).lessThan(slower / 4);
-    for (let opened = 0; opened < 100; opened += 1) openings.opened(600, 610);
-    expect(openings.room(3)).greaterThan(8);
+  it('is halved by a failure, never below one, and more again when all is well', () => {
+    expect([1, 2, 3, 9].map((failures) => limited(failures).room(0))).deep.equal([5, 2, 1, 1]);
+    const openings = limited();
+    openings.failed(-95, -80);
+    expect(openings.room(0), 'those of the same moment count once').equal(5);
+    const recovered = limited(9);
+    for (let at = 0; at < 40; at += 1) wave(recovered, 100 * at, 30);
+    expect(recovered.room(0)).above(20);
   });
 });
