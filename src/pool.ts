@@ -36,7 +36,7 @@ import { lastFingerprint, leakReports } from './health/leaks.js';
 import { describeNested, Nesting, STUCK_MS } from './health/nesting.js';
 import { Outliers } from './health/outliers.js';
 import { Rotation, type Step } from './health/rotation.js';
-import { muteError, QUIET_MS, StallWatch } from './health/stall.js';
+import { muteError, QUIET_MS, StallWatch, YOUNG_MS } from './health/stall.js';
 import { type DeathNews, IdleTrust } from './health/trust.js';
 import { deadlineOf, type Hint, type QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
@@ -973,7 +973,9 @@ export class Pool<C> implements LeaseHome<C> {
       wanted = Math.max(wanted, this.#fill(min, now));
     }
     if (circuit !== undefined && wanted > 0) {
-      wanted = Math.min(wanted, circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace));
+      const lacking = Math.max(0, circuit.enough(this.#backlogMs, now) - this.#slots.open);
+      const allowed = circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace);
+      wanted = Math.min(wanted, lacking, allowed);
       if (this.#waiters.length > 0) this.#arm(circuit.dueAt(now));
     }
     const beneficiary = waiter ?? this.#waiters.head;
@@ -1019,7 +1021,12 @@ export class Pool<C> implements LeaseHome<C> {
     const isLate = this.#now - queuedAt > DRAINED_MS && this.#lastOpenError === undefined;
     if (isLate && this.#breaker.state === 'degraded') return UNLIMITED;
     const servers = Math.max(this.#live, Math.min(max, PACE.openings));
-    return (this.#waiters.length * this.#useTimes.meanMs) / servers > DRAINED_MS ? UNLIMITED : max;
+    return this.#backlogMs / servers > DRAINED_MS ? UNLIMITED : max;
+  }
+
+  /** For how long those who wait would keep one connection. */
+  get #backlogMs(): number {
+    return this.#waiters.length * this.#useTimes.meanMs;
   }
 
   /** Callers from whom an opening is held back have no socket that would keep the process alive for them. */
@@ -1355,7 +1362,7 @@ export class Pool<C> implements LeaseHome<C> {
    * died at once all older ones are suspect. Whether they are.
    */
   #lost(slot: Slot<C>, now: number, tells = true): boolean {
-    if (!this.#heedsCircuit) return false;
+    if (!this.#heedsCircuit || slot.isSevered) return false;
     const isBurst = this.#breaker.connectionLost(slot.openedAt, this.#slots.open, now);
     if (tells) this.#doubt(now + DOUBT_MS[isBurst ? 'several' : 'one']);
     if (isBurst) this.#distrustAll();
@@ -1431,6 +1438,8 @@ export class Pool<C> implements LeaseHome<C> {
 
   #check(slot: Slot<C>, now: number): void {
     this.#counters.checks += 1;
+    // Should the network be mute, the silence of those who are leased counts from the first look at them.
+    if (this.#stallsAct && this.#slots.count(SlotState.leased) > 0) this.#arm(now + YOUNG_MS);
     const idleMs = slot.state === SlotState.idle ? now - usedAt(slot) : 0;
     slot.idledMs = slot.state === SlotState.idle ? now - slot.idleSince : undefined;
     this.#prove(slot, now, 'check', async () => {
@@ -1441,7 +1450,8 @@ export class Pool<C> implements LeaseHome<C> {
         throw error;
       }
       const tookMs = this.#readClock() - now;
-      this.#advised('stallWatchdog', undefined, () => this.#stalls.learnCheck(now, tookMs));
+      if (!this.#isDistorted(now))
+        this.#advised('stallWatchdog', undefined, () => this.#stalls.learnCheck(now, tookMs));
       this.#learnIdle(() => this.#trust.passed(idleMs, now));
     });
   }
@@ -1524,6 +1534,7 @@ export class Pool<C> implements LeaseHome<C> {
     timeoutMs = this.#options.checkTimeoutMs,
   ): void {
     this.#slots.move(slot, SlotState.checking);
+    slot.askedAt = now;
     slot.retiring = reason;
     this.#setDeadline(slot, now, timeoutMs);
     const settle = (error: unknown) => {
@@ -1655,6 +1666,7 @@ export class Pool<C> implements LeaseHome<C> {
     const silentMs = this.#advised('stallWatchdog', 0, () => this.#stalls.silentMs(slot, now));
     const error = muteError(silentMs);
     this.#counters.severed += 1;
+    slot.isSevered = true;
     this.#observer?.onSevered?.(slot, silentMs, error);
     this.#driver.sever?.(slot.connection!, error);
   }

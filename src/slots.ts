@@ -74,10 +74,14 @@ export class Slot<C> {
   openedAt = 0;
   /** When it passed its last check. */
   provenAt = 0;
+  /** When its latest check or reset began. */
+  askedAt = 0;
   /** Whether its check is only to keep it alive: it stays as long idle as it was. */
   isKeptAlive = false;
   /** Whether it must answer a check before it is leased again, for others of its age were lost. */
   isSuspect = false;
+  /** Whether it was cut as dead: that it is lost says nothing of the server. */
+  isSevered = false;
   /** When it was leased; while shared, when the last answer came. */
   leasedAt = 0;
   /** Of what its latest exclusive holder said it would run; undefined where nobody wants to know. */

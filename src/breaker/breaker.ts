@@ -52,6 +52,11 @@ const RELAPSE_MS = 60_000;
  * longer, for the server does not see them at the same distances.
  */
 export const PACE = { openings: 10, withinMs: 1_100 } as const;
+/**
+ * A server that has just come back has much to do. For a moment no more is opened than will do for those who wait, within so long:
+ * each opening takes from them what a hundred short statements would.
+ */
+const COMING_BACK = { forMs: 250, servedWithinMs: 100 } as const;
 /** While it is isolated those who wait are looked after so often. */
 const LOOK_EVERY_MS = 1_000;
 /** A probe without an answer for so long is given up for another. */
@@ -59,7 +64,9 @@ const PROBE_MS = 10_000;
 /** A rejected login is tried twice a minute: more would lock accounts and fill logs. */
 const REFUSED_MS = 30_000;
 /** Probes come at least so often, and at most a twentieth of the outage apart: recovery is noticed within 5 % of it. */
-const PROBE_EVERY_MS = { first: 100, least: 250, most: 10_000, share: 0.05 } as const;
+const PROBE_EVERY_MS = { first: 100, least: 150, most: 10_000, share: 0.05 } as const;
+/** So much of it is by chance: those that lost their server at one moment are soon out of step. */
+const PROBE_JITTER = 0.25;
 
 /**
  * The circuit breaker between a pool and its server (M. Nygard, "Release It!"), made for connections: it goes by failed
@@ -155,6 +162,12 @@ export class Breaker {
     return Math.max(0, Math.min(most, Math.max(PACE.openings, pace) - this.#attemptsLately(now)));
   }
 
+  /** How many connections will do for work that would take one of them `workMs`. */
+  enough(workMs: number, now: number): number {
+    if (now >= this.#comingBackUntil) return Number.POSITIVE_INFINITY;
+    return Math.max(1, Math.ceil(workMs / COMING_BACK.servedWithinMs));
+  }
+
   /** A connection begins to open. */
   opening(now: number): void {
     this.#attemptsLately(now);
@@ -247,8 +260,13 @@ export class Breaker {
     if (this.#isIsolated) return now + LOOK_EVERY_MS;
     if (this.state === 'closed') return Number.POSITIVE_INFINITY;
     if (this.nextOpenAt > now) return this.nextOpenAt;
+    if (now < this.#comingBackUntil) return this.#comingBackUntil;
     const isPaced = this.#attemptsLately(now) >= PACE.openings;
     return isPaced ? this.#attempts[0]! + PACE.withinMs : Number.POSITIVE_INFINITY;
+  }
+
+  get #comingBackUntil(): number {
+    return this.state === 'recovering' ? this.#changedAt + COMING_BACK.forMs : Number.NEGATIVE_INFINITY;
   }
 
   #attemptsLately(now: number): number {
@@ -278,12 +296,11 @@ export class Breaker {
     this.#relapses = now - this.#healthyAt < RELAPSE_MS ? this.#relapses + 1 : 0;
   }
 
-  /** Equal jitter: half of it certain, half by chance. */
   #backoffMs(now: number): number {
     const { first, least, most, share } = PROBE_EVERY_MS;
     const longest = Math.min(most, Math.max(least, share * (now - this.troubleSince)));
-    const ms = Math.min(longest, first * 2 ** Math.min(this.#failedInARow, 10));
-    return ms / 2 + (ms / 2) * this.#random();
+    const ms = Math.min(longest, first * 2 ** Math.min(this.#failedInARow - 1, 10));
+    return ms * (1 - PROBE_JITTER * this.#random());
   }
 
   #move(to: CircuitState, reason: string, now: number): void {

@@ -3,6 +3,8 @@ import { type Slot, SlotState } from '../slots.js';
 /** Of a connection that is silent for less, nothing is thought; nor where its kind of work never took a tenth as long. */
 const LEAST_SILENT_MS = 150;
 const FAR_LONGER = 10;
+/** The same of a check of ours: its end costs nobody an answer. */
+const FAR_LONGER_CHECK = 5;
 /** A connection takes at least TCP's handshake and one question to open; a check takes one round trip. */
 const ROUND_TRIPS_TO_OPEN = 2;
 /** The limit where too little is known of how long the work takes. */
@@ -11,7 +13,7 @@ const KNOWN_RUNS = 20;
 /** A connection that is silent while others answer may only have lost a packet: TCP sends again after 0.2, 0.6 and 1.4 s. */
 const ALONE_MS = 1_500;
 /** A lease that is younger is not looked at: most are over by then. */
-const YOUNG_MS = 20;
+export const YOUNG_MS = 20;
 /** Whoever is silent for so long is asked about together with those beyond their limit. */
 const ASKED_MS = 100;
 /** From one question that found nothing to the next. */
@@ -45,6 +47,8 @@ export class StallWatch<C> {
   #soundAt = Number.NEGATIVE_INFINITY;
   /** When connections were last proven dead. */
   #deadAt = Number.NEGATIVE_INFINITY;
+  /** When the event loop last stood still. */
+  #restartedAt = Number.NEGATIVE_INFINITY;
   /** Over which a question is on its way. */
   #asker: Slot<C> | undefined = undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -71,7 +75,7 @@ export class StallWatch<C> {
       const { leasedAt, state } = slot;
       const last = before.get(slot);
       const isSame = last?.leasedAt === leasedAt && last.state === state && last.bytes === bytes;
-      const since = isSame ? last.since : now;
+      const since = isSame ? last.since : isChecked(slot) ? Math.max(slot.askedAt, this.#restartedAt) : now;
       this.#watched.set(slot, { leasedAt, state, bytes, since });
       const dueAt = since + this.#limitMs(slot);
       if (now >= dueAt) this.#silent.push(slot);
@@ -84,6 +88,7 @@ export class StallWatch<C> {
 
   /** The event loop stood still: what came meanwhile is unread, and nobody was silent. */
   restart(now: number): void {
+    this.#restartedAt = now;
     for (const watched of this.#watched.values()) watched.since = now;
     this.#silent = [];
   }
@@ -192,8 +197,9 @@ export class StallWatch<C> {
     if (slot.state === SlotState.checking)
       return Math.max(
         LEAST_SILENT_MS,
-        FAR_LONGER * Math.max(this.#longestCheckMs, (this.#shortestOpenMs ?? 0) / ROUND_TRIPS_TO_OPEN),
+        FAR_LONGER_CHECK * Math.max(this.#longestCheckMs, (this.#shortestOpenMs ?? 0) / ROUND_TRIPS_TO_OPEN),
       );
+    if (slot.leasedAt <= this.#deadAt) return ASKED_MS;
     if (slot.depth > 1) return Math.max(LEAST_SILENT_MS, FAR_LONGER * slot.loadMs);
     const { profile } = slot;
     if (profile === undefined || profile.runs < KNOWN_RUNS) return UNKNOWN_MS;

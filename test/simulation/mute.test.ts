@@ -80,6 +80,7 @@ class World {
     const { connection } = lease;
     this.driver.owing.set(connection, (error) => {
       this.errors.push(error);
+      this.pool.heed(error, connection);
       lease.release('broken');
     });
     if (this.driver.mute.has(connection)) return;
@@ -113,6 +114,16 @@ describe('a network that goes mute', () => {
     expect(world.answered + world.errors.length, 'all have an answer').equal(world.sent);
     expect(world.most, 'never above max').most(MAX);
     expect(world.pool.counters.severed).above(0);
+  });
+
+  it('says nothing against the server, which was asked: all are replaced at once', async () => {
+    const world = await begun();
+    await world.live(100, 5, 20);
+    world.silence();
+    await world.live(600, 5, 20);
+    expect(world.errors.length, 'several were in flight').above(1);
+    expect(world.pool.counters.circuit.degraded).equal(0);
+    expect(world.pool.stats()).include({ circuit: 'closed', open: MAX });
   });
 
   it('is over within half a second', async () => {

@@ -83,12 +83,12 @@ describe('the circuit breaker', () => {
     expect(states[0]).equal('open');
   });
 
-  it('is never more than 250 ms or a twentieth of the outage late', () => {
+  it('is never more than 150 ms or a twentieth of the outage late', () => {
     const { breaker } = worked();
     let now = 1_000;
     breaker.openFailed('refused', now, 0, now);
     while (now < 120_000) {
-      expect(breaker.nextOpenAt - now).most(Math.max(250, (now - 1_000) / 20));
+      expect(breaker.nextOpenAt - now).most(Math.max(150, (now - 1_000) / 20));
       now = breaker.nextOpenAt;
       breaker.opening(now);
       breaker.openFailed('refused', now, 0, now);
@@ -452,17 +452,32 @@ describe('the circuit breaker', () => {
     expect(breaker.refuses).equal(false);
   });
 
-  it('begins with a probe after a tenth of a second or two, and after two minutes asks every six seconds', () => {
+  it('begins with a probe within a tenth of a second, and after two minutes asks every six seconds at the most', () => {
     const { breaker } = worked();
     let now = 1_000;
     breaker.openFailed('refused', now, 0, now);
-    expect(breaker.nextOpenAt - now).within(100, 200);
+    expect(breaker.nextOpenAt - now).within(75, 100);
     while (now < 121_000) {
       now = breaker.nextOpenAt;
       breaker.opening(now);
       breaker.openFailed('refused', now, 0, now);
     }
-    expect(breaker.nextOpenAt - now).within(5_500, 6_500);
+    expect(breaker.nextOpenAt - now).within(4_250, 6_500);
+  });
+
+  it('has no more opened than will do for those who wait, for a quarter of a second from the first answer', () => {
+    const { breaker } = worked();
+    expect(breaker.enough(0, 50)).equal(Number.POSITIVE_INFINITY);
+    breaker.openFailed('refused', 1_000, 0, 1_000);
+    expect(breaker.enough(0, 1_050), 'a probe is one in any case').equal(Number.POSITIVE_INFINITY);
+    breaker.opening(1_100);
+    breaker.opened(1_100, 1_110);
+    expect(breaker.enough(0, 1_110)).equal(1);
+    expect(breaker.enough(100, 1_110)).equal(1);
+    expect(breaker.enough(101, 1_359)).equal(2);
+    expect(breaker.dueAt(1_200), 'then it is looked at again').equal(1_360);
+    expect(breaker.enough(101, 1_360)).equal(Number.POSITIVE_INFINITY);
+    expect(breaker.dueAt(1_360)).equal(Number.POSITIVE_INFINITY);
   });
 
   it('goes by what is proven: 2 of 20 may be chance, 5 of 20 are not', () => {

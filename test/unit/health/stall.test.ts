@@ -28,6 +28,7 @@ function leased(now: number, usualMs = 1): Slot<Line> {
 function checking(now: number): Slot<Line> {
   const slot = leased(now);
   slot.state = SlotState.checking;
+  slot.askedAt = now;
   slot.retiring = 'check';
   return slot;
 }
@@ -106,6 +107,34 @@ describe('the watch over silent connections', () => {
     expect(watch.asks(asker, 1_590, 1_600)).deep.equal([late]);
   });
 
+  it('gives those who were leased before that a tenth of a second, however long their kind of work may take', () => {
+    const watch = new StallWatch<Line>();
+    const [asker, before, after] = [leased(0), leased(1_250, 400), leased(1_350, 400)];
+    watch.asks(asker, 0, 1_300);
+    watch.answered(asker, true, 1_300);
+    expect(lookUntil(watch, [before, after], 1_400, 1_450)).deep.equal([]);
+    expect(lookUntil(watch, [before, after], 1_500, 1_500)).deep.equal([before]);
+  });
+
+  it('counts the silence of a check from its beginning, but not what the event loop slept through', () => {
+    const watch = new StallWatch<Line>();
+    const check = checking(0);
+    expect(lookUntil(watch, [check], 100, 100)).deep.equal([]);
+    expect(lookUntil(watch, [check], 150, 150)).deep.equal([check]);
+    const rested = new StallWatch<Line>();
+    rested.restart(400);
+    expect(lookUntil(rested, [check], 400, 500)).deep.equal([]);
+    expect(lookUntil(rested, [check], 550, 550)).deep.equal([check]);
+  });
+
+  it('gives a check five times as long as one took, for its end costs nobody an answer', () => {
+    const watch = new StallWatch<Line>();
+    const check = checking(100);
+    watch.learnCheck(0, 60);
+    expect(lookUntil(watch, [check], 150, 350)).deep.equal([]);
+    expect(lookUntil(watch, [check], 400, 400)).deep.equal([check]);
+  });
+
   it('asks ever more seldom while nothing is found', () => {
     const watch = new StallWatch<Line>();
     const slots = [leased(0), leased(0)];
@@ -151,8 +180,8 @@ describe('the watch over silent connections', () => {
 
   it('gives a check up once another connection has answered what was asked since, not what was asked before', () => {
     const watch = new StallWatch<Line>();
-    const check = checking(0);
-    lookUntil(watch, [check], 50, 300);
+    const check = checking(50);
+    lookUntil(watch, [check], 100, 300);
     watch.learnAnswer(40);
     expect(watch.lost()).deep.equal([]);
     watch.learnAnswer(60);
@@ -175,19 +204,19 @@ describe('the watch over silent connections', () => {
     const check = checking(0);
     watch.learnOpen(900);
     watch.learnOpen(280);
-    expect(lookUntil(watch, [check], 50, 1_400)).deep.equal([]);
-    expect(lookUntil(watch, [check], 1_450, 1_500)).deep.equal([check]);
+    expect(lookUntil(watch, [check], 50, 650)).deep.equal([]);
+    expect(lookUntil(watch, [check], 700, 700)).deep.equal([check]);
   });
 
   it('asks anew over another connection when the question itself is silent', () => {
     const watch = new StallWatch<Line>();
-    const [silent, asker] = [leased(0), checking(0)];
+    const [silent, asker] = [leased(0), checking(300)];
     lookUntil(watch, [silent], 50, 300);
     watch.asks(asker, 0, 300);
-    lookUntil(watch, [silent, asker], 350, 450);
-    expect(watch.wantsToAsk(450)).equal(false);
-    lookUntil(watch, [silent, asker], 500, 500);
-    expect(watch.wantsToAsk(500)).equal(true);
+    lookUntil(watch, [silent, asker], 350, 400);
+    expect(watch.wantsToAsk(400)).equal(false);
+    lookUntil(watch, [silent, asker], 450, 450);
+    expect(watch.wantsToAsk(450)).equal(true);
   });
 
   it('opens at most one connection a second to ask over', () => {
