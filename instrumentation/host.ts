@@ -190,8 +190,8 @@ export class InstrumentationHost implements Host {
   }
 
   #listeners(series: PoolSeries): Listeners {
-    const { metrics, acquireSpans, connectSpans, querySpans } = this.settings.telemetry;
-    const silent = !metrics && acquireSpans === 'none' && !connectSpans && !querySpans;
+    const { metrics, acquireSpans, connectSpans, checkSpans, querySpans } = this.settings.telemetry;
+    const silent = !metrics && acquireSpans === 'none' && !connectSpans && !checkSpans && !querySpans;
     const queries = querySpans ? new QueryFollower(this.signals, series.attributes) : undefined;
     const observer = silent ? undefined : new PoolObserver(this.signals, series, queries);
     return { observer: this.#withConsole(observer, series), follow: queries?.follow };

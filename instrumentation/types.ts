@@ -25,6 +25,10 @@ export interface TelemetryConfig {
   /** A span, in a trace of its own, for every connection that is opened. Default true. */
   connectSpans?: boolean;
   /**
+   * A span, in a trace of its own, for each round of checks that no caller waits for, with an event for each connection. Default true.
+   */
+  checkSpans?: boolean;
+  /**
    * A client span for every `pool.query` and `pool.execute`, with the wait for a connection as its attribute: in place of
    * the stock instrumentations, and cheaper. Read when a pool is first used. Default false.
    */

@@ -13,7 +13,7 @@ const { ATTRIBUTES, IDENTITY } = require(join(root, 'dist/instrumentation/teleme
 const { METRICS, isConvention, seriesAtMost } = require(
   join(root, 'dist/instrumentation/telemetry/metric-table.js'),
 );
-const { EVENTS, SPANS } = require(join(root, 'dist/instrumentation/telemetry/signal-table.js'));
+const { EVENTS, SPAN_EVENTS, SPANS } = require(join(root, 'dist/instrumentation/telemetry/signal-table.js'));
 
 const code = (word) => `\`${word}\``;
 const list = (names) => names.map(code).join(', ');
@@ -41,6 +41,10 @@ const SECTIONS = {
   events: table(
     ['log event', 'severity', 'when', 'attributes'],
     EVENTS.map(({ name, severity, when, attributes }) => [code(name), severity, when, list(attributes)]),
+  ),
+  'span events': table(
+    ['event', 'on', 'attributes'],
+    SPAN_EVENTS.map(({ name, on, attributes }) => [code(name), on, list(attributes)]),
   ),
   attributes: table(
     ['attribute', 'values', 'meaning'],

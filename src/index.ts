@@ -44,7 +44,7 @@ export type { Outlook, SizingReport } from './sizing/sizing.js';
 export type { UsageReport } from './sizing/usage.js';
 export type { Alternative, WhatIf } from './sizing/what-if.js';
 export type { Workload, WorkloadChange } from './sizing/workload.js';
-export { type CloseReason, Slot, SlotState } from './slots.js';
+export { type CheckReason, type CloseReason, type OpenReason, Slot, SlotState } from './slots.js';
 export type { DurationSummary, PoolCounters, PoolerReport, PoolReport, PoolStats } from './stats.js';
 export { Waiter } from './waiters.js';
 export { type AcquireFailure, type PoolFacts, WatchedPool } from './watched-pool.js';

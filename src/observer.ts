@@ -4,7 +4,7 @@ import type { NestedAcquires } from './health/nesting.js';
 import type { Lease, Outcome } from './lease.js';
 import type { FlagChange } from './rollout/rollout.js';
 import type { WorkloadChange } from './sizing/workload.js';
-import type { CloseReason, Slot } from './slots.js';
+import type { CheckReason, CloseReason, OpenReason, Slot } from './slots.js';
 import type { Waiter } from './waiters.js';
 
 /**
@@ -20,12 +20,17 @@ export interface Observer<C> {
   onReleased?(lease: Lease<C>, heldMs: number, outcome: Outcome): void;
   /** A caller was turned away or gave up; `waiter` is undefined when it never queued. */
   onFailed?(error: unknown, waitedMs: number, waiter: Waiter<C> | undefined): void;
-  onOpening?(slot: Slot<C>, waiter: Waiter<C> | undefined): void;
+  onOpening?(slot: Slot<C>, waiter: Waiter<C> | undefined, reason: OpenReason): void;
   onOpened?(slot: Slot<C>, tookMs: number): void;
   onOpenFailed?(slot: Slot<C>, tookMs: number, error: unknown): void;
+  /** A check begins that no caller waits for; `about`: the silent ones that are asked about over this one. */
+  onChecking?(slot: Slot<C>, reason: CheckReason, about?: readonly Slot<C>[]): void;
+  /** A check or a clean-up ended, also one that a caller waits for. */
   onChecked?(slot: Slot<C>, tookMs: number, error: unknown): void;
   /** A connection that nobody waited for was made ready; undefined as `error` where nothing went wrong. */
   onWarmed?(slot: Slot<C>, tookMs: number, error: unknown): void;
+  /** A connection was found dead, before anything is concluded from that. */
+  onLost?(slot: Slot<C>): void;
   onClosed?(slot: Slot<C>, reason: CloseReason): void;
   /** There may be more connections than before, or fewer: by the word of the user, the server, the fleet or the limit probe. */
   onResized?(from: number, to: number, reason: string): void;
@@ -54,8 +59,10 @@ const CALLBACKS = [
   'onOpening',
   'onOpened',
   'onOpenFailed',
+  'onChecking',
   'onChecked',
   'onWarmed',
+  'onLost',
   'onClosed',
   'onResized',
   'onLeakSuspected',

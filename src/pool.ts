@@ -63,7 +63,7 @@ import { LimitProbe } from './sizing/limit-probe.js';
 import { Openings } from './sizing/openings.js';
 import { ServerLimit } from './sizing/server-limit.js';
 import { EXPECTANT_INTERVAL_MS, type Outlook, Sizing } from './sizing/sizing.js';
-import { type CloseReason, type Slot, SlotState, Slots } from './slots.js';
+import { type CheckReason, type CloseReason, type OpenReason, type Slot, SlotState, Slots } from './slots.js';
 import {
   connectionReports,
   newCounters,
@@ -979,7 +979,8 @@ export class Pool<C> implements LeaseHome<C> {
       if (this.#waiters.length > 0) this.#arm(circuit.dueAt(now));
     }
     const beneficiary = waiter ?? this.#waiters.head;
-    for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, beneficiary);
+    const why = beneficiary === undefined ? 'min' : 'waiter';
+    for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, why, beneficiary);
     if (wanted > room) this.#fleet?.need(now);
     if (this.#follows) this.#warmUp(now);
     this.#keepAlive();
@@ -1051,7 +1052,7 @@ export class Pool<C> implements LeaseHome<C> {
     const room = Math.min(this.#room(now), this.#sizing!.openingRoom(this.#slots.count(SlotState.opening)));
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) {
       this.#counters.openedAhead += 1;
-      this.#open(now, undefined);
+      this.#open(now, 'forecast');
     }
   }
 
@@ -1147,14 +1148,14 @@ export class Pool<C> implements LeaseHome<C> {
     if (to !== from) this.#observer?.onResized?.(from, to, reason);
   }
 
-  #open(now: number, waiter: Waiter<C> | undefined, replaces?: Slot<C>): void {
+  #open(now: number, why: OpenReason, waiter?: Waiter<C>, replaces?: Slot<C>): void {
     const slot = this.#slots.add(this, now);
     slot.replaces = replaces;
     slot.abort = new AbortController();
     this.#breaker.opening(now);
     this.#setDeadline(slot, now, this.#options.openTimeoutMs);
     if (waiter !== undefined) waiter.openedFor = true;
-    this.#observer?.onOpening?.(slot, waiter);
+    this.#observer?.onOpening?.(slot, waiter, why);
     const { signal } = slot.abort;
     attempt(() => this.#driver.open(signal))
       .then(
@@ -1363,6 +1364,7 @@ export class Pool<C> implements LeaseHome<C> {
    */
   #lost(slot: Slot<C>, now: number, tells = true): boolean {
     if (!this.#heedsCircuit || slot.isSevered) return false;
+    this.#observer?.onLost?.(slot);
     const isBurst = this.#breaker.connectionLost(slot.openedAt, this.#slots.open, now);
     if (tells) this.#doubt(now + DOUBT_MS[isBurst ? 'several' : 'one']);
     if (isBurst) this.#distrustAll();
@@ -1397,7 +1399,7 @@ export class Pool<C> implements LeaseHome<C> {
   #checkSuspects(now: number, atOnce: number = CHECKS_AT_ONCE): void {
     for (const slot of [...this.#slots.idle()]) {
       if (this.#slots.count(SlotState.checking) >= atOnce) return;
-      if (slot.isSuspect) this.#check(slot, now);
+      if (slot.isSuspect) this.#check(slot, now, 'suspect');
     }
   }
 
@@ -1436,8 +1438,10 @@ export class Pool<C> implements LeaseHome<C> {
     this.#replace();
   }
 
-  #check(slot: Slot<C>, now: number): void {
+  /** @param why undefined where a caller waits for it. */
+  #check(slot: Slot<C>, now: number, why?: CheckReason): void {
     this.#counters.checks += 1;
+    if (why !== undefined) this.#observer?.onChecking?.(slot, why);
     // Should the network be mute, the silence of those who are leased counts from the first look at them.
     if (this.#stallsAct && this.#slots.count(SlotState.leased) > 0) this.#arm(now + YOUNG_MS);
     const idleMs = slot.state === SlotState.idle ? now - usedAt(slot) : 0;
@@ -1485,7 +1489,7 @@ export class Pool<C> implements LeaseHome<C> {
     for (const slot of quietIdle(this.#slots, this.#trust.keepAliveMs, now)) {
       if (this.#slots.count(SlotState.checking) >= CHECKS_AT_ONCE) return;
       slot.isKeptAlive = true;
-      this.#check(slot, now);
+      this.#check(slot, now, 'quiet');
     }
   }
 
@@ -1502,7 +1506,7 @@ export class Pool<C> implements LeaseHome<C> {
     )) {
       if (this.#slots.count(SlotState.checking) >= CHECKS_AT_ONCE) return;
       slot.isKeptAlive = true;
-      this.#check(slot, now);
+      this.#check(slot, now, 'forecast');
     }
   }
 
@@ -1607,7 +1611,7 @@ export class Pool<C> implements LeaseHome<C> {
       (!this.#heedsCircuit || this.#breaker.room(now, 0, this.#openingPace) > 0) &&
       stalls.claimOpening(now)
     ) {
-      this.#open(now, this.#waiters.head);
+      this.#open(now, 'silence', this.#waiters.head);
     }
   }
 
@@ -1615,6 +1619,7 @@ export class Pool<C> implements LeaseHome<C> {
   #askAboutSilent(slot: Slot<C>, now: number): void {
     const suspects = this.#advised('stallWatchdog', [], () => this.#stalls.asks(slot, this.#heardAt, now));
     this.#counters.checks += 1;
+    this.#observer?.onChecking?.(slot, 'silence', suspects);
     this.#prove(slot, now, 'check', async () => {
       try {
         const dead = await this.#findDeadForSure(slot, suspects);
@@ -1715,7 +1720,8 @@ export class Pool<C> implements LeaseHome<C> {
   /** A slot's place is free again. */
   #gone(slot: Slot<C>): void {
     this.#slots.move(slot, SlotState.gone);
-    if (slot.isOwed && this.#mayRotate && this.#room(this.#now) > 0) this.#open(this.#readClock(), undefined);
+    if (slot.isOwed && this.#mayRotate && this.#room(this.#now) > 0)
+      this.#open(this.#readClock(), 'replacement');
     this.#tellHopeless(this.#now);
     if (this.#waiters.length > 0 || this.#slots.open < this.#options.min) this.#grow(this.#readClock());
     this.#advanceDrain();
@@ -2357,7 +2363,7 @@ export class Pool<C> implements LeaseHome<C> {
     slot.leavesFor = now >= slot.expiresAt ? 'lifetime' : this.#addresses.isAstray(slot) ? 'moved' : 'slow';
     if (slot.leavesFor === 'slow') this.#outliers.replaced(now);
     slot.isOwed = how === 'make_room';
-    if (how === 'replace') this.#open(now, undefined, slot);
+    if (how === 'replace') this.#open(now, 'replacement', undefined, slot);
     else this.#leave(slot);
   }
 

@@ -36,6 +36,15 @@ const LEGAL_MOVES: readonly number[] = [
   /* warming  */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),
 ];
 
+/** Why a connection is opened: for a caller, `min` or a forecast, to ask about silent ones, or in place of one that has to go. */
+export type OpenReason = 'waiter' | 'min' | 'forecast' | 'silence' | 'replacement';
+
+/**
+ * Why a connection is checked on nobody's behalf: others of its age were lost, it was idle for nearly as long as something lets it be,
+ * callers are expected, or it is asked about silent ones.
+ */
+export type CheckReason = 'suspect' | 'quiet' | 'forecast' | 'silence';
+
 /** Why a connection was closed. */
 export type CloseReason =
   | 'idle'

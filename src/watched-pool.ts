@@ -92,7 +92,7 @@ export class WatchedPool {
   opening(waiter?: Waiter<unknown>): Slot<unknown> {
     const slot = this.#slots.add(NOBODY, this.#runtime.now());
     if (waiter !== undefined) waiter.openedFor = true;
-    this.#observer.onOpening?.(slot, waiter);
+    this.#observer.onOpening?.(slot, waiter, 'waiter');
     return slot;
   }
 

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { checkConfig } from '../instrumentation/config.js';
 import { ATTRIBUTES } from '../instrumentation/telemetry/attribute-table.js';
 import { METRICS } from '../instrumentation/telemetry/metric-table.js';
-import { EVENTS } from '../instrumentation/telemetry/signal-table.js';
+import { EVENTS, SPAN_EVENTS } from '../instrumentation/telemetry/signal-table.js';
 import { OPTIMIZATIONS, type OptimizationName } from '../src/rollout/flags.js';
 import { checkoutDirectory } from './checkout.js';
 
@@ -66,7 +66,9 @@ describe('the documentation', () => {
         ['environment', 'cli'].map((name) => read(`instrumentation/${name}.ts`)).join(),
       );
       for (const variable of variablesOf(text)) expect(known).include(variable);
-      const names = [...METRICS, ...EVENTS].map(({ name }) => name).concat(Object.keys(ATTRIBUTES));
+      const names = [...METRICS, ...EVENTS, ...SPAN_EVENTS]
+        .map(({ name }) => name)
+        .concat(Object.keys(ATTRIBUTES));
       for (const [name] of text.matchAll(/enhanced_pool(\.[a-z_]+)+/g)) {
         const isKnown = names.some((known) => known === name || known.startsWith(`${name}.`));
         expect(isKnown, name).equal(true);

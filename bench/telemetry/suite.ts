@@ -16,7 +16,7 @@ interface Peer extends Omit<PoolWish, 'address' | 'size'> {
   readonly against?: string;
 }
 
-const SILENT = { metrics: false, acquireSpans: 'none', connectSpans: false } as const;
+const SILENT = { metrics: false, acquireSpans: 'none', connectSpans: false, checkSpans: false } as const;
 const SPANS = { ...SILENT, acquireSpans: 'waited', connectSpans: true, querySpans: true } as const;
 
 const ENGINE_SAMPLED = 'engine, silent, in a sampled trace';

@@ -33,8 +33,11 @@ export const ATTR_FLEET_STATE = 'enhanced_pool.fleet.state';
 export const ATTR_DECISION_CHOSEN = 'enhanced_pool.decision.chosen';
 export const ATTR_DECISION_REASON = 'enhanced_pool.decision.reason';
 export const ATTR_DECISION_RUNNER_UP = 'enhanced_pool.decision.runner_up';
+export const ATTR_CHECKS = 'enhanced_pool.health_check.connections';
+export const ATTR_CHECKS_FAILED = 'enhanced_pool.health_check.failed';
 export const ATTR_CHECK_KIND = 'enhanced_pool.health_check.kind';
 export const ATTR_CHECK_OUTCOME = 'enhanced_pool.health_check.outcome';
+export const ATTR_CHECK_TOOK_MS = 'enhanced_pool.health_check.took_ms';
 export const ATTR_OPTIMIZATION = 'enhanced_pool.optimization.name';
 export const ATTR_OPTIMIZATION_STAGE = 'enhanced_pool.optimization.stage';
 export const ATTR_OPTIMIZATION_FROM = 'enhanced_pool.optimization.from_stage';
@@ -108,6 +111,7 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
       'released_connection',
       'opened_connection',
       'open',
+      'check',
       'refuse',
       'give_up',
     ],
@@ -115,9 +119,19 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
   },
   [ATTR_DECISION_REASON]: { type: 'string', meaning: 'why, in words' },
   [ATTR_DECISION_RUNNER_UP]: {
-    values: ['released_connection', 'opened_connection', 'newest_idle_connection'],
+    values: [
+      'released_connection',
+      'opened_connection',
+      'newest_idle_connection',
+      'open_when_asked',
+      'check_when_asked',
+      'wait_on',
+    ],
     meaning: 'what it would have done otherwise',
   },
+  [ATTR_CHECKS]: { type: 'int', meaning: 'how many connections were checked' },
+  [ATTR_CHECKS_FAILED]: { type: 'int', meaning: 'how many of them did not answer, or not well' },
+  [ATTR_CHECK_TOOK_MS]: { type: 'double', meaning: 'how long the check took' },
   [ATTR_CHECK_KIND]: {
     values: ['check', 'reset', 'warm'],
     meaning:

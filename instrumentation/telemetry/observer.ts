@@ -5,19 +5,22 @@ import {
   type Link,
   type Span,
   type SpanContext,
+  trace,
 } from '@opentelemetry/api';
 import type {
+  CheckReason,
   CircuitChange,
   FlagChange,
   Lease,
   NestedAcquires,
   Observer,
+  OpenReason,
   ServerMove,
   Slot,
   Waiter,
   WorkloadChange,
 } from '../../src/index.js';
-import { PoolError } from '../../src/index.js';
+import { PoolError, SlotState } from '../../src/index.js';
 import type { FollowedPool, PoolSeries } from '../registry.js';
 import {
   ATTR_CHECK_KIND,
@@ -47,6 +50,7 @@ import {
 } from './attribute-table.js';
 import { errorType } from './attributes.js';
 import { tellEvent } from './events.js';
+import { type CheckOutcome, HealthRounds } from './health-rounds.js';
 import type { Apart } from './metric-table.js';
 import type { QueryFollower, QueryNote } from './queries.js';
 import { ATTR_ERROR_TYPE } from './semconv.js';
@@ -63,12 +67,15 @@ import {
 import type { Signals } from './signals.js';
 import {
   type AcquireNote,
+  type Decision,
   decided,
   isSuppressed,
   isTraced,
+  startCheckSpan,
   startConnectSpan,
   tellAcquire,
   tellError,
+  under,
   whyIdle,
   whyServed,
 } from './spans.js';
@@ -87,6 +94,9 @@ const CHECKS: Readonly<Record<string, Apart>> = Object.fromEntries(
   ),
 );
 
+/** Of those who hold silent connections. */
+const LINKS_AT_MOST = 8;
+
 /** Turns what happens in one pool into metrics, spans and log events. */
 export class PoolObserver implements Observer<unknown> {
   readonly #signals: Signals;
@@ -95,6 +105,9 @@ export class PoolObserver implements Observer<unknown> {
   readonly #connecting = new WeakMap<Slot<unknown>, Span>();
   /** Under which span a connection was opened. */
   readonly #openedIn = new WeakMap<Slot<unknown>, SpanContext>();
+  readonly #rounds = new HealthRounds();
+  /** What ended in this turn of the event loop, and so has caused whatever else happens in it. */
+  #cause: Span | undefined = undefined;
   readonly #waits = new Thinning();
   readonly #uses = new Thinning();
   #checked: Slot<unknown> | undefined = undefined;
@@ -129,6 +142,7 @@ export class PoolObserver implements Observer<unknown> {
     if (!('position' in note)) {
       note.waitedMs = waitedMs;
       note.connectionId = lease.slot.id;
+      note.decision = this.#whyServed(lease, waiter);
       return;
     }
     const connect = (lease.slot.uses === 1 ? this.#openedIn.get(lease.slot) : undefined) ?? note.connect;
@@ -138,7 +152,7 @@ export class PoolObserver implements Observer<unknown> {
       endedAt: waiter.queuedAt + waitedMs,
       attributes: {
         ...this.#series.attributes,
-        ...decided(whyServed(lease, waiter.openedFor, this.#wasChecked(lease.slot))),
+        ...decided(this.#whyServed(lease, waiter)),
         [ATTR_WAITED_MS]: waitedMs,
         [ATTR_QUEUE_POSITION]: note.position,
         [ATTR_CONNECTION_ID]: lease.slot.id,
@@ -178,14 +192,10 @@ export class PoolObserver implements Observer<unknown> {
     });
   }
 
-  onOpening(slot: Slot<unknown>, waiter: Waiter<unknown> | undefined): void {
+  onOpening(slot: Slot<unknown>, waiter: Waiter<unknown> | undefined, why: OpenReason): void {
     const { telemetry, tracer } = this.#signals;
     if (!telemetry.connectSpans || isSuppressed(context.active())) return;
-    const wanted = waiter !== undefined || (this.#pool?.waiting ?? 0) > 0;
-    const reason = wanted
-      ? 'a caller waits and no connection is idle'
-      : 'fewer connections were open than min';
-    const span = startConnectSpan(tracer, this.#series.attributes, slot.id, { chosen: 'open', reason });
+    const span = startConnectSpan(tracer, this.#series.attributes, slot.id, why);
     if (!span.isRecording()) return;
     this.#connecting.set(slot, span);
     this.#openedIn.set(slot, span.spanContext());
@@ -195,36 +205,54 @@ export class PoolObserver implements Observer<unknown> {
 
   onOpened(slot: Slot<unknown>, tookMs: number): void {
     this.#signals.instruments?.createTime.record(tookMs / 1_000, this.#series.attributes);
-    this.#connecting.get(slot)?.end();
-    this.#connecting.delete(slot);
+    this.#endConnect(slot);
   }
 
   onOpenFailed(slot: Slot<unknown>, _tookMs: number, error: unknown): void {
     const span = this.#connecting.get(slot);
     if (span === undefined) return;
     tellError(span, error);
-    span.end();
-    this.#connecting.delete(slot);
+    this.#endConnect(slot);
+  }
+
+  onChecking(slot: Slot<unknown>, why: CheckReason, about: readonly Slot<unknown>[] = []): void {
+    const { telemetry, tracer } = this.#signals;
+    if (!telemetry.checkSpans || isSuppressed(context.active())) return;
+    this.#rounds.join(slot, why, () => {
+      const causes = [this.#cause, ...about.map(spanOfHolder)].filter((span) => span !== undefined);
+      const links = causes.map((span) => ({ context: span.spanContext() }));
+      return startCheckSpan(tracer, this.#series.attributes, why, links.slice(0, LINKS_AT_MOST));
+    });
   }
 
   onChecked(slot: Slot<unknown>, tookMs: number, error: unknown): void {
-    this.#recordCheck(slot.retiring === 'dirty' ? 'reset' : 'check', tookMs, error);
+    const outcome = outcomeOf(error);
+    this.#recordCheck(slot.retiring === 'dirty' ? 'reset' : 'check', outcome, tookMs);
+    this.#blame(this.#rounds.checked(slot, outcome, tookMs, error));
     if (error !== undefined) return;
     this.#checked = slot;
     this.#usesWhenChecked = slot.uses;
   }
 
   onWarmed(_slot: Slot<unknown>, tookMs: number, error: unknown): void {
-    this.#recordCheck('warm', tookMs, error);
+    this.#recordCheck('warm', outcomeOf(error), tookMs);
   }
 
-  #recordCheck(kind: string, tookMs: number, error: unknown): void {
-    const apart = CHECKS[`${kind} ${outcomeOf(error)}`]!;
+  #recordCheck(kind: string, outcome: CheckOutcome, tookMs: number): void {
+    const apart = CHECKS[`${kind} ${outcome}`]!;
     this.#signals.instruments?.checkDuration.record(tookMs / 1_000, this.#series.attributesWith(apart));
   }
 
+  onLost(slot: Slot<unknown>): void {
+    this.#blame(this.#rounds.spanOf(slot) ?? spanOfHolder(slot));
+  }
+
+  onClosed(slot: Slot<unknown>): void {
+    this.#rounds.leave(slot);
+  }
+
   onResized(from: number, to: number, reason: string): void {
-    this.#tellEvent(RESIZED_EVENT, {
+    this.#tellCaused(RESIZED_EVENT, {
       [ATTR_LIMIT_FROM]: from,
       [ATTR_LIMIT_TO]: to,
       [ATTR_DECISION_REASON]: reason,
@@ -256,7 +284,7 @@ export class PoolObserver implements Observer<unknown> {
   }
 
   onCircuitChanged({ from, to, reason }: CircuitChange): void {
-    this.#tellEvent(CIRCUIT_EVENT, {
+    this.#tellCaused(CIRCUIT_EVENT, {
       [ATTR_CIRCUIT_FROM]: from,
       [ATTR_CIRCUIT_STATE]: to,
       [ATTR_DECISION_REASON]: reason,
@@ -315,6 +343,33 @@ export class PoolObserver implements Observer<unknown> {
     });
   }
 
+  /** It ends with this turn of the event loop: what the pool concludes from it happens before, and is told on it. */
+  #endConnect(slot: Slot<unknown>): void {
+    const span = this.#connecting.get(slot);
+    if (span === undefined) return;
+    this.#connecting.delete(slot);
+    this.#blame(span);
+    queueMicrotask(() => span.end());
+  }
+
+  #blame(span: Span | undefined): void {
+    if (span?.isRecording() !== true) return;
+    this.#cause = span;
+    queueMicrotask(() => {
+      if (this.#cause === span) this.#cause = undefined;
+    });
+  }
+
+  #whyServed(lease: Lease<unknown>, { openedFor }: Waiter<unknown>): Decision {
+    return whyServed(lease, openedFor, this.#wasChecked(lease.slot));
+  }
+
+  /** On the span that caused it, too: not everybody who reads traces sees logs. */
+  #tellCaused(event: EventRow, attributes: Attributes): void {
+    this.#cause?.addEvent(event.name, attributes);
+    this.#tellEvent(event, attributes, under(this.#cause));
+  }
+
   #tellEvent(event: EventRow, attributes: Attributes, caller?: Context): void {
     tellEvent(this.#signals.logger, event, { ...this.#series.attributes, ...attributes }, caller);
   }
@@ -324,11 +379,18 @@ function askedFor({ hint }: Waiter<unknown>): Attributes | undefined {
   return hint?.queryType === undefined ? undefined : { [ATTR_QUERY_TYPE]: hint.queryType };
 }
 
+/** Of whoever has leased a connection, while it is recorded. */
+function spanOfHolder({ state, holder }: Slot<unknown>): Span | undefined {
+  if (state !== SlotState.leased || holder === undefined) return undefined;
+  const span = trace.getSpan(holder as Context);
+  return span?.isRecording() === true ? span : undefined;
+}
+
 function linkTo(span: SpanContext | undefined): { links?: Link[] } {
   return span === undefined ? {} : { links: [{ context: span }] };
 }
 
-function outcomeOf(error: unknown): 'ok' | 'failed' | 'timeout' {
+function outcomeOf(error: unknown): CheckOutcome {
   if (error === undefined) return 'ok';
   const isLate = error instanceof PoolError && TIMEOUTS.has(error.code);
   return isLate ? 'timeout' : 'failed';

@@ -11,7 +11,7 @@ import {
   ATTR_ERROR_TYPE,
 } from './semconv.js';
 import type { Signals } from './signals.js';
-import { isTraced, tellPast } from './spans.js';
+import { type Decision, decided, isTraced, tellPast } from './spans.js';
 
 /** A query under way that will have a span. */
 export interface QueryNote {
@@ -19,6 +19,8 @@ export interface QueryNote {
   readonly startedAt: number;
   waitedMs: number;
   connectionId: number | undefined;
+  /** Why it got this connection, where it had to wait. */
+  decision: Decision | undefined;
 }
 
 /** Makes one span for each query that a pool runs for its caller, once it is over and everything is known. */
@@ -45,7 +47,13 @@ export class QueryFollower {
       run(done);
       return;
     }
-    const note: QueryNote = { caller, startedAt: performance.now(), waitedMs: 0, connectionId: undefined };
+    const note: QueryNote = {
+      caller,
+      startedAt: performance.now(),
+      waitedMs: 0,
+      connectionId: undefined,
+      decision: undefined,
+    };
     this.asking = note;
     try {
       run((error, ...told) => {
@@ -57,7 +65,11 @@ export class QueryFollower {
     }
   };
 
-  #tell({ caller, startedAt, waitedMs, connectionId }: QueryNote, sql: unknown, error: unknown): void {
+  #tell(
+    { caller, startedAt, waitedMs, connectionId, decision }: QueryNote,
+    sql: unknown,
+    error: unknown,
+  ): void {
     const attributes: Attributes = { ...this.#identity, [ATTR_WAITED_MS]: waitedMs };
     let name = this.#fallbackName;
     const summary = typeof sql === 'string' ? classify(sql, this.#dialect).summary : '';
@@ -66,6 +78,7 @@ export class QueryFollower {
       attributes[ATTR_DB_QUERY_SUMMARY] = summary;
     }
     if (connectionId !== undefined) attributes[ATTR_CONNECTION_ID] = connectionId;
+    if (decision !== undefined) Object.assign(attributes, decided(decision));
     const endedAt = performance.now();
     if (!error) {
       tellPast(this.#signals.tracer, name, SpanKind.CLIENT, { caller, startedAt, endedAt, attributes });

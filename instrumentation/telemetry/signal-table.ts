@@ -1,4 +1,8 @@
 import {
+  ATTR_CHECK_OUTCOME,
+  ATTR_CHECK_TOOK_MS,
+  ATTR_CHECKS,
+  ATTR_CHECKS_FAILED,
   ATTR_CIRCUIT_FROM,
   ATTR_CIRCUIT_STATE,
   ATTR_CONNECTION_ID,
@@ -60,7 +64,16 @@ export const CONNECT_SPAN: SpanRow = {
   kind: 'client',
   place: 'a trace of its own',
   when: 'a connection is opened; `telemetry.connectSpans`',
-  attributes: [ATTR_DECISION_CHOSEN, ATTR_DECISION_REASON, ATTR_CONNECTION_ID, ATTR_ERROR_TYPE],
+  attributes: [...DECISION, ATTR_CONNECTION_ID, ATTR_ERROR_TYPE],
+};
+
+export const CHECK_SPAN: SpanRow = {
+  name: 'pool.health_check',
+  kind: 'internal',
+  place:
+    'a trace of its own, linked to the span in which a connection was lost, or to those whose connections are silent',
+  when: 'connections are checked for which no caller waits, up to 32 of them; `telemetry.checkSpans`',
+  attributes: [...DECISION, ATTR_CHECKS, ATTR_CHECKS_FAILED],
 };
 
 /** Its name is the summary of the query, or the database where there is none. */
@@ -70,6 +83,7 @@ export const QUERY_SPAN: SpanRow = {
   place: 'in the caller’s trace; the wait for a connection is its attribute, and there is no `pool.acquire`',
   when: '`pool.query` and `pool.execute`; off unless `telemetry.querySpans` is set',
   attributes: [
+    ...DECISION,
     ATTR_DB_QUERY_SUMMARY,
     ATTR_WAITED_MS,
     ATTR_CONNECTION_ID,
@@ -78,7 +92,7 @@ export const QUERY_SPAN: SpanRow = {
   ],
 };
 
-export const SPANS: readonly SpanRow[] = [ACQUIRE_SPAN, CONNECT_SPAN, QUERY_SPAN];
+export const SPANS: readonly SpanRow[] = [ACQUIRE_SPAN, CONNECT_SPAN, CHECK_SPAN, QUERY_SPAN];
 
 /** A kind of log event. */
 export interface EventRow {
@@ -146,4 +160,26 @@ export const EVENTS: readonly EventRow[] = [
   CIRCUIT_EVENT,
   MOVED_EVENT,
   WORKLOAD_EVENT,
+];
+
+/** Something that is told on a span. */
+export interface SpanEventRow {
+  readonly name: string;
+  readonly on: string;
+  readonly attributes: readonly string[];
+}
+
+export const CHECKED_EVENT: SpanEventRow = {
+  name: 'enhanced_pool.connection.checked',
+  on: '`pool.health_check`, one for each connection',
+  attributes: [ATTR_CONNECTION_ID, ATTR_CHECK_OUTCOME, ATTR_CHECK_TOOK_MS, ATTR_ERROR_TYPE],
+};
+
+const CAUSES =
+  'the `pool.connect` or `pool.health_check` whose end caused it, or the span of whoever held a connection that was lost';
+
+export const SPAN_EVENTS: readonly SpanEventRow[] = [
+  CHECKED_EVENT,
+  { ...RESIZED_EVENT, on: CAUSES },
+  { ...CIRCUIT_EVENT, on: CAUSES },
 ];

@@ -14,7 +14,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { BackgroundWork } from '../../adapters/background.js';
-import type { Lease } from '../../src/index.js';
+import type { CheckReason, Lease, OpenReason } from '../../src/index.js';
 import type { PassedOverReason } from '../../src/selection/cheapest.js';
 import {
   ATTR_CONNECTION_ID,
@@ -24,7 +24,7 @@ import {
 } from './attribute-table.js';
 import { errorDescription, errorType } from './attributes.js';
 import { ATTR_ERROR_TYPE } from './semconv.js';
-import { ACQUIRE_SPAN, CONNECT_SPAN } from './signal-table.js';
+import { ACQUIRE_SPAN, CHECK_SPAN, CONNECT_SPAN } from './signal-table.js';
 
 /** What was decided, why, and what was next best. */
 export interface Decision {
@@ -34,6 +34,7 @@ export interface Decision {
     | 'released_connection'
     | 'opened_connection'
     | 'open'
+    | 'check'
     | 'refuse'
     | 'give_up';
   readonly reason: string;
@@ -101,9 +102,24 @@ export function tellPast(
 }
 
 /** A trace of its own: a connection outlives the request that happened to need it first, which links to it. */
-export function startConnectSpan(tracer: Tracer, identity: Attributes, id: number, decision: Decision): Span {
-  const attributes = { ...identity, [ATTR_CONNECTION_ID]: id, ...decided(decision) };
+export function startConnectSpan(tracer: Tracer, identity: Attributes, id: number, why: OpenReason): Span {
+  const attributes = { ...identity, [ATTR_CONNECTION_ID]: id, ...OPENED[why] };
   return tracer.startSpan(CONNECT_SPAN.name, { kind: SpanKind.CLIENT, root: true, attributes }, ROOT_CONTEXT);
+}
+
+/** A trace of its own, too: what is checked was left by requests that are over. */
+export function startCheckSpan(tracer: Tracer, identity: Attributes, why: CheckReason, links: Link[]): Span {
+  const attributes = { ...identity, ...CHECKED[why] };
+  return tracer.startSpan(
+    CHECK_SPAN.name,
+    { kind: SpanKind.INTERNAL, root: true, attributes, links },
+    ROOT_CONTEXT,
+  );
+}
+
+/** The context of what `span` caused. */
+export function under(span: Span | undefined): Context {
+  return span === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, span);
 }
 
 export function decided({ chosen, reason, runnerUp }: Decision): Attributes {
@@ -126,6 +142,55 @@ const PASSED_OVER: Readonly<Record<PassedOverReason, string>> = {
   slow: 'the connection used last was slower than its queries are elsewhere',
   doubtful: 'the connection used last is likely to be dead',
   lifetime: 'the connection used last is at the end of its lifetime',
+};
+
+/** Why a connection is opened. */
+const OPENED: Readonly<Record<OpenReason, Attributes>> = {
+  waiter: decided({
+    chosen: 'open',
+    reason: 'a caller waits and no connection is idle',
+    runnerUp: 'released_connection',
+  }),
+  min: decided({
+    chosen: 'open',
+    reason: 'fewer connections were open than min',
+    runnerUp: 'open_when_asked',
+  }),
+  forecast: decided({
+    chosen: 'open',
+    reason: 'the forecast expects callers for it',
+    runnerUp: 'open_when_asked',
+  }),
+  silence: decided({
+    chosen: 'open',
+    reason: 'the server is to be asked about connections that are silent, and none is idle',
+    runnerUp: 'wait_on',
+  }),
+  replacement: decided({ chosen: 'open', reason: 'it takes the place of one that has to go' }),
+};
+
+/** Why connections are checked for which no caller waits. */
+const CHECKED: Readonly<Record<CheckReason, Attributes>> = {
+  suspect: decided({
+    chosen: 'check',
+    reason: 'several connections were lost: the older ones may be dead',
+    runnerUp: 'check_when_asked',
+  }),
+  quiet: decided({
+    chosen: 'check',
+    reason: 'they had been idle for nearly as long as something lets them be',
+    runnerUp: 'check_when_asked',
+  }),
+  forecast: decided({
+    chosen: 'check',
+    reason: 'the forecast expects callers for them',
+    runnerUp: 'check_when_asked',
+  }),
+  silence: decided({
+    chosen: 'check',
+    reason: 'others are silent: the server is asked about them over this one',
+    runnerUp: 'wait_on',
+  }),
 };
 
 /** Why a caller who did not wait got this connection. */

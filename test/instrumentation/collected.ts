@@ -76,9 +76,13 @@ export class CollectedSpans {
     }
   }
 
-  async named(name: string): Promise<ReadableSpan[]> {
+  async all(): Promise<readonly ReadableSpan[]> {
     await this.provider.forceFlush();
-    return this.#exporter.getFinishedSpans().filter((span) => span.name === name);
+    return this.#exporter.getFinishedSpans();
+  }
+
+  async named(name: string): Promise<ReadableSpan[]> {
+    return (await this.all()).filter((span) => span.name === name);
   }
 
   /** All that have ended since the last collection. */

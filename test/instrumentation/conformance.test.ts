@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
 import { ATTRIBUTES, IDENTITY } from '../../instrumentation/telemetry/attribute-table.js';
 import { METRICS, type MetricRow, seriesAtMost } from '../../instrumentation/telemetry/metric-table.js';
-import { EVENTS, QUERY_SPAN, SPANS } from '../../instrumentation/telemetry/signal-table.js';
+import { EVENTS, QUERY_SPAN, SPAN_EVENTS, SPANS } from '../../instrumentation/telemetry/signal-table.js';
 import { checkoutDirectory } from '../checkout.js';
 import { CollectedMetrics, CollectedSpans, forgetProviders } from './collected.js';
 import { liveThrough } from './eventful-life.js';
@@ -74,6 +74,23 @@ describe('what is emitted', () => {
       }
       const seen = new Set(found.flatMap((span) => Object.keys(span.attributes)));
       expect([...seen], `all attributes of ${name}`).to.include.members(attributes.slice());
+    }
+  });
+
+  it('as events of spans is what the table says', async () => {
+    const found = (await spans.all()).flatMap(({ events }) => events);
+    expect(new Set(found.map(({ name }) => name))).to.deep.equal(
+      new Set(SPAN_EVENTS.map(({ name }) => name)),
+    );
+    for (const { name, attributes: allowed } of SPAN_EVENTS) {
+      const told = found.filter((event) => event.name === name).map(({ attributes = {} }) => attributes);
+      for (const attributes of told) {
+        expect(allowed, name).to.include.members(Object.keys(attributes));
+        expectKnown(attributes, name);
+      }
+      expect([...new Set(told.flatMap(Object.keys))], `all attributes of ${name}`).to.have.members([
+        ...allowed,
+      ]);
     }
   });
 

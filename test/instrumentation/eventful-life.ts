@@ -47,29 +47,47 @@ export async function liveThrough({ engine, driver, setup }: FakePool): Promise<
   driver.openNext();
   held[1]!.release();
   driver.held = false;
-  for (const error of [undefined, Object.assign(new Error('no'), { code: '23505' })]) {
-    setup.follow!(
-      "SELECT name FROM item WHERE secret = 'hunter2'",
-      () => {},
-      (done) => {
+  const ask = (error?: Error) =>
+    new Promise<unknown>((answered) => {
+      const run = (done: (error?: unknown) => void) =>
         engine.request((lease) => {
           lease.release();
           done(error);
         }, done);
-      },
-    );
-  }
+      setup.follow!("SELECT name FROM item WHERE secret = 'hunter2'", answered, run);
+    });
+  await ask();
+  await ask(Object.assign(new Error('no'), { code: '23505' }));
   // Both are held by the one who waits.
   engine.resize({ max: 2 });
   const nested = [await engine.acquire(), await engine.acquire()];
   await engine.acquire({ deadlineMs: 5_000, signal: AbortSignal.timeout(1_500) }).catch(() => {});
   for (const lease of nested) lease.release();
   engine.resize({ max: 3 });
-  // Two connections lost at once.
+  // A query for which a connection is opened, and one for which the server has no room.
+  const all = await Promise.all(Array.from({ length: engine.open }, () => engine.acquire()));
+  engine.resize({ max: all.length + 1 });
+  await ask();
+  all.push(await engine.acquire());
+  engine.resize({ max: all.length + 1 });
+  driver.held = true;
+  const crowded = engine.acquire();
+  driver.failNext(Object.assign(new Error('no'), { code: '53300', severity: 'FATAL' }));
+  driver.held = false;
+  await new Promise(setImmediate);
+  for (const lease of all) lease.release();
+  (await crowded).release();
+  // Two connections lost at once, and a third that does not answer after that.
   const lost = [await engine.acquire(), await engine.acquire()];
+  (await engine.acquire()).release();
+  driver.onCheck = () => {
+    throw Object.assign(new Error('no'), { code: 'ECONNRESET' });
+  };
   for (const lease of lost) {
     engine.heed(Object.assign(new Error('no'), { code: 'ECONNRESET' }), lease.connection);
     lease.release('broken');
   }
+  await new Promise(setImmediate);
+  driver.onCheck = () => {};
   (await engine.acquire()).release();
 }

@@ -12,6 +12,10 @@ export interface OtlpSpan {
   readonly startTimeUnixNano: string;
   readonly endTimeUnixNano: string;
   readonly attributes: readonly { readonly key: string; readonly value: Record<string, unknown> }[];
+  readonly events?: readonly {
+    readonly name: string;
+    readonly attributes: OtlpSpan['attributes'];
+  }[];
   readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly status?: { readonly code?: number; readonly message?: string };
 }
@@ -59,7 +63,7 @@ export class OtlpReceiver {
   }
 }
 
-export function attributesOf(span: OtlpSpan): Record<string, unknown> {
+export function attributesOf(span: Pick<OtlpSpan, 'attributes'>): Record<string, unknown> {
   return Object.fromEntries(span.attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 }
 

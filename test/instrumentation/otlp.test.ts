@@ -66,6 +66,15 @@ describe('what is sent by OTLP', function () {
     expect(connect.parentSpanId ?? '').to.equal('');
     expect(connect.status).to.include({ code: ERROR });
 
+    const losesTwo = only(spans, ({ name }) => name === 'loses two');
+    const check = only(spans, ({ name }) => name === 'pool.health_check');
+    expect(check).to.include({ kind: INTERNAL });
+    expect(check.parentSpanId ?? '').to.equal('');
+    expect(check.links?.map(({ spanId }) => spanId)).to.deep.equal([losesTwo.spanId]);
+    expect(check.events?.map(({ name }) => name)).to.deep.equal(['enhanced_pool.connection.checked']);
+    expect(attributesOf(check.events![0]!)).to.include({ 'enhanced_pool.health_check.outcome': 'ok' });
+    expect(losesTwo.events?.map(({ name }) => name)).to.deep.equal(['enhanced_pool.circuit.changed']);
+
     const givesUp = only(spans, ({ name }) => name === 'gives up');
     const timedOut = spans.filter(
       (span) => span.parentSpanId === givesUp.spanId && span.status?.code === ERROR,

@@ -86,6 +86,7 @@ describe('pool spans', () => {
     await spans.inRequest(() => pool.engine.use(undefined, async () => {}));
     const [acquire] = await spans.named('pool.acquire');
     expect(acquire?.attributes[CHOSEN]).to.equal('checked_connection');
+    expect(await spans.named('pool.health_check'), 'the acquire waits for it').to.have.length(0);
   });
 
   it('tell of a failure by its type and the pool’s numbers', async () => {
@@ -159,6 +160,167 @@ describe('pool spans', () => {
     expect(driverConnect?.parentSpanContext).to.equal(undefined);
   });
 
+  /** A pool loses so many of its connections at once that the others are asked. */
+  async function lose(lost: number, connections: number): Promise<void> {
+    await spans.inRequest(async () => {
+      const leases = await Promise.all(Array.from({ length: connections }, () => pool.engine.acquire()));
+      for (const lease of leases.splice(lost)) lease.release();
+      for (const { connection } of leases) pool.engine.heed(failing('ECONNRESET'), connection);
+      for (const lease of leases) lease.release('broken');
+      await settled();
+    });
+  }
+
+  it('tell of a round of checks in a trace of its own, linked to the request whose loss was its cause', async () => {
+    begin({}, { max: 4 });
+    await lose(2, 4);
+    const [round] = await spans.named('pool.health_check');
+    const [request] = await spans.named('request');
+    expect(round?.kind).to.equal(SpanKind.INTERNAL);
+    expect(round?.parentSpanContext).to.equal(undefined);
+    expect(round?.spanContext().traceId).to.not.equal(request?.spanContext().traceId);
+    expect(round?.links.map((link) => link.context.spanId)).to.deep.equal([request?.spanContext().spanId]);
+    expect(round?.status.code).to.equal(SpanStatusCode.UNSET);
+    expect(round?.attributes).to.include({
+      [CHOSEN]: 'check',
+      'enhanced_pool.decision.runner_up': 'check_when_asked',
+      'enhanced_pool.health_check.connections': 2,
+      'enhanced_pool.health_check.failed': 0,
+    });
+    expect(round?.events.map(({ name }) => name)).to.deep.equal(
+      Array(2).fill('enhanced_pool.connection.checked'),
+    );
+    expect(
+      new Set(round?.events.map(({ attributes }) => attributes?.['enhanced_pool.connection.id'])),
+    ).to.deep.equal(new Set([3, 4]));
+    expect(eventsOf(request)).to.deep.equal([['enhanced_pool.circuit.changed', 'closed', 'degraded']]);
+  });
+
+  it('tell which checks of a round failed, and carry no word of the driver', async () => {
+    begin({}, { max: 4 });
+    pool.driver.onCheck = () => {
+      throw failing('EPIPE', 'hunter2 is gone');
+    };
+    await lose(2, 4);
+    const [round] = await spans.named('pool.health_check');
+    expect(round?.status).to.deep.equal({ code: SpanStatusCode.ERROR, message: '2 of 2 failed' });
+    for (const { attributes } of round!.events) {
+      expect(attributes).to.include({
+        'enhanced_pool.health_check.outcome': 'failed',
+        'error.type': 'EPIPE',
+      });
+    }
+    expect(wordsOf(round!)).to.not.include('hunter2');
+  });
+
+  it('tell of a crowd of checks in several rounds, of every connection once', async () => {
+    begin({}, { max: 45 });
+    await lose(9, 45);
+    const rounds = await spans.named('pool.health_check');
+    expect(
+      rounds.map(({ attributes }) => attributes['enhanced_pool.health_check.connections']),
+    ).to.have.members([32, 4]);
+    const told = rounds.flatMap(({ events }) => events.map(({ attributes }) => attributes!));
+    expect(new Set(told.map((attributes) => attributes['enhanced_pool.connection.id']))).to.have.property(
+      'size',
+      36,
+    );
+  });
+
+  it('tell of a round in which a connection is given up before it answers', async () => {
+    begin();
+    const lease = await pool.engine.acquire();
+    pool.setup.observer!.onChecking!(lease.slot, 'quiet');
+    lease.release('broken');
+    await settled();
+    const [round] = await spans.named('pool.health_check');
+    expect(round?.attributes['enhanced_pool.health_check.connections']).to.equal(1);
+    expect(round?.events).to.deep.equal([]);
+  });
+
+  it('link a question about silent connections to the requests that hold them', async () => {
+    begin({}, { max: 2 });
+    const asking = await pool.engine.acquire();
+    await spans.inRequest(async () => {
+      const silent = await pool.engine.acquire();
+      pool.setup.observer!.onChecking!(asking.slot, 'silence', [silent.slot]);
+      pool.setup.observer!.onChecked!(asking.slot, 5, undefined);
+      silent.release();
+    });
+    asking.release();
+    const [round] = await spans.named('pool.health_check');
+    const [request] = await spans.named('request');
+    expect(round?.links.map((link) => link.context.spanId)).to.deep.equal([request?.spanContext().spanId]);
+  });
+
+  it('tell of no round of checks unless it is asked for', async () => {
+    begin({ telemetry: { checkSpans: false } }, { max: 4 });
+    await lose(2, 4);
+    expect(pool.engine.report().counters.checks).to.equal(2);
+    expect(await spans.named('pool.health_check')).to.have.length(0);
+  });
+
+  it('tell of the circuit where an opening failed or went well, and caused it', async () => {
+    begin();
+    (await pool.engine.acquire()).release('broken');
+    await settled();
+    pool.driver.held = true;
+    const waiting = pool.engine.acquire();
+    pool.driver.failNext(failing('ECONNREFUSED'));
+    await settled();
+    pool.driver.held = false;
+    (await waiting).release();
+    const [, failed, probe] = await spans.named('pool.connect');
+    expect(failed?.status.code).to.equal(SpanStatusCode.ERROR);
+    expect(eventsOf(failed)).to.deep.equal([['enhanced_pool.circuit.changed', 'closed', 'open']]);
+    expect(eventsOf(probe)).to.deep.equal([['enhanced_pool.circuit.changed', 'half_open', 'recovering']]);
+  });
+
+  it('tell of a limit that the server set where it refused an opening', async () => {
+    begin({}, { max: 3 });
+    const held = await pool.engine.acquire();
+    pool.driver.held = true;
+    const waiting = pool.engine.acquire();
+    pool.driver.failNext(Object.assign(failing('53300'), { severity: 'FATAL' }));
+    await settled();
+    held.release();
+    (await waiting).release();
+    const [, refused] = await spans.named('pool.connect');
+    expect(refused?.events.map(({ name }) => name)).to.deep.equal(['enhanced_pool.resized']);
+    expect(refused?.events[0]?.attributes).to.include({
+      'enhanced_pool.limit.from': 3,
+      'enhanced_pool.limit.to': 1,
+    });
+  });
+
+  it('tell the circuit of nobody’s span where none caused it', async () => {
+    begin();
+    await spans.inRequest(async () => {
+      pool.engine.isolate();
+      pool.engine.reset();
+    });
+    expect((await spans.all()).flatMap(({ events }) => events)).to.deep.equal([]);
+  });
+
+  it('tell why a query waited, where queries have spans', async () => {
+    begin({ telemetry: { querySpans: true } });
+    const ask = () =>
+      spans.inRequest(
+        () =>
+          new Promise<void>((resolve) => {
+            const run = (done: (error?: unknown) => void) =>
+              pool.engine.request((lease) => {
+                lease.release();
+                done();
+              }, done);
+            pool.setup.follow!('SELECT name FROM item', () => resolve(), run);
+          }),
+      );
+    await ask();
+    const [query] = await spans.named('SELECT item');
+    expect(query?.attributes[CHOSEN]).to.equal('opened_connection');
+  });
+
   it('are not made for the statements with which a connection is checked', async () => {
     begin();
     (await pool.engine.acquire()).release();
@@ -195,6 +357,24 @@ describe('pool spans', () => {
 /** As `suppressTracing` of OpenTelemetry's core does it. */
 function suppressed(): Context {
   return context.active().setValue(createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING'), true);
+}
+
+/** After all that is to happen in this turn of the event loop. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function failing(code: string, message = 'no'): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** Changes of the circuit that are told on a span. */
+function eventsOf(span: ReadableSpan | undefined): unknown[] {
+  return span!.events.map(({ name, attributes = {} }) => [
+    name,
+    attributes['enhanced_pool.circuit.from_state'],
+    attributes['enhanced_pool.circuit.state'],
+  ]);
 }
 
 function failure(promise: Promise<unknown>): Promise<unknown> {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createPool, type Pool } from '../../src/index.js';
+import { type CheckReason, createPool, type Pool } from '../../src/index.js';
 import { type FakeConnection, FakeDriver } from './fake-driver.js';
 import { VirtualRuntime } from './virtual-runtime.js';
 
@@ -13,6 +13,8 @@ class World {
   readonly pool: Pool<FakeConnection>;
   readonly #usedAt = new Map<FakeConnection, number>();
   deaths = 0;
+  /** Why connections were checked for which nobody waited. */
+  readonly checked = new Set<CheckReason>();
   /** Of their age, not of the fault that strikes all. */
   readonly driver = new FakeDriver(this.runtime);
 
@@ -28,6 +30,7 @@ class World {
       runtime,
       options: { max: 4, idleTimeoutMs: 0 },
       flags: { learnedValidation: setting },
+      observer: { onChecking: (_, reason) => this.checked.add(reason) },
     });
   }
 
@@ -72,6 +75,7 @@ describe('something that ends idle connections', () => {
     await liveFor(world, 20);
     expect(learnedAfter).above(1);
     expect(world.deaths, 'none since').equal(learnedAfter);
+    expect([...world.checked]).deep.equal(['quiet']);
     expect(world.pool.stats()).include({ open: 4, idle: 4 });
   });
 
@@ -79,6 +83,7 @@ describe('something that ends idle connections', () => {
     const world = new World('off');
     await liveFor(world, 22);
     expect(world.deaths).above(60);
+    expect([...world.checked]).deep.equal([]);
   });
 
   it('does not keep those from timing out that nobody needs', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createPool, type Lease, type Pool } from '../../src/index.js';
+import { type CheckReason, createPool, type Lease, type Pool } from '../../src/index.js';
 import { type FakeConnection, FakeDriver, type Reply } from './fake-driver.js';
 import { VirtualRuntime } from './virtual-runtime.js';
 
@@ -46,6 +46,8 @@ class World {
   readonly driver = new MuteDriver(this.runtime);
   readonly pool: Pool<FakeConnection>;
   readonly errors: Error[] = [];
+  readonly checked = new Set<CheckReason>();
+  askedAbout = 0;
   opening: Reply = { afterMs: 10, ends: 'well' };
   sent = 0;
   answered = 0;
@@ -58,6 +60,12 @@ class World {
       runtime: this.runtime,
       options: { max: MAX, acquireTimeoutMs: 0, checkTimeoutMs: 60_000 },
       flags: { stallWatchdog: setting, lanes: 'shadow', pipelining: 'off' },
+      observer: {
+        onChecking: (_, reason, about = []) => {
+          this.checked.add(reason);
+          this.askedAbout += about.length;
+        },
+      },
     });
   }
 
@@ -114,6 +122,8 @@ describe('a network that goes mute', () => {
     expect(world.answered + world.errors.length, 'all have an answer').equal(world.sent);
     expect(world.most, 'never above max').most(MAX);
     expect(world.pool.counters.severed).above(0);
+    expect(world.askedAbout).least(world.errors.length);
+    expect([...world.checked]).include('silence');
   });
 
   it('says nothing against the server, which was asked: all are replaced at once', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createPool, type Lease, type Pool, type PoolOptions } from '../../src/index.js';
+import { createPool, type Lease, type OpenReason, type Pool, type PoolOptions } from '../../src/index.js';
 import { type FakeConnection, FakeDriver } from './fake-driver.js';
 import { VirtualRuntime } from './virtual-runtime.js';
 
@@ -12,6 +12,7 @@ class World {
   readonly driver = new FakeDriver(this.runtime);
   readonly pool: Pool<FakeConnection>;
   readonly openedAt: number[] = [];
+  readonly openedFor = new Set<OpenReason>();
   readonly closedAt: number[] = [];
   readonly waits: number[] = [];
   /** Of those that can be leased or are. */
@@ -26,7 +27,10 @@ class World {
       options: { idleTimeoutMs: 0, checkAfterIdleMs: 0, ...options },
       flags: { forecaster: 'off', lanes: 'off', learnedValidation: 'off' },
       observer: {
-        onOpening: () => this.openedAt.push(this.runtime.now()),
+        onOpening: (_, __, reason) => {
+          this.openedAt.push(this.runtime.now());
+          this.openedFor.add(reason);
+        },
         onClosed: (_, reason) => {
           expect(reason).equal('lifetime');
           this.closedAt.push(this.runtime.now());
@@ -50,6 +54,7 @@ class World {
     await this.live(1_000);
     this.leastLive = Number.POSITIVE_INFINITY;
     this.openedAt.length = 0;
+    this.openedFor.clear();
   }
 
   ask(heldMs: number): void {
@@ -90,6 +95,7 @@ describe('connections whose lifetime ends', function () {
     expect(mostInASecond(world.openedAt), 'logins in a second').most(110);
     expect(mostInASecond(world.closedAt), 'ends in a second').most(110);
     expect(world.mostSlots).most(1_100);
+    expect([...world.openedFor]).deep.equal(['replacement']);
   });
 
   it('go one at a time where there is no room for another', async () => {
@@ -98,6 +104,7 @@ describe('connections whose lifetime ends', function () {
     await world.live(90_000);
     expect(world.closedAt.length).equal(20);
     expect(world.leastLive).equal(19);
+    expect([...world.openedFor]).deep.equal(['replacement']);
     expect(world.mostSlots).equal(20);
     expect(world.pool.stats().open).equal(20);
   });

@@ -764,6 +764,35 @@ describe('the observer', () => {
     ]);
   });
 
+  it('hears why a connection is opened', async () => {
+    const heard: string[] = [];
+    const it = pool(
+      { min: 1, max: 3, keepMin: true },
+      { onOpening: (slot, _, reason) => heard.push(`${slot.id} ${reason}`) },
+    );
+    await runtime.advance(0);
+    await leaseOf(it);
+    await leaseOf(it);
+    expect(heard).deep.equal(['1 min', '2 waiter']);
+  });
+
+  it('hears of a loss before what is concluded from it, and why others are checked then', async () => {
+    const heard: string[] = [];
+    const it = pool(
+      { max: 3 },
+      {
+        onLost: ({ id }) => heard.push(`lost ${id}`),
+        onCircuitChanged: ({ to }) => heard.push(to),
+        onChecking: ({ id }, reason) => heard.push(`check ${id} ${reason}`),
+      },
+    );
+    const leases = [await leaseOf(it), await leaseOf(it), await leaseOf(it)];
+    leases.pop()!.release();
+    for (const { connection } of leases)
+      it.heed(Object.assign(new Error('no'), { code: 'ECONNRESET' }), connection);
+    expect(heard).deep.equal(['lost 1', 'lost 2', 'degraded', 'check 3 suspect']);
+  });
+
   it('never breaks a query by throwing', async () => {
     const throwing = () => {
       throw new Error('listener fault');

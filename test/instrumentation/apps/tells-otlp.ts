@@ -1,6 +1,7 @@
 // An application whose SDK sends everything by OTLP, and which holds canaries in all that must not leave it.
 import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { NodeSDK } from '@opentelemetry/sdk-node';
+import type { Pool, PoolClient } from 'pg';
 import { EnhancedPoolInstrumentation } from '../../../instrumentation/index.js';
 
 const sdk = new NodeSDK({
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
       await impatient.end();
     }
   });
+  await losesTwoOfThree(new Pool({ ...settings, max: 3 }));
   await inRequest('is locked out', async () => {
     const lockedOut = new Pool({ ...settings, password: canary, max: 1 });
     try {
@@ -66,6 +68,25 @@ async function main(): Promise<void> {
   });
   await pool.end();
   await sdk.shutdown();
+}
+
+/** The server ends two connections that a request holds; the third, idle by then, is asked whether it is alive. */
+async function losesTwoOfThree(pool: Pool): Promise<void> {
+  pool.on('error', () => {});
+  await inRequest('loses two', async () => {
+    const clients = await Promise.all(Array.from({ length: 3 }, () => pool.connect()));
+    const [killer, ...victims] = clients as [PoolClient, ...PoolClient[]];
+    const pids = await Promise.all(victims.map((client) => client.query('select pg_backend_pid() as pid')));
+    const lost = victims.map((client) => new Promise<Error>((resolve) => client.on('error', resolve)));
+    await killer.query('select pg_terminate_backend(pid) from unnest($1::int[]) as pid', [
+      pids.map(({ rows }) => rows[0].pid),
+    ]);
+    const errors = await Promise.all(lost);
+    killer.release();
+    for (const [index, client] of victims.entries()) client.release(errors[index]);
+    while (pool.idleCount < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+  await pool.end();
 }
 
 /** A request of the application, in its own words. What a driver says is the application's, not ours. */
