@@ -2355,6 +2355,7 @@ export class Pool<C> implements LeaseHome<C> {
       room: this.#room(now),
       leastKept: this.#leastKept,
       maxLifetimeMs: this.#options.maxLifetimeMs,
+      slowly: this.#follows && this.#sizing!.policy.rotatesSlowly,
     };
     for (const step of this.#rotation.steps(idleFirst, view, now)) this.#take(step, now);
   }

@@ -27,6 +27,7 @@ export function microsecondsPerStep(max: number): number {
       min: 0,
       limit: max,
       idleTimeoutMs: 10_000,
+      unprovenMs: Number.POSITIVE_INFINITY,
     });
   }
   const { user, system } = process.cpuUsage(startedAt);

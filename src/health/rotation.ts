@@ -1,7 +1,10 @@
 import { type Slot, SlotState } from '../slots.js';
 import { UPKEEP_INTERVAL_MS } from '../upkeep.js';
 
-/** Of all connections so many are on their way out at once, at least one; in a second, or a tenth of their lifetime, no more go. */
+/**
+ * Of all connections so many are on their way out at once, at least one; in a second, or a tenth of their lifetime, no more go. Where the
+ * load is steady that tenth is used up: there is no better moment to wait for, and logins are fewest at a time.
+ */
 const SHARE = 0.1;
 /** A connection that was idle for longer, or for a tenth of its lifetime, is not replaced: nobody would miss it. */
 const MISSED_MS = 10_000;
@@ -34,6 +37,8 @@ export interface Rotated<C> {
   /** So many are kept though nobody uses them. */
   readonly leastKept: number;
   readonly maxLifetimeMs: number;
+  /** Whether there is all the time that lifetimes allow for. */
+  readonly slowly: boolean;
 }
 
 /**
@@ -54,12 +59,15 @@ export class Rotation<C> {
   /** @param due those that have to go, the idle ones first. */
   steps(
     due: readonly Slot<C>[],
-    { slots, open, room, leastKept, maxLifetimeMs }: Rotated<C>,
+    { slots, open, room, leastKept, maxLifetimeMs, slowly }: Rotated<C>,
     now: number,
   ): Step<C>[] {
     const most = Math.max(1, Math.floor(SHARE * open));
     const spreadMs = maxLifetimeMs > 0 ? SHARE * maxLifetimeMs : Number.POSITIVE_INFINITY;
-    const everyMs = Math.min(1_000 / most, spreadMs / Math.max(1, open));
+    const evenlyMs = spreadMs / Math.max(1, open);
+    // Whoever is to go for another reason than its age goes soon.
+    const isForAge = due.every((slot) => now >= slot.expiresAt);
+    const everyMs = slowly && isForAge ? evenlyMs : Math.min(1_000 / most, evenlyMs);
     const steps: Step<C>[] = [];
     let leaving = count(slots, (slot) => isLeaving(slot, now));
     let roomLeft = room;

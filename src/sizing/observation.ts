@@ -22,4 +22,6 @@ export interface Observation extends Demand {
   readonly limit: number;
   /** How long the user lets a connection stand idle; infinite where for ever. */
   readonly idleTimeoutMs: number;
+  /** How long one is kept of whose gaps nothing is known, as `Policy` says. */
+  readonly unprovenMs: number;
 }

@@ -174,7 +174,7 @@ export class Sizing {
   /** How many of `open` connections may be closed now because they are needed no more. */
   surplus(open: number, now: number): number {
     const surplus = open - this.#forecast.target;
-    if (surplus <= 0) {
+    if (surplus <= 0 || !this.policy.scalesDown) {
       this.#scaledDownAt = now;
       return 0;
     }
@@ -214,7 +214,8 @@ export class Sizing {
     if (change !== undefined) this.#listener.onWorkload(change);
     const from = this.#mix.step(seen.now, useTimes);
     if (from !== undefined) this.#listener.onWorkload({ axis: 'mix', from, to: this.#mix.current });
-    this.#policies.step(this.#workload.at(seen.now), this.#mix.current, seen.now);
+    const shape = this.#workload.isKnown ? this.#workload.at(seen.now) : undefined;
+    this.#policies.step(shape, this.#mix.current, seen.now);
   }
 
   #step(view: PoolView, at: number, peak: number, arrivals: number, atRest: boolean): void {
@@ -237,6 +238,7 @@ export class Sizing {
       min,
       limit: view.limit,
       idleTimeoutMs: idleTimeoutMs || Number.POSITIVE_INFINITY,
+      unprovenMs: this.policy.unprovenMs,
     };
     this.#usage.step(seen);
     this.#forecast = this.#forecaster.step(seen);

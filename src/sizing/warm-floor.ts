@@ -43,7 +43,7 @@ class Group {
  * and the wait it costs when it was closed too soon, are least together: the newsvendor's quantile of the gaps, and the
  * hybrid histogram of "Serverless in the Wild" (Shahrad et al., 2020). Until gaps are known it goes by the
  * user's idle timeout; after a crowd that no pool could have served at once it stays while that costs no more than its absence (ski
- * rental), one and a half idle timeouts at the most.
+ * rental), one and a half idle timeouts at the most. In a load that is `idle` the same holds of every connection, where the idle timeout is longer.
  */
 export class WarmFloor {
   readonly #groups: Group[] = [];
@@ -52,6 +52,7 @@ export class WarmFloor {
   #needed = 0;
   #top = 0;
   #forgottenAt = 0;
+  #unprovenMs = Number.POSITIVE_INFINITY;
   readonly #onGap: GapListener;
 
   /** `onGap`: told of each gap that ends. */
@@ -61,6 +62,7 @@ export class WarmFloor {
 
   step(seen: Observation): void {
     const { now, elapsedMs } = seen;
+    this.#unprovenMs = seen.unprovenMs;
     const beganAt = now - elapsedMs;
     const peak = Math.min(seen.peak, seen.limit);
     this.#makeRoom(peak);
@@ -122,8 +124,9 @@ export class WarmFloor {
     const group = this.#groups[index];
     if (group === undefined) return idleTimeoutMs;
     if (group.seen >= LEAST_SEEN) return group.gate.trusts ? group.keepMs : idleTimeoutMs;
-    if (!group.crowded) return idleTimeoutMs;
     const worthMs = (group.missMs * 1_000) / CONNECTION_SECOND_MS;
+    if (this.#unprovenMs < idleTimeoutMs) return Math.min(idleTimeoutMs, Math.max(this.#unprovenMs, worthMs));
+    if (!group.crowded) return idleTimeoutMs;
     return Math.max(idleTimeoutMs, Math.min(worthMs, LONGEST_UNPROVEN * idleTimeoutMs));
   }
 

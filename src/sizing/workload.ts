@@ -46,6 +46,11 @@ export class WorkloadClass {
     return now - this.#observedAt > STRETCHES * VOTE_EVERY_MS ? 'idle' : this.#votes.current;
   }
 
+  /** Whether anything is known by now: the first class is no word on the load. */
+  get isKnown(): boolean {
+    return this.#votes.current !== 'idle' || this.#stretches.length >= STRETCHES;
+  }
+
   /** @param recurs whether the load is known to recur. */
   step(
     { now, elapsedMs, atRest, stalled, arrivals, peak, limit }: Observation,

@@ -16,7 +16,14 @@ function pool(
     slot.idleSince = NOW - 10_000;
     change(slot, slots, index);
   }
-  const rotated: Rotated<object> = { slots, open, room: 0, leastKept: open, maxLifetimeMs: 1_800_000 };
+  const rotated: Rotated<object> = {
+    slots,
+    open,
+    room: 0,
+    leastKept: open,
+    maxLifetimeMs: 1_800_000,
+    slowly: false,
+  };
   return { due: [...slots], rotated };
 }
 
@@ -49,6 +56,28 @@ describe('the rotation of connections', () => {
     expect(firstSteps(4, { leastKept: 0, maxLifetimeMs: 0 }, idleFor(10_000))).deep.equal(['close']);
     const leased = (slot: Slot<object>, slots: Slots<object>) => slots.move(slot, SlotState.leased);
     expect(firstSteps(4, { leastKept: 0 }, leased)).deep.equal(['make_room']);
+  });
+
+  it('takes, where the load is steady, all of the time that lifetimes allow for, but not for those that go for another reason', () => {
+    const timesOf = (slowly: boolean, expiresAt: number) => {
+      const { due, rotated } = pool(10, (slot) => {
+        slot.expiresAt = expiresAt;
+      });
+      const rotation = new Rotation<object>();
+      const times: number[] = [];
+      for (let now = NOW; now < NOW + 400_000 && times.length < 10; now += 100) {
+        for (const { slot } of rotation.steps(due, { ...rotated, room: 10, slowly }, now)) {
+          due.splice(due.indexOf(slot), 1);
+          times.push(now - NOW);
+        }
+      }
+      return times;
+    };
+    // The first may be a tenth of a second late, and the next is not for it.
+    const everyMs = (ms: number) => Array.from({ length: 10 }, (_, at) => Math.max(0, at * ms - 100));
+    expect(timesOf(false, NOW)).deep.equal(everyMs(1_000));
+    expect(timesOf(true, NOW), 'a tenth of half an hour').deep.equal(everyMs(18_000));
+    expect(timesOf(true, Number.POSITIVE_INFINITY)).deep.equal(everyMs(1_000));
   });
 
   it('opens another one first where there is room', () => {

@@ -74,7 +74,13 @@ describe('the forecaster', () => {
         let now = 0;
         for (const each of seen) {
           now += each.elapsedMs;
-          const { target, ahead, protect } = forecaster.step({ ...each, now, min, limit });
+          const { target, ahead, protect } = forecaster.step({
+            ...each,
+            now,
+            min,
+            limit,
+            unprovenMs: Number.POSITIVE_INFINITY,
+          });
           for (const value of [target, protect]) {
             expect(Number.isFinite(value)).equal(true);
             expect(value).within(min, limit);

@@ -16,6 +16,7 @@ export function observed(seen: Partial<Observation>): Observation {
     min: 0,
     limit: 20,
     idleTimeoutMs: 10_000,
+    unprovenMs: Number.POSITIVE_INFINITY,
     ...seen,
   };
 }

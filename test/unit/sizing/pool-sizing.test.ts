@@ -157,6 +157,28 @@ describe('a pool that forecasts', () => {
     expect(servedAt - cameAt).at.most(CONNECT_MS + 10);
   });
 
+  it('closes nothing before its idle timeout while its load rises, and again what is not needed once it does not', async () => {
+    const { it, changes } = observed();
+    const random = seeded(3);
+    const rise = async (seconds: number, perSecond: (second: number) => number) => {
+      for (let step = 0; step < 10 * seconds; step += 1) {
+        const callers = perSecond(step / 10) / 5;
+        for (let caller = 0; caller < callers * random(); caller += 1)
+          it.acquire().then((lease) => runtime.schedule(40 * random(), () => lease.release()));
+        await runtime.advance(100);
+      }
+    };
+    await rise(50, (second) => 20 + 4 * second);
+    expect(changes.at(-1)).deep.equal({ axis: 'shape', from: 'steady', to: 'ramp' });
+    const { closed, opened } = it.counters;
+    const [closedBefore, openedBefore] = [closed.idle, opened];
+    await rise(12, (second) => 220 + 4 * second);
+    expect(closed.idle).equal(closedBefore);
+    expect(opened).least(openedBefore);
+    await rise(90, () => 20);
+    expect(closed.idle).above(closedBefore);
+  });
+
   it('tells when its load becomes another', async () => {
     const { it, changes } = observed();
     for (let second = 0; second < 300; second += 1) {

@@ -53,6 +53,22 @@ describe('the warm floor', () => {
     expect(floor.kept(now + 2_000, 60_000, 0)).equal(0);
   });
 
+  it('lets go in an idle load of what is not known to come back once keeping it has cost as much as its absence did', () => {
+    const HOUR = 3_600_000;
+    const leftAfter = (unprovenMs: number, connectMs: number, ms: number) => {
+      const floor = new WarmFloor(() => {});
+      const seen = { idleTimeoutMs: HOUR, unprovenMs, connectMs };
+      floor.step(observed({ now: 100, peak: 8, ...seen }));
+      floor.step(observed({ now: 200, ...seen }));
+      return floor.kept(200 + ms, HOUR, 0);
+    };
+    expect(leftAfter(Number.POSITIVE_INFINITY, 1, HOUR - 1_000), 'else by the idle timeout').equal(8);
+    expect(leftAfter(60_000, 1, 59_000)).equal(8);
+    expect(leftAfter(60_000, 1, 61_000)).equal(0);
+    expect(leftAfter(60_000, 400, 61_000), 'dear ones stay for longer').above(0);
+    expect(leftAfter(60_000, 400, HOUR + 1_000), 'and no longer than the idle timeout').equal(0);
+  });
+
   it('leaves to the season what the season foresees', () => {
     const floor = new WarmFloor(() => {});
     const now = crowds(floor, 12, 8, 15_000);

@@ -34,6 +34,13 @@ describe('the class of a load', () => {
   it('is idle while next to nobody comes', () =>
     expect(lived(60, () => ({ arrivals: 0, peak: 0 })).classes).deep.equal([]));
 
+  it('is known once there was half a minute to look at, or enough votes for another', () => {
+    const isKnownAfter = (seconds: number, arrivals: number) =>
+      lived(seconds, () => ({ arrivals, peak: 1 })).workload.isKnown;
+    expect([1, 29, 31].map((seconds) => isKnownAfter(seconds, 0))).deep.equal([false, false, true]);
+    expect([10, 16].map((seconds) => isKnownAfter(seconds, 20))).deep.equal([false, true]);
+  });
+
   it('is steady where only chance varies it, and stays so', () =>
     expect(lived(600, () => ({ arrivals: counts(20, random) })).classes).deep.equal(['steady']));
 
