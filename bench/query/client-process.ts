@@ -42,7 +42,7 @@ async function open({ file, way, wish }: Part): Promise<Obedient<Order>> {
   };
 }
 
-async function measureWindow(client: Client, callers: number, windowMs: number): Promise<Window> {
+export async function measureWindow(client: Client, callers: number, windowMs: number): Promise<Window> {
   // `interleave` collects in the suite's process, not in this one.
   globalThis.gc?.({ type: 'minor' });
   const ids = Array.from({ length: callers }, (_, caller) => caller);
