@@ -384,6 +384,15 @@ const health: Board = {
           ],
         },
         {
+          title: 'Reads from a former writer',
+          description:
+            'After a failover, where `staleReads` is on: what was read may be old. It ends with the first write on the new writer, or after five seconds.',
+          unit: 'ops',
+          lines: [
+            line('{{db_client_connection_pool_name}}', perSecond('enhanced_pool.acquire.stale', [POOL])),
+          ],
+        },
+        {
           title: 'Connections cut',
           description:
             'Nothing came on them for far longer than usual, and the server was not working for them: look at the network.',

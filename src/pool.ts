@@ -36,6 +36,7 @@ import { lastFingerprint, leakReports } from './health/leaks.js';
 import { describeNested, Nesting, STUCK_MS } from './health/nesting.js';
 import { Outliers } from './health/outliers.js';
 import { Rotation, type Step } from './health/rotation.js';
+import { StaleReads } from './health/stale-reads.js';
 import { muteError, QUIET_MS, StallWatch, YOUNG_MS } from './health/stall.js';
 import { type DeathNews, IdleTrust } from './health/trust.js';
 import { deadlineOf, type Hint, type QueryCharacteristics } from './hint.js';
@@ -244,6 +245,7 @@ export class Pool<C> implements LeaseHome<C> {
   readonly #serverLimit: ServerLimit;
   readonly #fleet: FleetMember | undefined;
   readonly #failover = new Failover();
+  readonly #staleReads = new StaleReads<C>();
   readonly #stalls = new StallWatch<C>();
   readonly #openings = new Openings(() => this.#options.max);
   readonly #filling = new Filling(this.#openings, () => this.#runtime.random());
@@ -464,6 +466,7 @@ export class Pool<C> implements LeaseHome<C> {
     }
     this.#tellHopeless(now);
     if (waiter.queued && this.rollout.acting.degradedShed) this.#heedPriority(waiter, now);
+    if (waiter.queued && this.#staleReads.isOn) this.#offerStale(waiter);
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
   }
@@ -769,6 +772,11 @@ export class Pool<C> implements LeaseHome<C> {
       return this.#shareOut(slot, waiter);
     }
     if (this.#lanes.mixed) this.#weighOvertaking(waiter);
+    this.#give(slot, waiter);
+  }
+
+  /** For him alone. */
+  #give(slot: Slot<C>, waiter: Waiter<C>): void {
     this.#waiters.remove(waiter);
     waiter.stopListening?.();
     const timed = (this.#leaseCount & this.#timingMask) === 0;
@@ -978,6 +986,8 @@ export class Pool<C> implements LeaseHome<C> {
       wanted = Math.min(wanted, lacking, allowed);
       if (this.#waiters.length > 0) this.#arm(circuit.dueAt(now));
     }
+    if (wanted > room && this.#staleReads.isOn)
+      this.#giveUpStale(wanted - Math.max(0, room) - this.#slots.count(SlotState.closing));
     const beneficiary = waiter ?? this.#waiters.head;
     const why = beneficiary === undefined ? 'min' : 'waiter';
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, why, beneficiary);
@@ -1350,7 +1360,7 @@ export class Pool<C> implements LeaseHome<C> {
       if (slot !== undefined) this.#learnDeath(slot, 'told', now);
     }
     if (mitigation === 'purge') {
-      if (this.rollout.acting.failoverPurge && this.#failover.refused(now)) this.#purge();
+      if (this.rollout.acting.failoverPurge && this.#failover.refused(now)) this.#leaveWriter(now);
     } else if (fatal && connection !== undefined) {
       const slot = this.#slots.of(connection);
       if (slot !== undefined && this.#lost(slot, now, mitigation !== 'replace')) this.#checkSuspects(now);
@@ -1379,6 +1389,14 @@ export class Pool<C> implements LeaseHome<C> {
   /** Tells the pool that a write succeeded: only then does a refused one mean a failover. */
   wrote(): void {
     this.#failover.wrote();
+    if (this.#staleReads.isProof(this.#counters.opened)) this.#endStaleReads();
+  }
+
+  /** The server takes no writes any more. Who may read what is old is served by some of its connections for a while. */
+  #leaveWriter(now: number): void {
+    if (this.rollout.acting.staleReads && this.#drain === undefined) this.#keepForReads(now);
+    this.#purge();
+    if (this.#staleReads.isOn) this.#readStale();
   }
 
   /** All connections of now close: idle ones at once, leased ones when they are released. */
@@ -1389,6 +1407,90 @@ export class Pool<C> implements LeaseHome<C> {
       else if (slot.state === SlotState.warming) this.#close(slot, 'evicted');
     }
     this.#replace();
+  }
+
+  // ── Connections to a former writer ───────────────────────────────────────────────────────────────────────────────
+
+  #keepForReads(now: number): void {
+    this.#endStaleReads();
+    this.#staleReads.begin(this.#counters.opened, now);
+    this.#arm(this.#staleReads.until);
+    const most = StaleReads.most(this.#options.max);
+    for (const slot of this.#slots.idle().slice(-most)) {
+      if (most > 0 && this.#isSoundForReads(slot)) this.#park(slot);
+    }
+    for (const slot of this.#slots)
+      if (slot.state === SlotState.leased && slot.retiring === undefined) slot.isStale = true;
+    for (const waiter of this.#waiters) this.#joinReaders(waiter);
+  }
+
+  #isSoundForReads({ connection, isSuspect }: Slot<C>): boolean {
+    const driver = this.#driver;
+    return !isSuspect && driver.isBroken?.(connection!) !== true && driver.isDirty?.(connection!) !== true;
+  }
+
+  #park(slot: Slot<C>): void {
+    slot.isStale = true;
+    slot.retiring = 'evicted';
+    this.#slots.move(slot, SlotState.stale);
+  }
+
+  /** A connection that is to go has come back. */
+  #retire(slot: Slot<C>): void {
+    if (!slot.isStale || slot.retiring !== 'evicted') return this.#close(slot, slot.retiring!);
+    const { isOn } = this.#staleReads;
+    let kept = 0;
+    for (const { isStale, state } of this.#slots) if (isStale && state !== SlotState.closing) kept += 1;
+    if (!isOn || kept > StaleReads.most(this.#options.max) || !this.#isSoundForReads(slot)) {
+      slot.isStale = false;
+      return this.#close(slot, 'evicted');
+    }
+    this.#park(slot);
+    this.#readStale();
+  }
+
+  #offerStale(waiter: Waiter<C>): void {
+    this.#joinReaders(waiter);
+    if (this.#slots.count(SlotState.stale) > 0) this.#readStale();
+  }
+
+  #joinReaders(waiter: Waiter<C>): void {
+    this.#advised('staleReads', undefined, () => this.#staleReads.joined(waiter));
+  }
+
+  #readStale(): void {
+    for (const slot of this.#slots) {
+      if (slot.state !== SlotState.stale) continue;
+      if (!this.#isSoundForReads(slot)) this.#close(slot, 'evicted');
+      else {
+        const waiter = this.#advised('staleReads', undefined, () => this.#staleReads.next());
+        if (waiter === undefined) return;
+        this.#counters.staleReads += 1;
+        this.#give(slot, waiter);
+      }
+    }
+  }
+
+  /** Up to so many make room for connections that may do more. */
+  #giveUpStale(most: number): void {
+    let left = most;
+    for (const slot of this.#slots) {
+      if (slot.state !== SlotState.stale || left <= 0) continue;
+      left -= 1;
+      this.#close(slot, 'evicted');
+    }
+  }
+
+  #lookAfterStale(now: number): void {
+    const isOver = this.#advised('staleReads', true, () => this.#staleReads.isOver(now));
+    if (isOver || !this.rollout.acting.staleReads) this.#endStaleReads();
+  }
+
+  #endStaleReads(): void {
+    if (!this.#staleReads.isOn) return;
+    this.#staleReads.end();
+    for (const slot of this.#slots) slot.isStale = false;
+    this.#giveUpStale(UNLIMITED);
   }
 
   /** None of the connections of now is trusted until it has answered a check. */
@@ -1405,7 +1507,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** A lease ended: the slot is retired, cleaned, or offered to the next. */
   #afterUse(slot: Slot<C>): void {
-    if (slot.retiring !== undefined) this.#close(slot, slot.retiring);
+    if (slot.retiring !== undefined) this.#retire(slot);
     else if (this.#driver.isDirty?.(slot.connection!) === true) this.#clean(slot, this.#readClock());
     else this.#offer(slot);
   }
@@ -1773,6 +1875,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #shrinkTo(most: number): void {
+    if (this.#slots.open > most) this.#endStaleReads();
     for (const slot of idleBeyond(this.#slots, most)) this.#close(slot, 'shrink');
     this.#retireLeased(this.#slots.open - most);
   }
@@ -1828,6 +1931,7 @@ export class Pool<C> implements LeaseHome<C> {
   isolate({ waiting = 'hold' }: IsolateOptions = {}): void {
     const error = isolation(this.stats());
     this.#breaker.isolate(waiting === 'reject', this.#readClock());
+    this.#endStaleReads();
     this.#purge();
     for (const slot of this.#slots) {
       if (slot.state === SlotState.opening) this.#giveUpOpening(slot, error);
@@ -1888,6 +1992,7 @@ export class Pool<C> implements LeaseHome<C> {
   #advanceDrain(): void {
     const drain = this.#drain;
     if (drain === undefined || this.#waiters.length > 0) return;
+    this.#endStaleReads();
     for (const slot of this.#slots) {
       if (slot.state === SlotState.idle || slot.state === SlotState.warming) this.#close(slot, 'drain');
       else if (slot.state === SlotState.opening)
@@ -1928,6 +2033,7 @@ export class Pool<C> implements LeaseHome<C> {
       leased,
       checking,
       warming: slots.count(SlotState.warming),
+      stale: slots.count(SlotState.stale),
       opening: slots.count(SlotState.opening),
       closing: slots.count(SlotState.closing),
       waiting,
@@ -2107,6 +2213,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   #tick(now: number, stalledMs: number): void {
     this.#endOverdue(now);
+    if (this.#staleReads.isOn || this.rollout.acting.staleReads) this.#lookAfterStale(now);
     this.#timeOut(now, stalledMs);
     this.#advanceCircuit(now);
     this.#tellHopeless(now);
@@ -2214,7 +2321,7 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Connections that are open, in whatever use. */
   get #live(): number {
-    return this.#slots.open - this.#slots.count(SlotState.opening);
+    return this.#slots.open - this.#slots.count(SlotState.opening) - this.#slots.count(SlotState.stale);
   }
 
   #watchLanes(now: number): void {
@@ -2503,6 +2610,7 @@ export class Pool<C> implements LeaseHome<C> {
       this.#nextQuestionAt(),
       this.#waiters.length > 0 ? this.#nextOpeningAt(now) : NEVER,
       this.#waiters.length > 0 && this.#nesting !== undefined ? now + STUCK_MS : NEVER,
+      this.#staleReads.isOn ? this.#staleReads.until : NEVER,
       this.#drain === undefined ? this.#nextSizeAt(now) : this.#drain.deadlineAt,
     );
   }

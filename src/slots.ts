@@ -13,6 +13,8 @@ export const SlotState = {
   closing: 4,
   gone: 5,
   warming: 6,
+  /** Idle, and its server is no longer the writer: it is leased to those only who may read what is old. */
+  stale: 7,
 } as const;
 export type SlotState = (typeof SlotState)[keyof typeof SlotState];
 
@@ -28,12 +30,19 @@ const LEGAL_MOVES: readonly number[] = [
     SlotState.gone,
     SlotState.warming,
   ),
-  /* idle     */ bits(SlotState.leased, SlotState.checking, SlotState.closing),
-  /* leased   */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),
+  /* idle     */ bits(SlotState.leased, SlotState.checking, SlotState.closing, SlotState.stale),
+  /* leased   */ bits(
+    SlotState.idle,
+    SlotState.leased,
+    SlotState.checking,
+    SlotState.closing,
+    SlotState.stale,
+  ),
   /* checking */ bits(SlotState.idle, SlotState.leased, SlotState.closing),
   /* closing  */ bits(SlotState.gone),
   /* gone     */ 0,
   /* warming  */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),
+  /* stale    */ bits(SlotState.leased, SlotState.closing),
 ];
 
 /** Why a connection is opened: for a caller, `min` or a forecast, to ask about silent ones, or in place of one that has to go. */
@@ -89,6 +98,8 @@ export class Slot<C> {
   isKeptAlive = false;
   /** Whether it must answer a check before it is leased again, for others of its age were lost. */
   isSuspect = false;
+  /** Whether its server is no longer the writer, and it is kept for a while for reads. */
+  isStale = false;
   /** Whether it was cut as dead: that it is lost says nothing of the server. */
   isSevered = false;
   /** When it was leased; while shared, when the last answer came. */
@@ -134,7 +145,7 @@ export class Slot<C> {
 export class Slots<C> {
   readonly #all = new Set<Slot<C>>();
   readonly #byConnection = new Map<C, Slot<C>>();
-  readonly #counts = [0, 0, 0, 0, 0, 0, 0];
+  readonly #counts = Object.values(SlotState).map(() => 0);
   /** A stack; the bottom was idle longest. An array: pushing and popping one is cheaper than linking. */
   readonly #idle: Slot<C>[] = [];
   readonly #shared: Slot<C>[] = [];

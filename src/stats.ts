@@ -14,7 +14,7 @@ import type { CloseReason, Slot } from './slots.js';
 
 /** A pool's numbers at one instant. */
 export interface PoolStats {
-  /** Connections that exist or are being made: idle, leased, checking, warming and opening ones. */
+  /** Connections that exist or are being made: idle, leased, checking, warming, stale and opening ones. */
   readonly open: number;
   readonly idle: number;
   readonly leased: number;
@@ -22,6 +22,8 @@ export interface PoolStats {
   readonly checking: number;
   /** Connections that nobody waited for, being made ready. */
   readonly warming: number;
+  /** Connections to a former writer that are kept for reads and that nobody holds now; needs the flag `staleReads`. */
+  readonly stale: number;
   readonly opening: number;
   readonly closing: number;
   /** Callers in the queue. */
@@ -51,6 +53,8 @@ export interface PoolCounters {
   waited: number;
   /** Of `waited`, those served with a connection that others may use at the same time. */
   sharedLate: number;
+  /** Of `waited`, those that read from a former writer. */
+  staleReads: number;
   /** Acquires served before somebody who had waited longer, whose query is slower. */
   overtakings: number;
   /** Slow queries that had to wait beside an idle connection, which was kept for fast ones. */
@@ -112,6 +116,7 @@ export function newCounters(): PoolCounters {
     sharedDepthMost: 0,
     waited: 0,
     sharedLate: 0,
+    staleReads: 0,
     overtakings: 0,
     heldBack: 0,
     passedOver: { statement: 0, slow: 0, doubtful: 0, lifetime: 0 },

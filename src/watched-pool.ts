@@ -146,7 +146,7 @@ export class WatchedPool {
     const open = idle + leased + opening;
     return {
       ...{ open, idle, leased, opening, waiting, min, max, target, limit: max },
-      ...{ checking: 0, warming: 0, closing: 0, circuit: 'closed' },
+      ...{ checking: 0, warming: 0, stale: 0, closing: 0, circuit: 'closed' },
     };
   }
 

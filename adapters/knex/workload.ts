@@ -95,7 +95,7 @@ export class KnexWorkload {
     if (this.#dialect === undefined || lease === undefined || lease.released) return;
     if (kind !== undefined) {
       pooled.kind = undefined;
-      if (kind.hint?.sql !== sql) kind.hint = { sql, dialect: this.#dialect };
+      if (kind.hint?.sql !== sql) kind.hint = { sql, dialect: this.#dialect, readOnly: false };
       this.#engine.identify(lease, kind.hint);
     } else if (uid !== undefined && !pooled.forStatement && lease.timed && this.#engine.readsQueries) {
       pooled.unanswered += 1;

@@ -140,7 +140,7 @@ const GAUGES: readonly GaugeRow[] = [
     '{connection}',
     'connections',
     by(ATTR_CONNECTION_STATE, {
-      idle: ({ stats }) => stats.idle,
+      idle: ({ stats }) => stats.idle + stats.stale,
       used: ({ stats }) => stats.leased + stats.checking + stats.warming,
     }),
   ),
@@ -286,6 +286,12 @@ const COUNTS: readonly CountRow[] = [
     '{acquire}',
     'acquires of low priority that were turned away while there was not enough for all',
     (counters) => counters.shed,
+  ),
+  always(
+    'enhanced_pool.acquire.stale',
+    '{acquire}',
+    'acquires that read from a former writer while no connection to the new one was to be had',
+    (counters) => counters.staleReads,
   ),
   always(
     'enhanced_pool.acquire.shared',

@@ -34,6 +34,10 @@ export const OPTIMIZATIONS = {
     'auto',
   ),
   failoverPurge: built('after a failover all connections to the old server are closed at once', 'on'),
+  staleReads: built(
+    'after a failover reads go on over connections to the old server until one to the new writer is there',
+    'off',
+  ),
   addressWatch: built(
     "connections to addresses that the server's name no longer stands for are replaced",
     'on',
@@ -83,6 +87,7 @@ export const QUERY_READERS: readonly OptimizationName[] = [
   'affinity',
   'pipelining',
   'autoPrepare',
+  'staleReads',
 ];
 
 /** What these do shows after minutes, or their own trials last longer than a block of time: they always act, and their own decisions are weighed. */

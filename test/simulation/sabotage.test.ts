@@ -3,6 +3,7 @@ import { Breaker } from '../../src/breaker/breaker.js';
 import { Addresses } from '../../src/health/addresses.js';
 import { Failover } from '../../src/health/failover.js';
 import { FAILURES } from '../../src/health/failure.js';
+import { StaleReads } from '../../src/health/stale-reads.js';
 import { StallWatch } from '../../src/health/stall.js';
 import { IdleTrust } from '../../src/health/trust.js';
 import type { OptimizationFlags, OptimizationName } from '../../src/index.js';
@@ -329,6 +330,14 @@ const SABOTAGES: readonly Sabotage[] = [
     because: 'it throws one time in a thousand',
     load: SHORT,
     wrong: replace(Priorities.prototype, 'toShed', throwing),
+    harmsAtSeconds: 100,
+    reason: /it threw a TypeError/,
+  },
+  {
+    optimization: 'staleReads',
+    because: 'it throws one time in a thousand',
+    load: SHORT,
+    wrong: replace(StaleReads.prototype, 'isOver', throwing),
     harmsAtSeconds: 100,
     reason: /it threw a TypeError/,
   },

@@ -7,12 +7,13 @@ const ALL = Object.values(SlotState);
 /** The legal moves, written down a second time on purpose. */
 const LEGAL: Record<keyof typeof SlotState, (keyof typeof SlotState)[]> = {
   opening: ['idle', 'leased', 'checking', 'closing', 'gone', 'warming'],
-  idle: ['leased', 'checking', 'closing'],
-  leased: ['idle', 'leased', 'checking', 'closing'],
+  idle: ['leased', 'checking', 'closing', 'stale'],
+  leased: ['idle', 'leased', 'checking', 'closing', 'stale'],
   checking: ['idle', 'leased', 'closing'],
   closing: ['gone'],
   gone: [],
   warming: ['idle', 'leased', 'checking', 'closing'],
+  stale: ['leased', 'closing'],
 };
 
 /** How to bring a new slot into each state. */
@@ -24,6 +25,7 @@ const PATH: Record<keyof typeof SlotState, (keyof typeof SlotState)[]> = {
   closing: ['closing'],
   gone: ['gone'],
   warming: ['warming'],
+  stale: ['idle', 'stale'],
 };
 
 function slotIn(state: keyof typeof SlotState) {

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'chai';
+import { withQueryHint } from '../../adapters/query-hint.js';
+import { TcpProxy } from '../../bench/faults/proxy.js';
+import { loginOf, type Stage, type Stages, setUpStages } from '../../bench/faults/stage.js';
+import type { Pool } from '../../src/index.js';
+import { findFreePort } from '../servers/free-port.js';
+import { sharingKnex, sharingMysql2, sharingPool } from '../sharing/sharing-pool.js';
+
+const FLAGS = { staleReads: 'on' } as const;
+const READ = 'SELECT price FROM item WHERE id = 1';
+const WRITE = 'UPDATE item SET price = price + 1 WHERE id = 1';
+const SIZE = 4;
+
+interface Application {
+  run(sql: string): Promise<unknown>;
+  close(): Promise<unknown>;
+  engine(): Pool<unknown>;
+}
+
+describe('reads after a failover of a real server', function () {
+  this.timeout(120_000);
+  let stages: Stages;
+  let proxy: TcpProxy | undefined;
+  let application: Application | undefined;
+
+  before(async () => {
+    stages = await setUpStages();
+  });
+  after(() => stages?.stop());
+  afterEach(async () => {
+    await application?.close();
+    await proxy?.close();
+    application = undefined;
+    proxy = undefined;
+  });
+
+  const ways: Readonly<
+    Record<string, { server: 'postgres' | 'mysql'; open(port: number, stage: Stage): Application }>
+  > = {
+    pg: {
+      server: 'postgres',
+      open(port, { database }) {
+        const { pool, engine } = sharingPool(
+          { host: '127.0.0.1', port, ...loginOf(0), database, max: SIZE },
+          FLAGS,
+        );
+        pool.on('error', () => {});
+        return { run: (sql) => pool.query(sql), close: () => pool.end(), engine };
+      },
+    },
+    mysql2: {
+      server: 'mysql',
+      open(port, { database }) {
+        const { pool, engine } = sharingMysql2(
+          { host: '127.0.0.1', port, ...loginOf(0), database, connectionLimit: SIZE },
+          FLAGS,
+        );
+        return { run: (sql) => pool.query(sql), close: () => pool.end(), engine };
+      },
+    },
+    knex: {
+      server: 'postgres',
+      open(port, { database }) {
+        const connection = { host: '127.0.0.1', port, ...loginOf(0), database };
+        const { knex, engine } = sharingKnex({ connection, pool: { min: 0, max: SIZE } }, FLAGS);
+        return {
+          run: (sql) =>
+            sql === READ
+              ? withQueryHint({ readOnly: true }, async () => knex.raw(sql))
+              : (async () => knex.raw(sql))(),
+          close: () => knex.destroy(),
+          engine,
+        };
+      },
+    },
+  };
+
+  for (const [library, { server, open }] of Object.entries(ways)) {
+    it(`${library}: go on while the new writer is away, until it has written`, async () => {
+      const stage = stages[server];
+      proxy = await TcpProxy.before(stage.first.port);
+      application = open(proxy.port, stage);
+      const { run, engine } = application;
+      await Promise.all(Array.from({ length: SIZE }, () => run(stage.slowSql)));
+      for (let request = 0; request < 5; request += 1) {
+        await run(WRITE);
+        await run(READ);
+      }
+      try {
+        // The new writer's name leads to where nobody listens yet.
+        proxy.target = await findFreePort();
+        await stage.refuseWrites();
+        // Sessions read the server's new setting when they next look for it.
+        while (
+          await run(WRITE).then(
+            () => true,
+            () => false,
+          )
+        )
+          await sleep(10);
+        const write = run(WRITE);
+        let isWritten = false;
+        write.then(
+          () => {
+            isWritten = true;
+          },
+          () => {},
+        );
+        const { staleReads } = engine().counters;
+        for (let request = 0; request < 20; request += 1) await run(READ);
+        expect(engine().counters.staleReads - staleReads).equal(20);
+        expect(isWritten, 'the write waits').equal(false);
+        proxy.target = stage.second.port;
+        await write;
+        await run(WRITE);
+        await run(READ);
+        expect(engine().counters.staleReads - staleReads, 'the new writer is there').equal(20);
+        expect(engine().stats().stale).equal(0);
+      } finally {
+        await stage.heal();
+      }
+    });
+  }
+});
