@@ -26,7 +26,7 @@ export interface Part {
 }
 
 type Order =
-  | { readonly do: 'measure'; readonly windowMs: number }
+  | { readonly do: 'measure' | 'warmUp'; readonly windowMs: number }
   | { readonly do: 'answers'; readonly turns: number }
   | { readonly do: 'memory'; readonly loadMs: number };
 
@@ -42,6 +42,11 @@ export class Side {
 
   measure(windowMs: number): Promise<SharingWindow> {
     return this.#process.ask({ do: 'measure', windowMs });
+  }
+
+  /** As `measure`, of what comes before. */
+  warmUp(windowMs: number): Promise<SharingWindow> {
+    return this.#process.ask({ do: 'warmUp', windowMs });
   }
 
   /** What the first so many requests give. */
@@ -70,9 +75,10 @@ async function open({ workload: name, address, max, flags }: Part): Promise<Obed
 
 async function obey(order: Order, opened: OpenedClient, workload: Workload): Promise<unknown> {
   if (order.do === 'memory') return weigh(opened, workload, order.loadMs);
-  if (order.do === 'measure') {
+  if (order.do !== 'answers') {
     globalThis.gc?.({ type: 'minor' });
-    return measure(opened, workload, order.windowMs);
+    const run = (order.do === 'warmUp' && workload.warmUp) || workload.run;
+    return measure(opened, workload, order.windowMs, run);
   }
   const turns = Array.from({ length: order.turns }, (_, turn) =>
     workload.run(opened.client as never, turn, turn),
@@ -86,12 +92,13 @@ async function measure(
   { client, engine }: OpenedClient,
   workload: Workload,
   windowMs: number,
+  run: Workload['run'] = workload.run,
 ): Promise<SharingWindow> {
   let connections = 0;
   const window = await closedLoop(workload.callers, windowMs, async (caller) => {
     const turn = turns;
     turns += 1;
-    await workload.run(client as never, turn, caller);
+    await run(client as never, turn, caller);
     if (caller === 0) connections = Math.max(connections, engine()?.stats().leased ?? 0);
     return workload.counts?.(turn) !== false;
   });

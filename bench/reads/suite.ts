@@ -51,8 +51,8 @@ const peersOf = (workload: Workload): readonly Peer[] => [
 
 export const MAX = 10;
 const COMPARED_TURNS = 200;
-const WARM_REQUESTS = 15_000;
-const MOST_WARM_UPS = 3;
+const WARM_REQUESTS = 50_000;
+const MOST_WARM_UPS = 4;
 
 interface Extent {
   readonly rounds: number;
@@ -132,7 +132,7 @@ export const reads = suiteOf(
   'reads',
   'What does one connection for many short reads win, and does it ever lose?',
   READS,
-  { full: 140, quick: 22 },
+  { full: 190, quick: 22 },
 );
 export const pgbench = suiteOf(
   'pgbench',
@@ -211,7 +211,7 @@ async function warmUp(side: Side, warmUpMs: number): Promise<void> {
   let requests = 0;
   const enough = WARM_REQUESTS * Math.min(1, warmUpMs / 1_000);
   for (let turn = 0; turn < MOST_WARM_UPS && requests < enough; turn += 1) {
-    const { perSecond } = await side.measure(warmUpMs);
+    const { perSecond } = await side.warmUp(warmUpMs);
     requests += (perSecond * warmUpMs) / 1_000;
   }
 }

@@ -10,6 +10,11 @@ interface WorkloadOf<L extends Library> {
   readonly setUp: readonly string[];
   /** One request of caller `caller`; `turn` counts through. Gives what must be equal for all peers. */
   run(pool: Clients[L], turn: number, caller: number): Promise<unknown>;
+  /**
+   * What a process runs before it is measured, where `run` takes so long that the compiler would have seen little of it: the same calls,
+   * with next to nothing for the server to do. Undefined: `run`.
+   */
+  warmUp?(pool: Clients[L], turn: number): Promise<unknown>;
   /** Requests whose latencies count; undefined for all. */
   counts?(turn: number): boolean;
   /** Whether a quick run looks at it, stock and enhanced only. */
@@ -70,6 +75,7 @@ const busy: Workload = {
   callers: 10,
   setUp: [],
   run: async (pool, turn) => (await pool.query(BUSY, [turn % 10])).rows,
+  warmUp: (pool, turn) => pool.query('SELECT $1::int AS turn', [turn]),
 };
 
 const SLOW_SHARE = 50;
@@ -177,6 +183,14 @@ export const PGBENCH: readonly Workload[] = [
         );
         await client.query('END');
         return rowCount;
+      } finally {
+        client.release();
+      }
+    },
+    async warmUp(pool, turn) {
+      const client = await pool.connect();
+      try {
+        await client.query('SELECT $1::int AS turn', [turn]);
       } finally {
         client.release();
       }

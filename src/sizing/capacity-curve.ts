@@ -43,7 +43,7 @@ export class CapacityCurve {
     const seen = this.#seenUpTo(most);
     if (seen.length < 2) return undefined;
     const best = Math.max(...seen.map(({ throughput }) => throughput));
-    return seen.find(({ throughput }) => throughput >= AS_MUCH * best)!.inFlight;
+    return Math.ceil(seen.find(({ throughput }) => throughput >= AS_MUCH * best)!.inFlight);
   }
 
   /**

@@ -1,23 +1,23 @@
 import type { Histogram } from '../histogram.js';
 import { CapacityCurve } from './capacity-curve.js';
 import { STEP_MS } from './observation.js';
-import { PairedTrial, type Verdict, type Work } from './paired-trial.js';
+import { PairedTrial, type RequiredRatio, type Verdict, type Work } from './paired-trial.js';
 import { RecentMean } from './recent-mean.js';
 
 /** Callers wait all the time for so long before anything is tried. */
 const SATURATED_MS = 2_000;
 /** Fewer leases a second are too few to tell sizes apart. */
 const LEAST_PER_SECOND = 100;
-/** Half as many are tried, down to this share of the maximum; and after half as many did less, a quarter fewer. */
-const SHRINK = { boldly: 0.5, timidly: 0.75 } as const;
-const LEAST_SHARE = 1 / 8;
+/** A quarter of the maximum is tried first; where that does less, half as many, and then a quarter fewer. */
+const SHRINKS = [0.25, 0.5, 0.75] as const;
 const LEAST_SIZE = 2;
 /** A smaller size has to do so much of what the maximum does, and to hold leases for no more than this share of the time. */
-const AS_GOOD = 0.985;
+const AS_GOOD: RequiredRatio = { shown: 0.985, certain: 0.95 };
 const SHORTER_HOLD = 0.9;
-/** A larger one has to do this much more: half of what it would do if each connection did its part. */
+/** A quarter more are tried now and then, and twice as many once the load is another: they have to do this much more. */
 const GROW = 1.25;
-const BETTER = 1.1;
+const OTHERWISE = 2;
+const BETTER: RequiredRatio = { shown: 1.1, certain: 1.1 };
 /** Between trials of a smaller size that fail, and of a larger one; doubled by each. */
 const SHRINK_EVERY_MS = { least: 10_000, most: 600_000 } as const;
 const GROW_EVERY_MS = { least: 3_000, most: 60_000 } as const;
@@ -109,7 +109,7 @@ interface Found {
 
 /**
  * Finds the size beyond which more connections make the database slower, while callers wait for connections all the time: paired
- * trials of half as many as there may be, then of half of those, each against the maximum; from what was found it looks now and then
+ * trials of a quarter of what there may be against all, then of half; from what was found it looks now and then
  * whether a few more would do more, and then goes back to the maximum at once. Time alone cannot tell: a load whose queries have
  * become longer looks like a crowd.
  *
@@ -141,9 +141,8 @@ export class LimitProbe {
   /** What the load has been like since the size was found: leases a millisecond and what they take; and for how many steps it is another. */
   #usual: { pace: number; holdMs: number } | undefined = undefined;
   #otherSteps = 0;
-  #shrink: number = SHRINK.boldly;
-  /** Fewer than these are not tried. */
-  #least = LEAST_SIZE;
+  /** Which of `SHRINKS` comes next. */
+  #boldness = 0;
   /** Leases and callers in the queue, when somebody last waited. */
   #demand = 0;
 
@@ -200,7 +199,7 @@ export class LimitProbe {
     if (trouble !== undefined) return this.#release(trouble, now);
     if (now - this.#waitedAt > GONE_MS) return this.#release('nobody waits any more', now);
     if (this.#isStuck(work)) return this.letGo('callers waited and no lease came back', now);
-    if (this.#size < this.#max && this.#isOtherLoad(work)) return this.#growFrom(this.#size);
+    if (this.#size < this.#max && this.#isOtherLoad(work)) return this.#tryMore(OTHERWISE * this.#size);
     if (stalled) this.#trial?.disturb();
     else if (this.#trial !== undefined) this.#goOn(this.#trial, work, now);
     else this.#consider(view, work, now);
@@ -303,27 +302,19 @@ export class LimitProbe {
   #consider(view: LimitView, work: ProbedWork, now: number): void {
     if (now - this.#saturatedSince < SATURATED_MS || now < this.#nextTrialAt || work.shares) return;
     if (work.completed * 1_000 < LEAST_PER_SECOND * work.elapsedMs) return;
-    this.#least = Math.max(view.min, LEAST_SIZE, Math.ceil(LEAST_SHARE * this.#max));
-    if (this.#size < this.#max) return this.#growFrom(this.#size);
+    if (this.#size < this.#max) return this.#tryMore(Math.ceil(GROW * this.#size));
     this.#found = undefined;
-    this.#shrinkFrom(this.#max);
+    this.#tryFewer(view.min);
   }
 
-  #growFrom(size: number): void {
-    this.#trial = new PairedTrial(
-      size,
-      Math.min(this.#max, Math.ceil(GROW * size)),
-      BETTER,
-      this.#noise.deviation,
-    );
+  #tryMore(wanted: number): void {
+    const more = Math.min(this.#max, wanted);
+    this.#trial = new PairedTrial(this.#size, more, BETTER, this.#noise.deviation);
   }
 
-  /** Tries fewer than were as good as the maximum, against the maximum; false where it is small enough. */
-  #shrinkFrom(size: number): boolean {
-    const fewer = Math.max(this.#least, Math.ceil(this.#shrink * size));
-    if (fewer >= size) return false;
-    this.#trial = new PairedTrial(this.#max, fewer, AS_GOOD, this.#noise.deviation);
-    return true;
+  #tryFewer(min: number): void {
+    const fewer = Math.max(min, LEAST_SIZE, Math.ceil(SHRINKS[this.#boldness]! * this.#max));
+    if (fewer < this.#max) this.#trial = new PairedTrial(this.#max, fewer, AS_GOOD, this.#noise.deviation);
   }
 
   #goOn(trial: PairedTrial, work: Work, now: number): void {
@@ -340,23 +331,19 @@ export class LimitProbe {
     // The further apart two sizes are, the better they tell how throughput grows.
     if (pairs > 0 && candidate <= (this.#tried?.size ?? candidate)) this.#tried = tried;
     this.#trial = undefined;
-    if (verdict === 'candidate' && holdRatio <= SHORTER_HOLD) {
-      this.#found = tried;
-      this.#shrink = SHRINK.boldly;
-      if (this.#shrinkFrom(candidate)) return;
-    }
-    if (this.#found === undefined) {
+    if (verdict === 'incumbent' || holdRatio > SHORTER_HOLD) {
       this.#waitToShrink(now);
       this.#reason = `${candidate} connections did less than ${this.#max}`;
       return;
     }
-    const { size, throughputRatio: share } = this.#found;
-    this.#size = size;
+    this.#found = tried;
+    this.#size = candidate;
+    this.#boldness = 0;
     this.#usual = undefined;
     this.#shrinkEveryMs = SHRINK_EVERY_MS.least;
     this.#growEveryMs = GROW_EVERY_MS.least;
     this.#nextTrialAt = now + this.#jittered(this.#growEveryMs);
-    this.#reason = `${size} connections did ${Math.round(100 * share)} % of what ${this.#max} did`;
+    this.#reason = `${candidate} connections did ${Math.round(100 * throughputRatio)} % of what ${this.#max} did`;
   }
 
   #endGrowing(trial: PairedTrial, verdict: Verdict, now: number): void {
@@ -372,7 +359,7 @@ export class LimitProbe {
   }
 
   #waitToShrink(now: number): void {
-    this.#shrink = SHRINK.timidly;
+    this.#boldness = Math.min(this.#boldness + 1, SHRINKS.length - 1);
     this.#nextTrialAt = now + this.#jittered(this.#shrinkEveryMs);
     this.#shrinkEveryMs = Math.min(2 * this.#shrinkEveryMs, SHRINK_EVERY_MS.most);
   }

@@ -4,7 +4,7 @@ import { STEP_MS } from './observation.js';
  * A block lasts for so many steps, as many as make its throughput certain to the share `BLOCK_DEVIATION`, and until so many leases came
  * back; one in which they do not come in time shows nothing.
  */
-const BLOCK_STEPS = { least: 2, most: 15 } as const;
+const BLOCK_STEPS = { least: 2, most: 8 } as const;
 const BLOCK_DEVIATION = 0.05;
 const BLOCK_LEASES = 200;
 const LONGEST_BLOCK_MS = 3_000;
@@ -14,14 +14,13 @@ const LONGEST_SETTLING_MS = 3_000;
 /** Of the size that is tried, so much has to be in use before it is measured. */
 const IN_USE = 0.9;
 
-/** A verdict needs so many pairs, except against a candidate that is clearly worse; none after the most is one against it. */
+/** A verdict needs so many pairs, except where one is clearly worse; none after the most is one against it. */
 const FEWEST_PAIRS = 4;
-const FEWEST_AGAINST = 2;
 const MOST_PAIRS = 30;
 /** Standard errors between a verdict and its opposite; pairs are looked at again and again. */
 const CERTAINTY = 2.2;
-/** Clearly worse is by this, and by so many standard errors of a pair. */
-const CLEARLY_WORSE = 0.2;
+/** Clearly worse, or better, is by this, and by so many standard errors of a pair. */
+const CLEAR = 0.2;
 const CLEAR_ERRORS = 4;
 /** What one pair is off by, as far as blocks tell before there are pairs; worth so many of them. */
 const LEAST_DEVIATION = 0.03;
@@ -36,6 +35,17 @@ export interface Work {
   readonly holdMs: number;
   readonly leased: number;
   readonly waiting: number;
+}
+
+/**
+ * How many times as many leases have to come back a second. To be certain of nearly as many takes a tenth of the pairs that it takes to be
+ * certain of as many: the machine's own ups and downs are larger than what there is between the two.
+ */
+export interface RequiredRatio {
+  /** On average over the pairs. */
+  readonly shown: number;
+  /** With all that the average may be off by. */
+  readonly certain: number;
 }
 
 interface Block {
@@ -56,8 +66,10 @@ export type Verdict = 'candidate' | 'incumbent';
 export class PairedTrial {
   readonly incumbent: number;
   readonly candidate: number;
-  /** Logarithm of the ratio that the candidate has to reach. */
+  /** Logarithm of the ratio that the candidate has to show. */
   readonly #required: number;
+  /** Logarithm of the ratio that it has to be above for certain. */
+  readonly #least: number;
   readonly #blockMs: number;
   /** What one pair is taken to be off by until pairs have shown it. */
   readonly #deviation: number;
@@ -73,13 +85,14 @@ export class PairedTrial {
   #settledMs = 0;
 
   /**
-   * @param requiredRatio of the candidate's leases a second to the incumbent's.
+   * @param requiredRatio of the candidate's leases a second to the incumbent's: what it has to show, and what is certain that it does.
    * @param noise by how much, as a share, the throughput of one step is off from the next one's for no reason.
    */
-  constructor(incumbent: number, candidate: number, requiredRatio: number, noise: number) {
+  constructor(incumbent: number, candidate: number, requiredRatio: RequiredRatio, noise: number) {
     this.incumbent = incumbent;
     this.candidate = candidate;
-    this.#required = Math.log(requiredRatio);
+    this.#required = Math.log(requiredRatio.shown);
+    this.#least = Math.log(requiredRatio.certain);
     this.use = incumbent;
     const { least, most } = BLOCK_STEPS;
     const steps = Math.max(least, Math.min(Math.ceil((noise / BLOCK_DEVIATION) ** 2), most));
@@ -116,7 +129,8 @@ export class PairedTrial {
       block.holdSumMs += work.holdMs;
       block.holdSteps += 1;
     }
-    if (this.#isClear(block)) return 'incumbent';
+    const clear = this.#clearly(block);
+    if (clear !== undefined) return clear;
     if (block.lastedMs >= this.#blockMs && block.completed >= BLOCK_LEASES) return this.#endBlock();
     return block.lastedMs > LONGEST_BLOCK_MS ? 'incumbent' : undefined;
   }
@@ -130,14 +144,16 @@ export class PairedTrial {
     return true;
   }
 
-  /** A candidate that does far less has cost enough after one step. */
-  #isClear(block: Block): boolean {
+  /** A candidate that does far less has cost enough after one step; and where a larger one does far more, so has the incumbent. */
+  #clearly(block: Block): Verdict | undefined {
     if (this.use !== this.candidate || this.#first === undefined || block.completed < BLOCK_LEASES)
-      return false;
-    const clearly = Math.max(CLEARLY_WORSE, CLEAR_ERRORS * this.#deviation);
-    if (logRatio(block, this.#first) - this.#required > -clearly) return false;
+      return undefined;
+    const clearly = Math.max(CLEAR, CLEAR_ERRORS * this.#deviation);
+    const beyond = logRatio(block, this.#first) - this.#required;
+    const isLarger = this.candidate > this.incumbent;
+    if (Math.abs(beyond) < clearly || (beyond > 0 && !isLarger)) return undefined;
     if (this.pairs === 0) this.#judge(block, this.#first);
-    return true;
+    return beyond > 0 ? 'candidate' : 'incumbent';
   }
 
   #endBlock(): Verdict | undefined {
@@ -172,9 +188,9 @@ export class PairedTrial {
       (this.#squares + PRIOR_PAIRS * this.#deviation ** 2) / (this.pairs - 1 + PRIOR_PAIRS),
     );
     const margin = (CERTAINTY * deviation) / Math.sqrt(this.pairs);
-    const beyond = this.#mean - this.#required;
-    if (beyond > margin && this.pairs >= FEWEST_PAIRS) return 'candidate';
-    const isAgainst = beyond < -margin && this.pairs >= FEWEST_AGAINST;
+    if (this.pairs < FEWEST_PAIRS) return undefined;
+    if (this.#mean >= this.#required && this.#mean - margin > this.#least) return 'candidate';
+    const isAgainst = this.#mean + margin < this.#required;
     return isAgainst || this.pairs >= MOST_PAIRS ? 'incumbent' : undefined;
   }
 }

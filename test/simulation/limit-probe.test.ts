@@ -143,7 +143,7 @@ describe('the limit probe', function () {
     const { world } = await settled(1, 'on', cpuBound);
     expect(world.pool.stats().limit).at.most(MAX / 3);
     world.server = waiting;
-    await world.over(6);
+    await world.over(2);
     expect(world.pool.stats()).include({ limit: MAX, open: MAX });
   });
 

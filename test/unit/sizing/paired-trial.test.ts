@@ -3,6 +3,8 @@ import { seeded } from '../../../bench/statistics.js';
 import { PairedTrial, type Verdict } from '../../../src/sizing/paired-trial.js';
 
 const STEP_MS = 100;
+/** What the limit probe asks of fewer connections. */
+const AS_GOOD = { shown: 0.985, certain: 0.95 };
 
 /** Leads a trial to its verdict: `paceOf` says how many leases come back in a step with so many connections. */
 function tried(
@@ -21,14 +23,14 @@ function tried(
 
 describe('a paired trial of two sizes', () => {
   it('is for the candidate that does as much, and measures how much shorter leases are held', () => {
-    const trial = new PairedTrial(64, 16, 0.985, 0.03);
+    const trial = new PairedTrial(64, 16, AS_GOOD, 0.03);
     expect(tried(trial, () => 300).verdict).equal('candidate');
     expect(trial.throughputRatio).closeTo(1, 0.001);
     expect(trial.holdRatio).closeTo(0.25, 0.001);
   });
 
   it('ends within a tenth of a second of a candidate that does far less', () => {
-    const trial = new PairedTrial(64, 32, 0.985, 0.03);
+    const trial = new PairedTrial(64, 32, AS_GOOD, 0.03);
     let stepsOfCandidate = 0;
     const { verdict } = tried(trial, (use) => {
       if (use === 32) stepsOfCandidate += 1;
@@ -40,14 +42,23 @@ describe('a paired trial of two sizes', () => {
     expect(trial.throughputRatio).closeTo(0.5, 0.01);
   });
 
+  it('ends as soon as a larger candidate does far more, and not so soon for a smaller one', () => {
+    const paceOf = (candidate: number) => (use: number) => (use === candidate ? 600 : 300);
+    const larger = tried(new PairedTrial(16, 64, { shown: 1.1, certain: 1.1 }, 0.03), paceOf(64));
+    const smaller = tried(new PairedTrial(64, 16, AS_GOOD, 0.03), paceOf(16));
+    expect(larger.verdict).equal('candidate');
+    expect(smaller.verdict).equal('candidate');
+    expect(larger.steps).below(smaller.steps / 2);
+  });
+
   it('seldom errs where one step is a fifth off from the next, nor where all become slower meanwhile', () => {
     const errors = { asMuch: 0, tenthLess: 0 };
     for (let seed = 1; seed <= 100; seed += 1) {
       const random = seeded(seed);
       const pace = (step: number) => 300 * (0.65 + 0.7 * random()) * (1 - Math.min(step, 400) / 1_000);
-      const asMuch = tried(new PairedTrial(64, 32, 0.96, 0.2), (_, step) => pace(step));
+      const asMuch = tried(new PairedTrial(64, 32, AS_GOOD, 0.2), (_, step) => pace(step));
       const tenthLess = tried(
-        new PairedTrial(64, 32, 0.985, 0.2),
+        new PairedTrial(64, 32, AS_GOOD, 0.2),
         (use, step) => pace(step) * (use === 32 ? 0.9 : 1),
       );
       if (asMuch.verdict === 'incumbent') errors.asMuch += 1;
@@ -58,7 +69,7 @@ describe('a paired trial of two sizes', () => {
   });
 
   it('ends where nobody waits, for then it is not the size that sets the pace', () => {
-    const trial = new PairedTrial(64, 32, 0.985, 0.03);
+    const trial = new PairedTrial(64, 32, AS_GOOD, 0.03);
     const { verdict, steps } = tried(
       trial,
       () => 300,
@@ -69,7 +80,7 @@ describe('a paired trial of two sizes', () => {
   });
 
   it('ends where the connections that are tried do not come into use', () => {
-    const trial = new PairedTrial(8, 16, 1.1, 0.03);
+    const trial = new PairedTrial(8, 16, { shown: 1.1, certain: 1.1 }, 0.03);
     let verdict: Verdict | undefined;
     for (let step = 0; step < 60 && verdict === undefined; step += 1) {
       verdict = trial.step({ elapsedMs: STEP_MS, completed: 300, holdMs: 5, leased: 8, waiting: 50 });
