@@ -70,4 +70,86 @@ describe('the door between the states of a slot', () => {
     expect(slots.of(connection)).equal(undefined);
     expect(slots.size).equal(0);
   });
+
+  it('numbers them, counts those that close only against `max`, and lists them in the order of their birth', () => {
+    const slots = new Slots<object>();
+    const all = [slots.add(home, 0), slots.add(home, 0), slots.add(home, 0)];
+    expect(all.map(({ id }) => id)).deep.equal([1, 2, 3]);
+    slots.move(all[1]!, SlotState.closing);
+    expect([slots.size, slots.open]).deep.equal([3, 2]);
+    expect([...slots]).deep.equal(all);
+    slots.move(all[1]!, SlotState.gone);
+    expect([slots.size, slots.open]).deep.equal([2, 2]);
+    expect([...slots]).deep.equal([all[0], all[2]]);
+  });
+
+  it('puts one that was only asked whether it lives back to where it stood', () => {
+    const slots = new Slots<object>();
+    const all = [10, 20, 20, 30].map((idleSince) => {
+      const slot = slots.add(home, 0);
+      slots.move(slot, SlotState.idle);
+      slot.idleSince = idleSince;
+      return slot;
+    });
+    const [oldest, middle, twin, newest] = all;
+    const asked = (slot: (typeof all)[number], idleSince: number) => {
+      slots.move(slot, SlotState.checking);
+      slots.move(slot, SlotState.idle);
+      slot.idleSince = 99;
+      slots.putBack(slot, idleSince);
+      expect(slot.idleSince).equal(idleSince);
+    };
+    asked(oldest!, 10);
+    expect(slots.idle()).deep.equal(all);
+    asked(middle!, 20);
+    expect(slots.idle(), 'behind its equals').deep.equal([oldest, twin, middle, newest]);
+    asked(newest!, 30);
+    expect(slots.idle()).deep.equal([oldest, twin, middle, newest]);
+
+    slots.move(twin!, SlotState.leased);
+    slots.putBack(twin!, 5);
+    expect(slots.idle(), 'it was taken meanwhile').deep.equal([oldest, middle, newest]);
+    expect(twin!.idleSince).equal(20);
+  });
+
+  it('lets as many share a slot as it is deep, until the last of them has let go', () => {
+    const { slots, slot } = slotIn('idle');
+    slots.share(slot, 2);
+    expect([slot.state, slot.depth]).deep.equal([SlotState.leased, 2]);
+    expect(slots.shared()).deep.equal([slot]);
+    slot.holders = 1;
+    slots.move(slot, SlotState.leased);
+    slot.holders = 2;
+    expect(() => slots.move(slot, SlotState.leased)).throw('cannot move from leased to leased');
+    expect(slots.shared()).deep.equal([slot]);
+
+    slot.holders = 0;
+    slot.loadMs = 7;
+    slots.move(slot, SlotState.idle);
+    expect([slot.depth, slot.loadMs, slots.shared()]).deep.equal([1, 0, []]);
+  });
+
+  it('makes a slot one holder’s alone that is leased again straight away, or closes', () => {
+    const slots = new Slots<object>();
+    const [again, closes, other] = [slots.add(home, 0), slots.add(home, 0), slots.add(home, 0)];
+    for (const slot of [again!, closes!, other!]) {
+      slots.move(slot, SlotState.idle);
+      slots.share(slot, 4);
+    }
+    slots.move(again!, SlotState.leased);
+    expect(slots.shared()).deep.equal([closes, other]);
+    closes!.holders = 1;
+    slots.move(closes!, SlotState.closing);
+    expect(slots.shared()).deep.equal([other]);
+    expect([again!.depth, closes!.depth, other!.depth]).deep.equal([1, 1, 4]);
+  });
+
+  it('leaves those that are shared alone when another is moved', () => {
+    const { slots, slot } = slotIn('idle');
+    slots.share(slot, 4);
+    const other = slots.add(home, 0);
+    for (const to of [SlotState.leased, SlotState.idle] as const) slots.move(other, to);
+    expect(slots.shared()).deep.equal([slot]);
+    expect(slots.newestIdle()).equal(other);
+  });
 });
