@@ -84,6 +84,15 @@ const CASES: readonly Case[] = [
   ['a pooler whose server died', postgres('08P01', 'server conn crashed?', 'FATAL'), 'use', 'session_ended'],
   ['a broken protocol', postgres('08P01', 'invalid message length', 'FATAL'), 'use', 'protocol'],
   ['any fatal error', postgres('XX000', '', 'FATAL'), 'use', 'session_ended'],
+  ['a panic', postgres('XX000', '', 'PANIC'), 'use', 'session_ended'],
+  ['any fatal error of one opening', postgres('XX000', '', 'FATAL'), 'connect', 'statement_error'],
+  ['an operator whose reason is not listed', postgres('57P09'), 'use', 'session_ended'],
+  [
+    "a function that uses a pooler's words",
+    postgres('P0001', 'query_wait_timeout'),
+    'use',
+    'statement_error',
+  ],
   ['pg: a query of which no answer came', new Error('Query read timeout'), 'use', 'read_timeout'],
   ['pg: a cut', new Error('Connection terminated unexpectedly'), 'use', 'network_reset'],
   ['pg: a cut while connecting', new Error('Connection terminated unexpectedly'), 'connect', 'starting'],
@@ -112,6 +121,10 @@ const CASES: readonly Case[] = [
   ['MySQL: a table changed', mysql(1615, 'ER_NEED_REPREPARE'), 'use', 'plan_invalid'],
   ['MySQL: too many statements', mysql(1461, 'ER_MAX_PREPARED_STMT_COUNT_REACHED'), 'use', 'plan_invalid'],
   ['MySQL: an idle session', mysql(4031, 'ER_CLIENT_INTERACTION_TIMEOUT'), 'use', 'idle_killed'],
+  ['MySQL: an idle session, fatal', mysql(4031, 'ER', '', true), 'use', 'idle_killed'],
+  ['MySQL: any fatal error', mysql(1105, 'ER_UNKNOWN_ERROR', '', true), 'use', 'session_ended'],
+  ['MySQL: any fatal error of one opening', mysql(1105, 'ER', '', true), 'connect', 'statement_error'],
+  ['MySQL: a killed query, fatal to an opening', mysql(1317, 'ER', '', true), 'connect', 'statement_timeout'],
   ['MariaDB: a killed connection', mysql(1927, 'ER_CONNECTION_KILLED'), 'use', 'session_ended'],
   ['MySQL: a shutdown', mysql(1053, 'ER_SERVER_SHUTDOWN'), 'use', 'session_ended'],
   ['MySQL: a shutdown while connecting', mysql(1053, 'ER_SERVER_SHUTDOWN'), 'connect', 'starting'],
@@ -195,7 +208,10 @@ const CASES: readonly Case[] = [
 
   ["a programmer's error", new TypeError('x is not a function'), 'use', 'unknown'],
   ['five letters that are no SQLSTATE', Object.assign(new Error(''), { code: 'EPROT' }), 'use', 'unknown'],
+  ['a number for a code', Object.assign(new Error(''), { code: 57014, severity: 'ERROR' }), 'use', 'unknown'],
+  ['a symbol for a message', { message: Symbol('oh') }, 'use', 'unknown'],
   ['a string', 'oh', 'use', 'unknown'],
+  ['null', null, 'use', 'unknown'],
   ['nothing', undefined, 'connect', 'unknown'],
 ];
 

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { StallWatch } from '../../../src/health/stall.js';
+import { muteError, StallWatch } from '../../../src/health/stall.js';
 import { QueryProfile } from '../../../src/query/profiles.js';
 import { Slot, SlotState } from '../../../src/slots.js';
 
@@ -53,9 +53,80 @@ describe('the watch over silent connections', () => {
   it('gives work that it hardly knows a second', () => {
     const watch = new StallWatch<Line>();
     const slot = leased(0);
-    slot.profile = profileOf(1, 5);
-    expect(lookUntil(watch, [slot], 50, 1_000)).deep.equal([]);
-    expect(lookUntil(watch, [slot], 1_050, 1_050)).deep.equal([slot]);
+    slot.profile = profileOf(1, 19);
+    const unknown = leased(0);
+    unknown.profile = undefined;
+    const known = leased(0);
+    known.profile = profileOf(1, 20);
+    expect(lookUntil(watch, [slot, unknown, known], 50, 1_000)).deep.equal([known]);
+    expect(lookUntil(watch, [slot, unknown, known], 1_050, 1_050)).deep.equal([slot, unknown, known]);
+  });
+
+  it('gives a shared connection ten times what is expected of all that is in flight there', () => {
+    const watch = new StallWatch<Line>();
+    const [busy, quick] = [leased(0), leased(0)];
+    for (const slot of [busy, quick]) slot.depth = 8;
+    busy.loadMs = 40;
+    quick.loadMs = 1;
+    expect(lookUntil(watch, [busy, quick], 50, 150)).deep.equal([]);
+    expect(lookUntil(watch, [busy, quick], 200, 400)).deep.equal([quick]);
+    expect(lookUntil(watch, [busy, quick], 450, 450)).deep.equal([busy, quick]);
+  });
+
+  it('looks at checks at once, at leases when they are 20 ms old, and at nothing else', () => {
+    const watch = new StallWatch<Line>();
+    const [lease, check, idle] = [leased(1_000), checking(1_000), leased(0)];
+    idle.state = SlotState.idle;
+    const all = [lease, check, idle];
+    const lookedAt: Slot<Line>[] = [];
+    const noted = (line: Line) => {
+      lookedAt.push(all.find(({ connection }) => connection === line)!);
+      return line.bytes;
+    };
+    watch.look(all, noted, 1_019);
+    expect(lookedAt.splice(0)).deep.equal([check]);
+    watch.look(all, noted, 1_020);
+    expect(lookedAt).deep.equal([lease, check]);
+  });
+
+  it('says when to look again: at the first limit of all, and no sooner than it may ask', () => {
+    const watch = new StallWatch<Line>();
+    const [quick, slow, asker] = [leased(0), leased(0, 30), leased(0)];
+    watch.look([quick, slow], bytesOf, 50);
+    expect(watch.dueAt).equal(200);
+    watch.look([slow, quick], bytesOf, 190);
+    expect(watch.dueAt).equal(200);
+    watch.look([slow, quick], bytesOf, 199);
+    expect(watch.dueAt).equal(200);
+    watch.look([quick, slow], bytesOf, 200);
+    expect(watch.dueAt, 'the other one').equal(350);
+    watch.look([quick], bytesOf, 210);
+    expect(watch.dueAt, 'once more').equal(360);
+    watch.asks(asker, 0, 210);
+    watch.answered(asker, false, 210);
+    watch.look([quick], bytesOf, 250);
+    expect(watch.dueAt, 'the next question').equal(1_210);
+  });
+
+  it('knows whether one that was asked about is silent still, and since when', () => {
+    const watch = new StallWatch<Line>();
+    const slot = leased(1_000);
+    expect(watch.isStillSilent(slot, 100)).equal(false);
+    expect(watch.silentMs(slot, 1_000)).equal(0);
+    watch.look([slot], bytesOf, 1_050);
+    expect(watch.isStillSilent(slot, 100)).equal(true);
+    expect(watch.silentMs(slot, 1_080)).equal(30);
+    expect(watch.isStillSilent(slot, 101), 'a byte came').equal(false);
+    expect(watch.isStillSilent(slot, undefined), 'nothing is owed').equal(false);
+    slot.leasedAt = 1_060;
+    expect(watch.isStillSilent(slot, 100), 'another lease').equal(false);
+    slot.leasedAt = 1_000;
+    slot.state = SlotState.checking;
+    expect(watch.isStillSilent(slot, 100), 'a check').equal(false);
+  });
+
+  it('tells whoever held it what the operating system would have said', () => {
+    expect(muteError(200)).include({ code: 'ETIMEDOUT', syscall: 'read' });
   });
 
   it('begins anew with every byte, with every lease, and when the event loop stood still', () => {
@@ -67,6 +138,7 @@ describe('the watch over silent connections', () => {
     slot.leasedAt = 320;
     expect(lookUntil(watch, [slot], 350, 450)).deep.equal([]);
     watch.restart(480);
+    expect(watch.silentMs(slot, 500)).equal(20);
     expect(lookUntil(watch, [slot], 500, 600)).deep.equal([]);
     expect(lookUntil(watch, [slot], 650, 650)).deep.equal([slot]);
   });
@@ -83,7 +155,7 @@ describe('the watch over silent connections', () => {
     const mute = new StallWatch<Line>();
     const pair = [leased(1_000), leased(1_000)];
     lookUntil(mute, pair, 1_050, 1_200);
-    expect(mute.asks(leased(0), 1_040, 1_200)).deep.equal(pair);
+    expect(mute.asks(leased(0), 1_050, 1_200)).deep.equal(pair);
 
     const others = new StallWatch<Line>();
     lookUntil(others, pair, 1_050, 1_200);
@@ -96,6 +168,18 @@ describe('the watch over silent connections', () => {
     const alone = new StallWatch<Line>();
     lookUntil(alone, [pair[0]!], 1_050, 1_200);
     expect(alone.asks(leased(0), 0, 1_200)).deep.equal([]);
+  });
+
+  it('asks about statements only, about those silent for a tenth of a second, and at once only if none of these was heard', () => {
+    const [first, second, late] = [leased(1_000), leased(1_000), leased(1_000)];
+    const check = checking(1_000);
+    const watch = new StallWatch<Line>();
+    watch.look([first], bytesOf, 1_050);
+    watch.look([first, second, check], bytesOf, 1_100);
+    watch.look([first, second, check, late], bytesOf, 1_101);
+    expect(watch.asks(leased(0), 1_000, 1_200)).deep.equal([first, second]);
+    expect(watch.asks(leased(0), 1_000, 1_201)).deep.equal([first, second, late]);
+    expect(watch.asks(leased(0), 1_051, 1_201), 'the first is silent since before').deep.equal([]);
   });
 
   it('asks at once about those who were leased before others were proven dead, though the next are answered', () => {
@@ -114,6 +198,11 @@ describe('the watch over silent connections', () => {
     watch.answered(asker, true, 1_300);
     expect(lookUntil(watch, [before, after], 1_400, 1_450)).deep.equal([]);
     expect(lookUntil(watch, [before, after], 1_500, 1_500)).deep.equal([before]);
+
+    const none = new StallWatch<Line>();
+    none.asks(asker, 0, 1_300);
+    none.answered(asker, false, 1_300);
+    expect(lookUntil(none, [before, after], 1_400, 1_600), 'none was dead').deep.equal([]);
   });
 
   it('counts the silence of a check from its beginning, but not what the event loop slept through', () => {
@@ -133,6 +222,10 @@ describe('the watch over silent connections', () => {
     watch.learnCheck(0, 60);
     expect(lookUntil(watch, [check], 150, 350)).deep.equal([]);
     expect(lookUntil(watch, [check], 400, 400)).deep.equal([check]);
+    // 60 ms × 0.98^25 is 36 ms.
+    for (let run = 0; run < 25; run += 1) watch.learnCheck(0, 1);
+    expect(lookUntil(watch, [checking(1_000)], 1_050, 1_150)).deep.equal([]);
+    expect(lookUntil(watch, [checking(1_000)], 1_200, 1_200)).have.length(1);
   });
 
   it('asks ever more seldom while nothing is found', () => {
@@ -153,14 +246,21 @@ describe('the watch over silent connections', () => {
 
   it('can spare a check, but no statement, shared or not', () => {
     const watch = new StallWatch<Line>();
-    const [alone, check, shared] = [leased(0), checking(0), leased(0)];
+    const [alone, check, shared, cleaned] = [leased(0), checking(0), leased(0), checking(0)];
     shared.depth = 8;
-    lookUntil(watch, [alone], 50, 300);
+    alone.retiring = 'check';
+    cleaned.retiring = undefined;
+    lookUntil(watch, [alone, cleaned], 50, 300);
     expect(watch.expendable()).equal(undefined);
+    expect(watch.doubtsIdle).equal(false);
     lookUntil(watch, [alone, shared], 350, 600);
     expect(watch.expendable()).equal(undefined);
     lookUntil(watch, [alone, shared, check], 650, 900);
     expect(watch.expendable()).equal(check);
+    expect(watch.doubtsIdle).equal(true);
+    watch.restart(950);
+    expect(watch.expendable()).equal(undefined);
+    expect(watch.wantsToAsk(950)).equal(false);
   });
 
   it('gives a check up once another is answered that was asked later', () => {
@@ -183,8 +283,9 @@ describe('the watch over silent connections', () => {
     const check = checking(50);
     lookUntil(watch, [check], 100, 300);
     watch.learnAnswer(40);
+    watch.learnAnswer(50);
     expect(watch.lost()).deep.equal([]);
-    watch.learnAnswer(60);
+    watch.learnCheck(60, 5);
     watch.learnAnswer(30);
     expect(watch.lost()).deep.equal([check]);
   });
@@ -195,8 +296,13 @@ describe('the watch over silent connections', () => {
     watch.asks(late, 0, 10);
     lookUntil(watch, [check], 50, 300);
     watch.asks(asker, 0, 300);
+    watch.unanswered(late);
+    expect(watch.wantsToAsk(310), 'the other question is on its way').equal(false);
     watch.answered(late, false, 310);
     expect(watch.lost()).deep.equal([]);
+    watch.unanswered(asker);
+    expect(watch.wantsToAsk(1_309)).equal(false);
+    expect(watch.wantsToAsk(1_310)).equal(true);
   });
 
   it('takes the first checks of a long link for no longer than half of what it took to open, which was two round trips', () => {
