@@ -184,3 +184,248 @@ describe('an optimisation whose effects show after minutes', () => {
     expect(traffic.changes.at(-1)!.reason).equal('its decisions cost 1.5 times the plain ones');
   });
 });
+
+/** A rollout without chance: `toss` says for every pair whether it begins with the optimisation. */
+class Steady {
+  readonly rollout: Rollout;
+  readonly changes: (FlagChange & { readonly at: number })[] = [];
+  now = 0;
+  leases = 0;
+
+  constructor(flags: OptimizationFlags, toss: () => number = () => 0.1) {
+    this.rollout = new Rollout(resolveFlags({ ...everyFlag('off'), ...flags }), toss, 0);
+  }
+
+  /** Ticks until then. `each` is asked before every tick what came of the last 100 ms. */
+  until(
+    at: number,
+    each: (acting: boolean) => { lateMs?: number; queuedAt?: number[]; leases?: number } = () => ({}),
+  ): this {
+    while (this.now < at) {
+      const { lateMs = 0, queuedAt = [], leases = 5 } = each(this.rollout.acting.lanes);
+      this.now += TICK_MS;
+      this.leases += leases;
+      const totals = { leases: this.leases, failed: 0, faults: 0, opened: 0 };
+      for (const change of this.rollout.tick(this.now, totals, lateMs, queuedAt))
+        this.changes.push({ ...change, at: this.now });
+    }
+    return this;
+  }
+
+  /** When `lanes` began to act and when it ceased to, until then. */
+  turns(at: number, leases = 5): number[] {
+    const turns: number[] = [];
+    while (this.now < at) {
+      const acted = this.rollout.acting.lanes;
+      this.until(this.now + TICK_MS, () => ({ leases }));
+      if (this.rollout.acting.lanes !== acted) turns.push(this.now);
+    }
+    return turns;
+  }
+
+  get lanes() {
+    return this.rollout.report().find(({ name }) => name === 'lanes')!;
+  }
+}
+
+describe('the blocks of a trial', () => {
+  it('are a second each, two to a pair, in an order drawn by chance', () => {
+    const tosses = [0.1, 0.9, 0.9, 0.1];
+    const steady = new Steady({ lanes: 'auto' }, () => tosses.shift() ?? 0.1);
+    expect(steady.rollout.acting.lanes).equal(true);
+    expect(steady.turns(7_900)).deep.equal([1_000, 3_000, 4_000, 5_000, 7_000]);
+    expect(steady.lanes.exposure).closeTo((1_000 + 1_000 + 1_000 + 1_000) / 7_900, 1e-9);
+  });
+
+  it('last until eight leases were given in them, or somebody waits, but no longer than 15 s', () => {
+    const idle = new Steady({ lanes: 'auto' });
+    expect(idle.turns(31_000, 0)).deep.equal([15_000, 30_000]);
+    const slow = new Steady({ lanes: 'auto' });
+    let tick = 0;
+    // One that came while the pool settled, and seven until then.
+    slow.until(8_000, () => ({ leases: tick++ % 11 === 0 && tick < 80 ? 1 : 0 }));
+    expect(slow.rollout.acting.lanes).equal(true);
+    slow.until(8_100, () => ({ leases: 1 }));
+    expect(slow.rollout.acting.lanes).equal(false);
+    const waiting = new Steady({ lanes: 'auto' });
+    waiting.until(1_000, () => ({ leases: 0, queuedAt: [0] }));
+    expect(waiting.rollout.acting.lanes).equal(false);
+  });
+
+  it('are fourteen pairs, then one in a minute', () => {
+    const steady = new Steady({ lanes: 'auto' }).until(27_900);
+    expect(steady.lanes.stage).equal('trial');
+    steady.until(28_000);
+    expect(steady.changes).deep.equal([
+      { name: 'lanes', from: 'trial', to: 'accepted', reason: 'no guardrail got worse', at: 28_000 },
+    ]);
+    expect(steady.turns(160_000)).deep.equal([89_000, 90_000, 151_000, 152_000]);
+  });
+
+  it('go by what happened in them once what went before has settled', () => {
+    const steady = new Steady({ lanes: 'auto' });
+    let acted = false;
+    steady.until(40_000, (acting) => {
+      const begins = acting && !acted;
+      acted = acting;
+      // It is the first 100 ms of a block with it.
+      if (begins) {
+        steady.rollout.recordWait(10_000);
+        steady.rollout.recordHold(100);
+      } else {
+        steady.rollout.recordHold(1);
+      }
+      return {};
+    });
+    expect(steady.lanes.stage).equal('accepted');
+  });
+
+  it('count of a wait what lies in them', () => {
+    const steady = new Steady({ lanes: 'auto' });
+    steady.until(40_000, (acting) => {
+      if (steady.now % 1_000 === 500) steady.rollout.recordWait(acting ? 30_000 : 600);
+      return {};
+    });
+    expect(steady.lanes.stage).equal('accepted');
+    const cut = new Steady({ lanes: 'auto' });
+    cut.until(40_000, () => ({
+      queuedAt: cut.now % 1_000 === 900 ? [cut.rollout.acting.lanes ? -30_000 : 0] : [],
+    }));
+    expect(cut.lanes.stage, 'of those who wait still').equal('accepted');
+  });
+
+  it('speak against it by those who wait at their end, by holding times, and by what the event loop was late', () => {
+    const harm: Record<string, (steady: Steady) => { lateMs?: number; queuedAt?: number[] }> = {
+      'acquire p95': ({ now }) => ({ queuedAt: [now - 500] }),
+      'holding time': ({ rollout }) => {
+        rollout.recordHold(2);
+        return {};
+      },
+      'event loop lag': () => ({ lateMs: 60 }),
+    };
+    for (const [guardrail, harmed] of Object.entries(harm)) {
+      const steady = new Steady({ lanes: 'auto' });
+      steady.until(40_000, (acting) => {
+        if (acting) return harmed(steady);
+        steady.rollout.recordHold(1);
+        return {};
+      });
+      const [revert] = steady.changes;
+      expect(revert, guardrail).include({ to: 'reverted', at: 24_000 });
+      expect(revert!.reason).equal(`${guardrail} was worse with it over 12 pairs of blocks`);
+    }
+  });
+
+  it('are taken up again ten minutes after it was taken back, and must prove more against it', () => {
+    const steady = new Steady({ lanes: 'auto' });
+    const late = (acting: boolean) => ({ lateMs: acting ? 60 : 0 });
+    steady.until(623_900, late);
+    expect(steady.lanes).include({ stage: 'reverted', acting: false, reverts: 1 });
+    steady.until(660_000, late);
+    expect(steady.changes.map(({ to, at }) => [to, at])).deep.equal([
+      ['reverted', 24_000],
+      ['trial', 624_000],
+      ['reverted', 650_000],
+    ]);
+  });
+});
+
+describe('the word of the user for a flag', () => {
+  it('is told, and is told once', () => {
+    const steady = new Steady({ lanes: 'off' });
+    steady.rollout.set('lanes', 'on', 0);
+    steady.rollout.set('lanes', 'on', 0);
+    expect(steady.rollout.acting.lanes).equal(true);
+    steady.until(100);
+    expect(steady.changes).deep.equal([
+      { name: 'lanes', from: 'off', to: 'on', reason: 'it was set', at: 100 },
+    ]);
+    steady.rollout.set('lanes', 'shadow', 100);
+    expect(steady.rollout.acting.lanes).equal(false);
+  });
+
+  it('begins a trial with a clean slate, and leaves one that runs alone', () => {
+    const steady = new Steady({ lanes: 'auto' }).until(20_000, (acting) => ({ lateMs: acting ? 60 : 0 }));
+    steady.rollout.set('lanes', 'auto', steady.now);
+    steady.until(24_000, (acting) => ({ lateMs: acting ? 60 : 0 }));
+    expect(steady.lanes).include({ stage: 'reverted', reverts: 1 });
+    expect(steady.lanes.reason).not.equal(undefined);
+    steady.rollout.set('lanes', 'auto', steady.now);
+    expect(steady.lanes).include({ stage: 'trial', reverts: 0, reason: undefined, acting: true });
+    steady.rollout.trip('lanes', 'it threw', steady.now);
+    expect(steady.lanes, 'not the second time').include({ stage: 'reverted', reverts: 1, acting: false });
+    steady.until(steady.now + 599_900);
+    expect(steady.lanes.stage).equal('reverted');
+    steady.until(steady.now + 100);
+    expect(steady.lanes.stage).equal('trial');
+  });
+
+  it('stands, though it threw', () => {
+    for (const setting of ['on', 'shadow', 'off'] as const) {
+      const { rollout } = new Steady({ lanes: setting });
+      rollout.trip('lanes', 'it threw', 0);
+      expect(rollout.report().find(({ name }) => name === 'lanes')).include({ stage: setting, reverts: 0 });
+    }
+  });
+
+  it('says whether anything is attended to, measured, and asked of queries', () => {
+    const of = (flags: OptimizationFlags) => new Steady(flags).rollout;
+    expect(of({ lanes: 'shadow' })).include({ readsQueries: true, onProbation: false });
+    expect(of({ lanes: 'auto' })).include({ readsQueries: true, onProbation: true });
+    expect(of({ breaker: 'auto' })).include({ readsQueries: false, onProbation: true });
+    expect(of({ lanes: 'shadow', affinity: 'off' }).attended).include({ lanes: true, affinity: false });
+    expect(new Rollout(everyFlag('on'), () => 0, 0, []).readsQueries, 'nobody here can').equal(false);
+
+    const steady = new Steady({ lanes: 'auto' });
+    for (const stage of ['reverted', 'reverted', 'given_up']) {
+      expect(steady.rollout).include({ readsQueries: true, onProbation: true });
+      steady.rollout.trip('lanes', 'it threw', steady.now);
+      expect(steady.lanes.stage).equal(stage);
+      if (stage === 'reverted') steady.until(steady.now + 1_300_000, () => ({ leases: 0 }));
+    }
+    expect(steady.rollout).include({ readsQueries: false, onProbation: false });
+    expect(steady.rollout.attended.lanes).equal(false);
+  });
+});
+
+describe('the costs of decisions', () => {
+  /** Where a flag on trial stands after so many decisions at that cost, the plain ones' being 10. */
+  const stageAfter = (name: 'forecaster' | 'lanes', decisions: number, cost: number) => {
+    const { rollout } = new Steady({ [name]: 'auto' });
+    for (let decision = 0; decision < decisions; decision += 1) rollout.recordRegret(name, cost, 10);
+    rollout.tick(TICK_MS, { leases: 0, failed: 0, faults: 0, opened: 0 }, 0);
+    return rollout.report().find((flag) => flag.name === name)!.stage;
+  };
+
+  it('are weighed a hundred decisions at a time, against 1.25 times the plain ones and one more for each', () => {
+    expect(stageAfter('forecaster', 99, 100)).equal('trial');
+    expect(stageAfter('forecaster', 100, 13.6)).equal('reverted');
+    expect(stageAfter('forecaster', 100, 13.5)).equal('accepted');
+    expect(stageAfter('lanes', 100, 13.6)).equal('reverted');
+    expect(stageAfter('lanes', 100, 13.5), 'the guardrails have a say, too').equal('trial');
+  });
+
+  it('are forgotten once they were weighed', () => {
+    const steady = new Steady({ forecaster: 'auto' });
+    const stage = () => steady.rollout.report().find(({ name }) => name === 'forecaster')!;
+    const decide = (times: number, cost: number) => {
+      for (let decision = 0; decision < times; decision += 1)
+        steady.rollout.recordRegret('forecaster', cost, 10);
+      steady.until(steady.now + TICK_MS);
+    };
+    decide(100, 0);
+    expect(stage()).include({ stage: 'accepted', regret: -1_000 });
+    decide(99, 20);
+    expect(stage().stage).equal('accepted');
+    decide(1, 20);
+    expect(stage()).include({ stage: 'reverted', regret: 0 });
+  });
+
+  it('are no reason to overrule the user', () => {
+    const { rollout } = new Steady({ lanes: 'shadow', affinity: 'on' });
+    for (const name of ['lanes', 'affinity'] as const) {
+      for (let decision = 0; decision < 100; decision += 1) rollout.recordRegret(name, 100, 1);
+    }
+    expect(rollout.tick(TICK_MS, { leases: 0, failed: 0, faults: 0, opened: 0 }, 0)).deep.equal([]);
+  });
+});
