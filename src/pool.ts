@@ -31,7 +31,6 @@ import { FleetMember, type FleetParts, type FleetReport } from './fleet/member.j
 import { Addresses } from './health/addresses.js';
 import { Failover } from './health/failover.js';
 import { type ClassifyError, classifierOf, FAILURES } from './health/failure.js';
-import { causeOfWaiting } from './health/holders.js';
 import { lastFingerprint, leakReports } from './health/leaks.js';
 import { describeNested, Nesting, STUCK_MS } from './health/nesting.js';
 import { Outliers } from './health/outliers.js';
@@ -39,6 +38,7 @@ import { Rotation, type Step } from './health/rotation.js';
 import { StaleReads } from './health/stale-reads.js';
 import { muteError, QUIET_MS, StallWatch, YOUNG_MS } from './health/stall.js';
 import { type DeathNews, IdleTrust } from './health/trust.js';
+import { causeOfWaiting, type Predicament } from './health/waiting.js';
 import { deadlineOf, type Hint, type QueryCharacteristics } from './hint.js';
 import { Histogram } from './histogram.js';
 import { Lease, type LeaseHome, type Outcome, SharedLease } from './lease.js';
@@ -2399,11 +2399,7 @@ export class Pool<C> implements LeaseHome<C> {
     if (expired.length === 0) return;
     const stats = this.stats();
     const openError = this.#lastOpenError;
-    const nested = this.#nesting?.found;
-    const cause =
-      nested === undefined
-        ? causeOfWaiting(stats, this.#slots, openError, now, this.fleet)
-        : describeNested(nested);
+    const cause = causeOfWaiting(this.#predicament(stats, now), now);
     for (const waiter of expired) {
       this.#counters[waiter.isSecond ? 'secondsTimedOut' : 'timedOut'] += 1;
       this.#fail(waiter, acquireTimeout(now - waiter.queuedAt, cause, stats, stalledMs, openError), now);
@@ -2412,6 +2408,24 @@ export class Pool<C> implements LeaseHome<C> {
     if (expired.length === TIMEOUTS_PER_TURN) {
       this.#runtime.afterPoll(() => this.#timeOut(this.#readClock(), stalledMs));
     }
+  }
+
+  #predicament(stats: PoolStats, now: number): Predicament<C> {
+    const driver = this.#driver;
+    const error = this.#lastOpenError;
+    const silentMs = (slot: Slot<C>) =>
+      this.#stalls.beyondLimitMs(slot, driver.bytesHeard!(slot.connection!), now);
+    return {
+      stats,
+      slots: this.#slots,
+      openFailure: error === undefined ? undefined : { error, pattern: this.#classify(error, 'connect') },
+      granted: this.#heedsServerLimit ? this.#serverLimit.granted : Number.POSITIVE_INFINITY,
+      fleet: this.fleet,
+      nested: this.#nesting?.found,
+      leakThresholdMs: this.#options.leakThresholdMs,
+      silentMs: (slot) => (this.#stallsAct ? this.#advised('stallWatchdog', 0, () => silentMs(slot)) : 0),
+      isAtRest: ({ connection }) => driver.bytesAtRest?.(connection!) !== undefined,
+    };
   }
 
   // ── Which connections go, and how many there are to be ───────────────────────────────────────────────────────────

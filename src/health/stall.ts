@@ -152,6 +152,12 @@ export class StallWatch<C> {
     return now - (this.#watched.get(slot)?.since ?? now);
   }
 
+  /** For how long nothing has come on a connection that is silent beyond its limit; 0 when it is not. */
+  beyondLimitMs(slot: Slot<C>, bytes: number | undefined, now: number): number {
+    const silentMs = this.isStillSilent(slot, bytes) ? this.silentMs(slot, now) : 0;
+    return silentMs >= this.#limitMs(slot) ? silentMs : 0;
+  }
+
   /** A check that was asked at `askedAt` was answered after so long. */
   learnCheck(askedAt: number, tookMs: number): void {
     this.#longestCheckMs = Math.max(tookMs, this.#longestCheckMs * 0.98);

@@ -181,6 +181,23 @@ describe('a server that is full', () => {
     second.release();
   });
 
+  it('is named to those who wait in vain, with what it grants, also after it granted one more', async () => {
+    const it = pool({ options: { max: 5, acquireTimeoutMs: 100 } });
+    driver.grants = 1;
+    await leaseOf(it);
+    const first = follow(it.acquire());
+    await runtime.advance(200);
+    expect(first.error!.message).contain('the server grants this pool are held (1 of its 5): 1 by session');
+    driver.grants = 2;
+    const second = follow(it.acquire({ deadlineMs: 5_000 }));
+    await runtime.advance(5_000);
+    expect(second.lease).not.equal(undefined);
+    driver.grants = 0;
+    const third = follow(it.acquire({ deadlineMs: 100 }));
+    await runtime.advance(200);
+    expect(third.error!.message).contain('are held (2 of its 5), ').not.contain('or raise max');
+  });
+
   it('tells after ten seconds those who would wait for ever', async () => {
     const it = pool({ options: { max: 5, acquireTimeoutMs: 0 } });
     driver.grants = 1;

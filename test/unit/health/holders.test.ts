@@ -1,8 +1,7 @@
 import { expect } from 'chai';
-import { causeOfWaiting, describeHolders } from '../../../src/health/holders.js';
+import { describeHolders } from '../../../src/health/holders.js';
 import { QueryProfile } from '../../../src/query/profiles.js';
 import { SlotState, Slots } from '../../../src/slots.js';
-import type { PoolStats } from '../../../src/stats.js';
 
 const home = { takeBack: () => true };
 
@@ -28,37 +27,5 @@ describe('who holds the connections', () => {
 
   it('is nobody in an idle pool', () => {
     expect(describeHolders(new Slots<object>(), 0)).equal('');
-  });
-});
-
-describe('what keeps those who wait', () => {
-  const full = { leased: 4, limit: 4, max: 4, opening: 0 } as PoolStats;
-  const cause = (
-    stats: Partial<PoolStats> = {},
-    openError?: unknown,
-    fleet?: { budget: number; share: number },
-  ) => causeOfWaiting({ ...full, ...stats }, new Slots<object>(), openError, 0, fleet);
-
-  it('is first of all that connections cannot be opened', () => {
-    expect(cause({}, new Error('refused'))).equal('connections cannot be opened (refused)');
-    expect(cause({}, 'refused')).equal('connections cannot be opened (refused)');
-  });
-
-  it('is the fleet where that leaves the pool less than its own maximum, and all of it is held', () => {
-    const fleetIs = (stats: Partial<PoolStats>, share: number) =>
-      cause(stats, undefined, { budget: 20, share }).includes('2 of its 4, out of a budget of 20');
-    expect(fleetIs({ leased: 2, limit: 2 }, 2)).equal(true);
-    expect(fleetIs({ leased: 1, limit: 2 }, 2), 'not all are held').equal(false);
-    expect(cause({}, undefined, { budget: 20, share: 4 }), 'it leaves the maximum').contain('or raise max');
-  });
-
-  it('is who holds all connections', () => {
-    expect(cause({ leased: 3, limit: 4 })).not.contain('are held');
-    expect(cause()).contain('all connections are held').contain('raise max');
-  });
-
-  it('is else a slow server, or upkeep', () => {
-    expect(cause({ leased: 3, opening: 1 })).contain('slow to open');
-    expect(cause({ leased: 3 })).equal('connections are being checked or closed');
   });
 });

@@ -332,6 +332,20 @@ describe('the watch over silent connections', () => {
     expect(opened).deep.equal([0, 1_000, 2_000]);
   });
 
+  it('tells for how long one has been silent that is so beyond its limit, as long as it owes that answer', () => {
+    const watch = new StallWatch<Line>();
+    const slot = leased(0, 30);
+    lookUntil(watch, [slot], 50, 500);
+    const beyondAt = (now: number) => watch.beyondLimitMs(slot, bytesOf(slot.connection!), now);
+    expect(beyondAt(349), 'the limit is ten times 30 ms').equal(0);
+    expect(beyondAt(450)).equal(400);
+    slot.connection!.bytes = 101;
+    expect(beyondAt(450), 'something came').equal(0);
+    slot.connection!.bytes = undefined;
+    expect(beyondAt(450), 'nothing is owed').equal(0);
+    expect(watch.beyondLimitMs(leased(0), 100, 450), 'never looked at').equal(0);
+  });
+
   it('takes the network for quiet when two are held for a while', () => {
     const watch = new StallWatch<Line>();
     expect(watch.isQuiet([leased(0), leased(0)], 19)).equal(false);
