@@ -32,36 +32,59 @@ class Store implements LeaseStore {
   }
 }
 
-function newMember(hasStore = true) {
+function newMember(hasStore = true, leaseMs = 1_000) {
   const runtime = new VirtualRuntime(1);
   const store = new Store();
-  const pool = { held: 0, open: 0, demand: 0, told: [] as (string | undefined)[] };
+  const pool = { held: 0, open: 0, demand: 0, told: [] as string[], shares: [] as number[] };
   const home = {
     held: () => pool.held,
     open: () => pool.open,
     demand: () => pool.demand,
     most: () => 10,
-    onShare: (_from: number, _to: number, why: string | undefined) => void pool.told.push(why),
+    onShare: (from: number, to: number, why: string | undefined) => {
+      expect(from, 'what was told last').equal(pool.shares.at(-1) ?? 0);
+      pool.shares.push(to);
+      if (why !== undefined) pool.told.push(why);
+    },
   };
-  const budget = { maxConnections: 20, members: 4, leaseMs: 1_000 };
+  const budget = { maxConnections: 20, members: 4, leaseMs };
   const member = new FleetMember(hasStore ? { budget, leases: store } : { budget }, home, runtime);
   return { runtime, store, pool, member, share: () => member.share(runtime.now()) };
 }
 
 /** A member that has a lease on `granted`. */
-async function leased(granted: number) {
-  const world = newMember();
+async function leased(granted: number, leaseMs?: number) {
+  const world = newMember(true, leaseMs);
   await world.runtime.advance(20);
   world.store.last.grant(granted);
   await settle();
   return world;
 }
 
+/** After how long it asks again, to 10 ms; it answered `granted` of a lease of ten seconds. */
+async function renewsAfter({
+  granted = 5,
+  graceMs = 0,
+  held = 0,
+  demand = 0,
+  others = [] as Store['others'],
+}): Promise<number> {
+  const { runtime, store, pool } = newMember(true, 10_000);
+  Object.assign(pool, { held, demand });
+  store.others = others;
+  await runtime.advance(20);
+  store.last.grant(granted, graceMs);
+  await settle();
+  let afterMs = 0;
+  for (; store.asked.length === 1; afterMs += 10) await runtime.advance(10);
+  return afterMs;
+}
+
 describe('a member of a fleet', () => {
   it('has nothing before it has asked, and begins at a random moment', async () => {
-    const { runtime, store, share, member } = newMember();
+    const { runtime, store, pool, share, member } = newMember();
     expect(share()).equal(0);
-    expect(member.report().state).equal('starting');
+    expect(member.report()).include({ state: 'starting', members: undefined });
     await runtime.advance(20);
     expect(store.asked.length).equal(1);
     expect(share()).equal(0);
@@ -69,15 +92,114 @@ describe('a member of a fleet', () => {
     await settle();
     expect(share()).equal(3);
     expect(member.report()).include({ state: 'leased', budget: 20, staticShare: 5, members: 1 });
+    expect([pool.shares, pool.told], 'nothing was away').deep.equal([[3], []]);
   });
 
   it('has an equal part where there is no store', async () => {
-    const { runtime, share, member } = newMember(false);
+    const { runtime, pool, share, member } = newMember(false);
     await runtime.advance(20);
     expect(share()).equal(5);
+    expect(pool.shares).deep.equal([5]);
     expect(member.report().state).equal('static');
     await runtime.advance(60_000);
     expect(runtime.outstanding).equal(0);
+    await member.leave();
+    expect(runtime.keptAlive).equal(0);
+  });
+
+  it('tells no more than the pool’s own maximum for its share', async () => {
+    const { member } = await leased(15);
+    expect(member.report().share).equal(10);
+  });
+
+  it('asks again after a third of its lease', async () => {
+    expect(await renewsAfter({})).within(2_660, 4_010);
+    expect(await renewsAfter({ held: 5, others: [{ reserved: 5, want: 5 }] })).within(2_660, 4_010);
+  });
+
+  it('asks again soon while it, or another, is short, and while it has more than it may', async () => {
+    expect(await renewsAfter({ granted: 4, demand: 5 })).within(220, 330);
+    expect(await renewsAfter({ others: [{ reserved: 4, want: 5 }] })).within(220, 330);
+    expect(await renewsAfter({ held: 6 })).within(220, 330);
+    const many = Array.from({ length: 49 }, () => ({ reserved: 4, want: 5 }));
+    expect(await renewsAfter({ others: many }), 'a hundred renewals a second of all').within(420, 630);
+  });
+
+  it('asks again when nobody is to be spared any more, if that is sooner', async () => {
+    expect(await renewsAfter({ graceMs: 1_000 })).within(820, 1_230);
+    expect(await renewsAfter({ graceMs: 1_000, granted: 1, demand: 9 })).within(820, 1_230);
+    expect(await renewsAfter({ graceMs: 9_000 })).within(2_660, 4_010);
+  });
+
+  it('keeps idle connections while nobody is short, or nobody may be given more', async () => {
+    const askedNext = async (graceMs: number, others: Store['others']) => {
+      const { runtime, store, pool } = newMember();
+      await runtime.advance(20);
+      store.others = others;
+      store.last.grant(8, graceMs);
+      Object.assign(pool, { held: 8, open: 8 });
+      await runtime.advance(450);
+      expect(store.asked.map(({ number }) => number)).deep.equal([1, 2]);
+      return store.last.asked;
+    };
+    expect(await askedNext(0, [])).equal(8);
+    expect(await askedNext(400, [{ reserved: 1, want: 9 }])).equal(8);
+    expect(await askedNext(0, [{ reserved: 1, want: 9 }])).equal(1);
+  });
+
+  it('asks no more often than the store can bear while somebody is short', async () => {
+    const { runtime, store, pool, member } = newMember(true, 10_000);
+    await runtime.advance(20);
+    const sentAt = runtime.now();
+    pool.demand = 9;
+    store.others = Array.from({ length: 49 }, () => ({ reserved: 4, want: 5 }));
+    store.last.grant(4);
+    await settle();
+    member.need(runtime.now());
+    await runtime.advance(400);
+    expect(store.asked.length).equal(1);
+    await runtime.advance(sentAt + 500 - runtime.now());
+    expect(store.asked.length).equal(2);
+  });
+
+  it('never has more than it told the store while that does not answer', async () => {
+    const { runtime, store, pool, share } = newMember();
+    pool.demand = 9;
+    const seen = new Set<number>();
+    for (let ms = 0; ms < 4_000; ms += 1) {
+      await runtime.advance(1);
+      seen.add(share());
+      const isAsking = store.asked.length > 0 && !store.last.signal.aborted;
+      if (isAsking) expect(share()).most(store.last.ceiling);
+    }
+    expect([...seen], 'the least, and its equal part once all others have shrunk').deep.equal([0, 1, 5]);
+    expect(pool.told, 'told once').deep.equal(['the leases of the fleet cannot be renewed']);
+  });
+
+  it('tells its pool as the share of a lease that is not renewed shrinks', async () => {
+    const { runtime, pool, share } = await leased(9);
+    Object.assign(pool, { held: 9, open: 9 });
+    await runtime.advance(3_000);
+    expect(pool.shares[0]).equal(9);
+    expect(pool.shares.at(-1)).equal(5);
+    expect(share()).equal(5);
+    expect(pool.shares.length).above(3);
+    expect([...pool.shares].sort((one, other) => other - one)).deep.equal(pool.shares);
+  });
+
+  it('is not moved to ask by what its callers need while the store is away', async () => {
+    const { runtime, store, pool, member } = await leased(2, 10_000);
+    await runtime.advance(4_010);
+    store.last.fail();
+    await settle();
+    expect(member.report().state).equal('away');
+    const { length } = store.asked;
+    pool.demand = 9;
+    member.need(runtime.now());
+    await runtime.advance(370);
+    expect(store.asked.length).equal(length);
+    await runtime.advance(260);
+    expect(store.asked.length).equal(length + 1);
   });
 
   it('asks at once when callers need more, and not again before it is answered', async () => {
@@ -117,6 +239,7 @@ describe('a member of a fleet', () => {
     grant(10);
     await settle();
     expect(share()).most(8);
+    expect(member.report().state).equal('away');
     expect(pool.told).include('the leases of the fleet cannot be renewed');
   });
 
@@ -146,6 +269,7 @@ describe('a member of a fleet', () => {
     await runtime.advance(300);
     expect(store.last).include({ asked: 2, ceiling: 8 });
     expect(share()).equal(2);
+    expect(pool.shares.slice(0, 2), 'the pool closes what is idle').deep.equal([8, 2]);
     store.others = [{ reserved: 1, want: 5 }];
     store.last.grant(2);
     await settle();
@@ -174,6 +298,45 @@ describe('a member of a fleet', () => {
       await runtime.advance(20);
     }
     expect(store.asked.length).equal(1);
+  });
+
+  it('minds no failure of a question that it gave up', async () => {
+    const { runtime, store, pool, member } = await leased(5);
+    Object.assign(pool, { held: 5, open: 5 });
+    await runtime.advance(420);
+    const late = store.last;
+    await runtime.advance(280);
+    expect(late.signal.aborted).equal(true);
+    store.last.grant(5);
+    await settle();
+    expect(member.report().state).equal('leased');
+    late.fail();
+    await settle();
+    expect(member.report().state).equal('leased');
+  });
+
+  it('asks soon when it hears anything, and keeps what it has where nobody is short', async () => {
+    const { runtime, store, pool } = await leased(8, 10_000);
+    Object.assign(pool, { held: 8, open: 8 });
+    store.onNews!('lost');
+    await runtime.advance(250);
+    expect(store.asked.length).equal(2);
+    expect(store.last.asked).equal(8);
+  });
+
+  it('takes nothing that comes once it has left', async () => {
+    const { runtime, store, member, share } = await leased(3);
+    await runtime.advance(420);
+    const { onNews } = store;
+    await member.leave();
+    onNews!('short');
+    store.last.grant(9);
+    await settle();
+    expect(share()).most(3);
+    expect(runtime.outstanding).equal(1);
+    await runtime.advance(60_000);
+    expect(runtime.outstanding).equal(0);
+    expect(store.asked.length).equal(2);
   });
 
   it('leaves, once, and asks no more', async () => {
