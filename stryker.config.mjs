@@ -7,6 +7,7 @@ export default {
   testRunner: 'mocha',
   plugins: ['./scripts/stryker-mocha.mjs'],
   mochaOptions: {
+    require: ['./scripts/stryker-forget.cjs'],
     spec: [
       'dist/test/unit/**/*.test.js',
       ...['idle-killer', 'isolation', 'mute', 'nested', 'rotation'].map(

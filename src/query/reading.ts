@@ -208,7 +208,6 @@ export class Reader {
     this.mainLevel = this.level();
     this.lead = leadOf[tokens.token];
     if (this.lead === undefined) {
-      this.unsure = true;
       this.stateful = true;
     } else {
       this.verb = this.lead.verb;
@@ -420,7 +419,7 @@ export class Reader {
       case Role.values:
         return this.valuesBegin(level);
       case Role.into:
-        this.intoBegins(level);
+        this.writes = true;
         break;
       case Role.insert:
         return this.writeWord(level, Role.insert, 'insert');
@@ -546,12 +545,6 @@ export class Reader {
     if (this.joins || (operation !== Role.delete && operation !== Role.merge)) return;
     this.clauses[level] = Clause.expectsTarget;
     this.joins = true;
-  }
-
-  private intoBegins(level: number): void {
-    this.writes = true;
-    const operation = this.operations[level];
-    if (operation === Role.insert || operation === Role.merge) this.clauses[level] = Clause.expectsTarget;
   }
 
   /** A name, or a word that is one here: a table, a CTE, a column, an alias. */
@@ -707,7 +700,7 @@ export class Reader {
     const { previous, before } = this;
     // A statement does not begin with a call (EXPLAIN (…), COPY (…)), and AS is followed by an alias.
     if ((previous < WORD && previous !== QUOTED) || before === END || roleOf[before] === Role.as) return;
-    if (previous === QUOTED || before === DOT) {
+    if (before === DOT) {
       this.unsure = true;
       return;
     }

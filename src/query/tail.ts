@@ -10,7 +10,7 @@ const EQUALS = 61;
  */
 export function withoutCommenterTail(sql: string): string {
   const { length } = sql;
-  if (length < 8 || sql.charCodeAt(length - 1) !== SLASH || sql.charCodeAt(length - 2) !== STAR) return sql;
+  if (sql.charCodeAt(length - 1) !== SLASH || sql.charCodeAt(length - 2) !== STAR) return sql;
   if (sql.charCodeAt(length - 3) !== QUOTE) return sql;
   const start = sql.lastIndexOf('/*');
   if (start < 0 || !startsWithKey(sql, start + 2)) return sql;

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { type Classification, classify, type Dialect } from '../../../src/query/classify.js';
 import { fingerprint } from '../../../src/query/fingerprint.js';
 import { Recent } from '../../../src/query/recent.js';
+import { hashOf } from '../../../src/query/words.js';
 import { classified, type Expected } from '../../data/classified.js';
 
 const dialects = ['postgresql', 'mysql'] as const;
@@ -33,6 +34,20 @@ describe('the classifier', () => {
   it('keeps the dialects apart', () => {
     const query = 'SELECT "a" FROM t -- \' \n';
     expect(classify(query, 'postgresql').fingerprint).not.to.equal(classify(query, 'mysql').fingerprint);
+  });
+
+  it('takes no function of a user’s for a built-in one whose name has the same hash', () => {
+    for (const [name, builtIn] of [
+      ['hypraayw', 'coalesce'],
+      ['bnbpccta', 'coalesce'],
+      ['efulaawp', 'lower'],
+    ] as const) {
+      expect(hashOf(name)).equal(hashOf(builtIn));
+      for (const dialect of dialects) {
+        expect(classify(`SELECT ${name}(a) FROM t`, dialect).readOnly).equal('unknown');
+        expect(classify(`SELECT ${builtIn}(a) FROM t`, dialect).readOnly).equal('yes');
+      }
+    }
   });
 
   it('does not remember long texts', () => {
@@ -150,6 +165,13 @@ describe('the fingerprint', () => {
     it(`is one for ${texts[0]} and its kin`, () =>
       expect(new Set(texts.map((text) => fingerprint(text, 'postgresql'))).size).to.equal(1));
   }
+
+  it('goes by names without regard to case, also by those of MySQL that begin with a dollar sign', () => {
+    const one = fingerprint('SELECT $Az, $zA_1 FROM T', 'mysql');
+    expect(fingerprint('select $aZ, $Za_1 from t', 'mysql')).equal(one);
+    expect(fingerprint('select $az, $za_2 from t', 'mysql')).not.equal(one);
+    expect(fingerprint('select $ay, $za_1 from t', 'mysql')).not.equal(one);
+  });
 
   it('tells different queries apart', () => {
     const different = [

@@ -25,6 +25,41 @@ describe('the summary of a query', () => {
     expect(classify('SELECT * FROM a /* canary */ . b', 'postgresql').summary).to.equal('SELECT a.b');
   });
 
+  it('has no names of CTEs, however they are written', () => {
+    expect(
+      classify('WITH Xy (a) AS (SELECT 1), z AS (SELECT 2) SELECT * FROM xY, z, t', 'postgresql').summary,
+    )
+      .contain(' t')
+      .not.match(/xy|z/i);
+    expect(classify('WITH "Xy" AS (SELECT 1) SELECT * FROM "Xy", t', 'postgresql').summary).not.contain('X');
+    expect(classify('WITH `Xy` AS (SELECT 1) SELECT * FROM `Xy`, t', 'mysql').summary).not.contain('X');
+    expect(classify('WITH x AS (SELECT 1) SELECT * FROM app.x', 'postgresql').summary).contain('app.x');
+  });
+
+  it('names what is touched twice once, and parts statements', () => {
+    expect(classify('DELETE t FROM t JOIN u ON t.id = u.id', 'mysql').summary).equal('DELETE t u');
+    expect(classify('SELECT * FROM t; DELETE FROM u', 'mysql').summary).equal('SELECT t; DELETE u');
+  });
+
+  it('names what DDL, calls, copies and the like touch', () => {
+    const summaries = {
+      'CREATE TABLE IF NOT EXISTS app.t (a int)': 'CREATE TABLE app.t',
+      'DROP TABLE a, b': 'DROP TABLE a b',
+      'CREATE INDEX i ON t (a)': 'CREATE INDEX i',
+      'CREATE TABLE t AS SELECT * FROM u': 'CREATE TABLE t',
+      'TRUNCATE TABLE t': 'TRUNCATE t',
+      'CALL app.f(1)': 'CALL app.f',
+      'TABLE t': 'TABLE t',
+      'COPY t TO STDOUT': 'COPY t',
+      'START TRANSACTION READ ONLY': 'START TRANSACTION',
+      COMMIT: 'COMMIT',
+      'EXPLAIN SELECT * FROM t': 'EXPLAIN SELECT t',
+      'VALUES (1)': 'VALUES',
+    };
+    for (const [sql, summary] of Object.entries(summaries))
+      expect(classify(sql, 'postgresql').summary, sql).equal(summary);
+  });
+
   it('keeps only the first word of a text that never ends', () => {
     expect(classify("SELECT * FROM users WHERE name = 'O'Brien' FROM canary", 'postgresql').summary).to.equal(
       'SELECT',
