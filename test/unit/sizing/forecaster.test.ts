@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Forecaster } from '../../../src/sizing/forecaster.js';
+import { type Forecast, Forecaster } from '../../../src/sizing/forecaster.js';
+import type { Observation } from '../../../src/sizing/observation.js';
+import { Seasonal } from '../../../src/sizing/seasonal.js';
 import { observed } from './observed.js';
 
 function newForecaster(): Forecaster {
@@ -48,6 +50,80 @@ describe('the forecaster', () => {
     }
     expect(forecaster.foreseen, 'nothing is left to it').equal(0);
     expect(costs.plainMs).above(costs.smartMs).and.above(0);
+  });
+
+  /** Steps of a load, each connection open that is needed: what the forecaster says of each. */
+  function follow(
+    loads: readonly number[],
+    more: Partial<Observation> = {},
+    forecaster = newForecaster(),
+  ): (Forecast & { peak: number })[] {
+    let open = 0;
+    return loads.map((load, step) => {
+      const peak = Math.ceil(load);
+      const arrivals = Math.round(load * 10);
+      const seen = { now: (step + 1) * 100, open, load, peak, arrivals, holdMs: 10, limit: 100, ...more };
+      open = peak;
+      return { ...forecaster.step(observed(seen)), peak };
+    });
+  }
+
+  const ramp = Array.from({ length: 100 }, (_, step) => step / 4);
+  /** A crowd that comes out of nothing and grows for a second. */
+  const bursts = Array.from({ length: 600 }, (_, step) => (step % 200 < 190 ? 0.5 : 4 + 3 * (step % 10)));
+
+  it('says on whose word: what is needed now, or what was needed a while ago', () => {
+    const [crowd, after, later] = follow([8, 0, 0]);
+    expect(crowd).include({ target: 8, ahead: 0, reason: 'reactive' });
+    expect(after).include({ target: 8, ahead: 0, protect: 0, reason: 'floor' });
+    expect(later).include({ target: 8, reason: 'floor' });
+  });
+
+  it('opens ahead of a rising load once the trend has proven itself', () => {
+    const said = follow(ramp, { connectMs: 900 });
+    const first = said.findIndex(({ reason }) => reason === 'trend');
+    expect(first).within(5, 30);
+    expect(said.slice(0, first).map(({ ahead }) => ahead)).deep.equal(Array(first).fill(0));
+    for (const { peak, ahead, target, protect } of said.slice(30)) {
+      expect(ahead).above(peak);
+      expect([target, protect]).deep.equal([ahead, ahead]);
+    }
+  });
+
+  it('hears nobody while the event loop stands still again and again, for nothing can be proven then', () => {
+    const said = follow(ramp, { connectMs: 900, stalled: true });
+    expect(new Set(said.map(({ ahead }) => ahead))).deep.equal(new Set([0]));
+  });
+
+  it('never opens ahead where connections are there already', () => {
+    const said = follow(ramp, { connectMs: 900, open: 100 });
+    expect(new Set(said.map(({ ahead }) => ahead))).deep.equal(new Set([0]));
+  });
+
+  it('heeds a burst once bursts have been like it before', () => {
+    const said = follow(bursts, { connectMs: 300, holdMs: 100, idleTimeoutMs: 100 });
+    expect(said.slice(0, 195).map(({ reason }) => reason)).not.include('burst');
+    const [last] = said.filter(({ reason }) => reason === 'burst').slice(-1);
+    expect(last!.target).equal(last!.ahead).and.above(20);
+  });
+
+  it('goes on without the season once that throws, and says so', () => {
+    const faults: unknown[] = [];
+    const forecaster = new Forecaster(0, () => true, {
+      onDecision() {},
+      onSeasonFault: (error) => faults.push(error),
+    });
+    const { step } = Seasonal.prototype;
+    const fault = new Error('season');
+    Seasonal.prototype.step = () => {
+      throw fault;
+    };
+    try {
+      expect(follow([8, 0], {}, forecaster).map(({ target }) => target)).deep.equal([8, 8]);
+    } finally {
+      Seasonal.prototype.step = step;
+    }
+    expect(faults).deep.equal([fault, fault]);
   });
 
   const steps = fc.array(

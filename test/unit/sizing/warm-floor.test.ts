@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { WarmFloor } from '../../../src/sizing/warm-floor.js';
+import { type Gap, WarmFloor } from '../../../src/sizing/warm-floor.js';
 import { observed } from './observed.js';
 
 const IDLE_MS = 10_000;
@@ -29,7 +29,9 @@ describe('the warm floor', () => {
     const now = crowds(floor, 1, 8, 15_000);
     expect(floor.kept(now + IDLE_MS - 1, IDLE_MS, 0)).equal(8);
     expect(floor.protectedAt(now + 100, IDLE_MS, 0)).equal(0);
-    expect(floor.kept(now + IDLE_MS + 1_000, IDLE_MS, 0)).equal(0);
+    // The upkeep closes it, half a second later at the latest.
+    expect(floor.kept(now + IDLE_MS + 499, IDLE_MS, 0)).equal(8);
+    expect(floor.kept(now + IDLE_MS + 500, IDLE_MS, 0)).equal(0);
   });
 
   it('keeps what comes back through longer gaps than the idle timeout', () => {
@@ -74,6 +76,99 @@ describe('the warm floor', () => {
     const now = crowds(floor, 12, 8, 15_000);
     expect(floor.kept(now + 2_000, IDLE_MS, 8)).equal(0);
     expect(floor.kept(now + 2_000, IDLE_MS, 3)).equal(4);
+  });
+
+  /** Demands of so many, each after so many milliseconds in which nobody came; what was told of the gaps. */
+  function gapsOf(demands: readonly (readonly [gapMs: number, peak: number])[], limit = 20) {
+    const gaps: Gap[] = [];
+    const floor = new WarmFloor((gap) => gaps.push(gap));
+    let now = 0;
+    for (const [gapMs, peak] of demands) {
+      now += gapMs;
+      floor.step(observed({ now, elapsedMs: gapMs, atRest: true, limit }));
+      now += 100;
+      floor.step(observed({ now, peak, limit }));
+    }
+    return { floor, gaps, now };
+  }
+
+  it('knows what it costs when a connection is not there once it was missing twice', () => {
+    const costsOf = (...demands: [number, number][]) => gapsOf(demands).floor.missMs(1);
+    expect(costsOf([1_000, 1])).equal(Number.POSITIVE_INFINITY);
+    expect(costsOf([1_000, 1], [999, 1]), 'that was no gap').equal(Number.POSITIVE_INFINITY);
+    // One caller waits for as long as a connection takes to open.
+    expect(costsOf([1_000, 1], [1_000, 1])).equal(40);
+    expect(
+      gapsOf([
+        [1_000, 1],
+        [1_000, 1],
+      ]).floor.missMs(2),
+    ).equal(Number.POSITIVE_INFINITY);
+  });
+
+  it('tells of every gap what the ways through it cost', () => {
+    const { gaps } = gapsOf([
+      [1_000, 1],
+      [5_000, 1],
+      [20_000, 1],
+    ]);
+    expect(gaps.map(({ level, missMs }) => [level, missMs])).deep.equal([
+      [1, 40],
+      [1, 40],
+    ]);
+    // A connection that stands open for a second is worth half a millisecond of a wait.
+    expect(gaps.map(({ keptMs, plainMs }) => [keptMs, plainMs])).deep.equal([
+      [2.5, 2.5],
+      [45, 45],
+    ]);
+  });
+
+  it('tells of each connection that was needed again, however many more are', () => {
+    const { gaps } = gapsOf(
+      [
+        [1_000, 5],
+        [5_000, 30],
+        [5_000, 3],
+      ],
+      40,
+    );
+    expect(gaps.map(({ level }) => level)).deep.equal([1, 2, 3, 4, 5, 1, 2, 3]);
+  });
+
+  it('looks at the first dozen connections each for itself, and at those beyond in groups', () => {
+    const { floor } = gapsOf(
+      [
+        [1_000, 40],
+        [5_000, 40],
+      ],
+      50,
+    );
+    const missMs = (level: number) => floor.missMs(level);
+    expect(missMs(39), 'in the group of the last').equal(missMs(40));
+    expect(missMs(15), 'in another').above(missMs(40));
+    expect(missMs(11)).above(missMs(12));
+    expect(missMs(12)).above(missMs(13));
+  });
+
+  it('forgets within hours what it knew of gaps', () => {
+    const HOUR = 3_600_000;
+    const learned = Array.from({ length: 12 }, () => [15_000, 8] as const);
+    const protectedAfter = (gapMs: number) => {
+      const { floor, now } = gapsOf([...learned, [gapMs, 8]]);
+      floor.step(observed({ now: now + 100 }));
+      return floor.protectedAt(now + 12_000, IDLE_MS, 0);
+    };
+    expect(protectedAfter(15_000)).equal(4);
+    expect(protectedAfter(6 * HOUR)).equal(0);
+  });
+
+  it('does not let go of what is needed', () => {
+    const { floor, now } = gapsOf([[1_000, 3]]);
+    expect([1, 3, 4].map((level) => floor.fallsAt(level, IDLE_MS, 0))).deep.equal(
+      Array(3).fill(Number.POSITIVE_INFINITY),
+    );
+    expect(floor.kept(now + 600_000, IDLE_MS, 0)).equal(3);
+    expect(floor.protectedAt(now, IDLE_MS, 0)).equal(0);
   });
 
   it('tells when it lets go', () => {
