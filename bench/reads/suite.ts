@@ -132,7 +132,7 @@ export const reads = suiteOf(
   'reads',
   'What does one connection for many short reads win, and does it ever lose?',
   READS,
-  { full: 190, quick: 22 },
+  { full: 170, quick: 18 },
 );
 export const pgbench = suiteOf(
   'pgbench',

@@ -27,7 +27,7 @@ interface Comparison {
 
 async function run({ quick }: Effort): Promise<Findings> {
   const trace = process.env.SIZING_TRACE;
-  const workloads = generated(SEED, quick ? 4 : 40);
+  const workloads = generated(SEED, quick ? 2 : 40);
   if (trace !== undefined) workloads.push(recorded('trace', trace, SEED));
   const compared: Comparison[] = [];
   for (const workload of workloads) compared.push(await compare(workload));
