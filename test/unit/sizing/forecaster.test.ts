@@ -11,18 +11,25 @@ function newForecaster(): Forecaster {
 
 describe('the forecaster', () => {
   it('opens ahead of what recurs, and does not keep it in between', () => {
-    const forecaster = newForecaster();
+    const costs: string[] = [];
+    const forecaster = new Forecaster(0, () => true, {
+      onDecision: (flag, smartMs, plainMs) =>
+        costs.push(`${flag} ${smartMs.toFixed(1)} ${plainMs.toFixed(1)}`),
+      onSeasonFault() {},
+    });
     let now = 0;
     let aheadInTime = 0;
+    let reasonInTime = '';
     let keptInBetween = 0;
     let open = 0;
     for (let period = 0; period < 20; period += 1) {
       for (let step = 0; step < 150; step += 1) {
         now += 100;
         const crowd = step < 4 ? { peak: 12, load: 4, arrivals: 100 } : {};
-        const { target, ahead } = forecaster.step(observed({ now, open, ...crowd }));
+        const { target, ahead, reason } = forecaster.step(observed({ now, open, ...crowd }));
         open = target;
         if (period === 19 && step === 149) aheadInTime = ahead;
+        if (period === 19 && step === 149) reasonInTime = reason;
         if (period === 19 && step === 75) keptInBetween = target;
       }
     }
@@ -30,6 +37,16 @@ describe('the forecaster', () => {
     expect(aheadInTime).equal(12);
     expect(keptInBetween).equal(0);
     expect(forecaster.nextAbove(0, now - 7_500, 40)).greaterThan(now - 7_500);
+    expect(reasonInTime).equal('seasonal');
+    expect(forecaster.foreseen).equal(12);
+    expect(forecaster.nextAbove(12, now - 7_500, 40)).equal(Number.POSITIVE_INFINITY);
+    expect(forecaster.nextAbove(11, now - 7_500, 40)).within(now - 7_500, now);
+    // It went a second after the last of the crowd, which came for four steps of a hundred and fifty.
+    expect(forecaster.fallsAt(12, 10_000)).equal(now - 14_600 + 1_000);
+    // Twelve connections for a tenth of a second before they are needed, against nothing that the plain way has open then.
+    expect(new Set(costs.filter((cost) => cost.endsWith(' 0.0')))).deep.equal(new Set(['seasonal 0.6 0.0']));
+    // Of one that the idle timeout keeps for ten seconds in vain, and that the season opens in time.
+    expect(costs.slice(-200)).include('forecaster 0.5 205.0').and.include('seasonal 0.5 7.3');
   });
 
   it('compares the season with the plain way while it may only watch', () => {

@@ -160,6 +160,28 @@ describe('the warm floor', () => {
     };
     expect(protectedAfter(15_000)).equal(4);
     expect(protectedAfter(6 * HOUR)).equal(0);
+    expect(gapsOf([...learned, [15_000, 8]]).floor.missMs(1)).above(0);
+    expect(gapsOf([...learned, [6 * HOUR, 8]]).floor.missMs(1), 'it was missing once').equal(
+      Number.POSITIVE_INFINITY,
+    );
+  });
+
+  it('keeps through the gaps that are worth it, and through longer ones while none was seen that was not', () => {
+    const often = (count: number) => Array.from({ length: count }, () => [15_000, 1] as const);
+    const keptMs = (demands: readonly (readonly [number, number])[]) => {
+      const { floor, now } = gapsOf(demands);
+      floor.step(observed({ now: now + 100 }));
+      return floor.fallsAt(1, IDLE_MS, 0) - now;
+    };
+    // Bins are half an octave wide: 15 s are in the one that ends with 16 s.
+    expect(keptMs(often(12))).closeTo(24_000, 1e-6);
+    expect(keptMs([...often(6), [300_000, 1], ...often(12)])).closeTo(16_000, 1e-6);
+  });
+
+  it('goes by the idle timeout after a crowd that a pool could have served at once', () => {
+    const floor = new WarmFloor(() => {});
+    const now = crowds(floor, 1, 20, 15_000);
+    expect(floor.protectedAt(now + 1.1 * IDLE_MS, IDLE_MS, 0)).equal(0);
   });
 
   it('does not let go of what is needed', () => {
@@ -175,6 +197,8 @@ describe('the warm floor', () => {
     const floor = new WarmFloor(() => {});
     const now = crowds(floor, 1, 8, 15_000);
     expect(floor.fallsAt(8, IDLE_MS, 0)).equal(now + IDLE_MS);
+    expect(floor.fallsAt(4, IDLE_MS, 3)).equal(now + IDLE_MS);
+    expect(floor.fallsAt(3, IDLE_MS, 3), 'the season knows when it is needed').equal(now + 1_000);
     expect(floor.fallsAt(9, IDLE_MS, 0)).equal(Number.POSITIVE_INFINITY);
   });
 });
