@@ -10,6 +10,12 @@ export interface QueryCharacteristics {
   dialect?: Dialect;
   /** The name under which a connection keeps the statement once it has prepared it; for MySQL the text itself. */
   statement?: string;
+  /**
+   * A name for the session settings under which its holder works, such as a tenant's `search_path` or a role. Where the flag `affinity` acts it
+   * gets an idle connection whose latest holder named the same, if there is one: what the server planned there still holds. Settings are still
+   * the holder's to make: a connection that others have used since has theirs.
+   */
+  settings?: string;
   /** A name for the kind of query, such as `'report'`. */
   queryType?: string;
   /** 0 (trivial) to 1 (as heavy as they come). */

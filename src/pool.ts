@@ -583,15 +583,15 @@ export class Pool<C> implements LeaseHome<C> {
     const newest = this.#select();
     const { selection, affinity } = this.rollout.attended;
     if ((!selection && !affinity) || newest === undefined) return newest;
-    if (this.#slots.count(SlotState.idle) === 1) return newest;
     let slot = newest;
     // Not by `#advised`: its closures would be made for nearly every acquire.
     try {
-      slot = this.#cheapest(newest, profile, hint);
+      if (this.#slots.count(SlotState.idle) > 1) slot = this.#cheapest(newest, profile, hint);
     } catch (error) {
       this.tripFlag(selection ? 'selection' : 'affinity', error);
     }
     slot.passedOver = 0;
+    if (hint.settings !== undefined) slot.settings = hint.settings;
     return slot;
   }
 
@@ -602,6 +602,7 @@ export class Pool<C> implements LeaseHome<C> {
     wanted.now = this.#now;
     wanted.checkAfterIdleMs = this.#checkAfterIdleMs;
     wanted.statement = attended.affinity ? hint.statement : undefined;
+    wanted.settings = attended.affinity ? hint.settings : undefined;
     wanted.weighsHealth = attended.selection;
     const choice = this.#selection.choose(this.#slots.idle(), wanted);
     if (choice === undefined) return newest;
@@ -783,6 +784,8 @@ export class Pool<C> implements LeaseHome<C> {
     if (timed) this.#readLeaseClock();
     else if (waiter.note !== undefined) this.#readClock();
     this.#counters.waited += 1;
+    const settings = waiter.hint?.settings;
+    if (settings !== undefined) slot.settings = settings;
     const lease = this.#leaseTo(waiter, slot, timed);
     if (timed || waiter.note !== undefined) this.#recordWait(lease, this.#now - waiter.queuedAt, waiter);
     this.#resolve(waiter, lease);
@@ -1619,6 +1622,7 @@ export class Pool<C> implements LeaseHome<C> {
     const connection = slot.connection!;
     if (driver.reset === undefined) return this.#close(slot, 'dirty');
     this.#counters.resets += 1;
+    slot.settings = undefined;
     const answered = driver.unanswered?.(connection);
     const reset = () => driver.reset!(connection);
     if (answered === undefined) return this.#prove(slot, now, 'dirty', reset);
@@ -2694,9 +2698,8 @@ export function createPool<C>(parts: PoolParts<C>): Pool<C> {
 }
 
 /** The optimisations that go by the queries and can act on connections of this driver. */
-function readersOn<C>({ canShare, hasPrepared }: Driver<C>): readonly OptimizationName[] {
-  return QUERY_READERS.filter((name) => {
-    if (name === 'pipelining' || name === 'autoPrepare') return canShare !== undefined;
-    return name !== 'affinity' || hasPrepared !== undefined;
-  });
+function readersOn<C>({ canShare }: Driver<C>): readonly OptimizationName[] {
+  return QUERY_READERS.filter(
+    (name) => (name !== 'pipelining' && name !== 'autoPrepare') || canShare !== undefined,
+  );
 }

@@ -111,6 +111,8 @@ export class Slot<C> {
   idleSince = 0;
   /** What it has shown, in timed leases. */
   readonly track = new TrackRecord();
+  /** What the latest holder who named his session settings called them; undefined too once the session was reset. */
+  settings: string | undefined = undefined;
   /** How often another was taken in its place since it was last leased. */
   passedOver = 0;
   /** Why its holder got it and not the newest idle one; undefined where that one was taken. */

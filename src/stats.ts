@@ -119,7 +119,7 @@ export function newCounters(): PoolCounters {
     staleReads: 0,
     overtakings: 0,
     heldBack: 0,
-    passedOver: { statement: 0, slow: 0, doubtful: 0, lifetime: 0 },
+    passedOver: { statement: 0, settings: 0, slow: 0, doubtful: 0, lifetime: 0 },
     timedOut: 0,
     secondsTimedOut: 0,
     aborted: 0,

@@ -139,6 +139,7 @@ function failure(error: unknown): { code: SpanStatusCode; message: string } {
 
 const PASSED_OVER: Readonly<Record<PassedOverReason, string>> = {
   statement: 'the connection used last had not prepared the statement, this one has',
+  settings: 'the connection used last had other session settings, this one has those that were named',
   slow: 'the connection used last was slower than its queries are elsewhere',
   doubtful: 'the connection used last is likely to be dead',
   lifetime: 'the connection used last is at the end of its lifetime',

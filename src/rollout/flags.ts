@@ -25,7 +25,10 @@ export const OPTIMIZATIONS = {
   limitProbe: built('no more connections are in use than make the database faster', 'shadow'),
   lanes: built('short queries seldom wait behind long ones', 'auto'),
   selection: built('a query gets the idle connection that is cheapest for it', 'auto'),
-  affinity: built('a query gets a connection that has prepared it before', 'off'),
+  affinity: built(
+    'a query gets a connection that has prepared it before, or has the session settings that its hint names',
+    'off',
+  ),
   pipelining: built('short read-only statements share a connection', 'auto'),
   pipelinedWrites: built('short statements that write share one, too', 'off'),
   autoPrepare: built('statements that recur are prepared', 'auto'),

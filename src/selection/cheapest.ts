@@ -3,7 +3,7 @@ import { Survival } from './survival.js';
 import type { TrackRecord } from './track-record.js';
 
 /** Why a connection other than the newest idle one was taken: what made that one dearer. */
-export const PASSED_OVER_REASONS = ['statement', 'slow', 'doubtful', 'lifetime'] as const;
+export const PASSED_OVER_REASONS = ['statement', 'settings', 'slow', 'doubtful', 'lifetime'] as const;
 export type PassedOverReason = (typeof PASSED_OVER_REASONS)[number];
 
 /** What is known of an idle connection. */
@@ -13,6 +13,8 @@ export interface IdleConnection {
   readonly idleSince: number;
   readonly isSuspect: boolean;
   readonly track: TrackRecord;
+  /** What the latest holder who named his session settings called them. */
+  readonly settings: string | undefined;
   /** How often another was taken in its place since it was last leased. */
   readonly passedOver: number;
 }
@@ -23,6 +25,8 @@ export class Wanted {
   query: Pick<QueryProfile, 'typicalMs'> | undefined = undefined;
   /** The statement that a connection may have prepared; undefined where there is none, or it does not matter. */
   statement: string | undefined = undefined;
+  /** The session settings under which it is to run; undefined where nobody named them, or it does not matter. */
+  settings: string | undefined = undefined;
   /** Whether slowness, idle time and lifetime matter. */
   weighsHealth = false;
   /** What it costs to open a connection, in milliseconds. */
@@ -54,11 +58,13 @@ const LAST_OF_LIFETIME = 0.05;
 const LAST_OF_LIFETIME_MS = 1;
 /** What preparing a statement costs: of five tables on loopback, parsing and planning took half a millisecond and more. */
 const PREPARE_MS = 0.5;
+/** What other settings cost: they are made again, a round trip, and statements that had been planned under them are planned anew. */
+const SETTINGS_MS = 0.5;
 
 /**
  * Which of the newest idle connections a query is cheapest on, in milliseconds that it would have to wait for longer:
  *
- *     cost = [statement not prepared] · 0.5 ms + excess ms + P(dead | idle) · open ms + [end of lifetime] · 1 ms
+ *     cost = [statement not prepared] · 0.5 ms + [other session settings] · 0.5 ms + excess ms + P(dead | idle) · open ms + [end of lifetime] · 1 ms
  *
  * The newest one nearly always costs nothing and is taken: the others are left to grow old.
  */
@@ -91,21 +97,23 @@ export class Cheapest<Connection extends IdleConnection> {
     }
     if (connection === newest) return undefined;
     const reason = this.#reasonOf(newest, wanted);
-    return { connection, costMs, newestMs, reason, flag: reason === 'statement' ? 'affinity' : 'selection' };
+    const flag = reason === 'statement' || reason === 'settings' ? 'affinity' : 'selection';
+    return { connection, costMs, newestMs, reason, flag };
   }
 
   /** Nothing speaks against it: for others were idle for longer, the chance that it died speaks for none of them. */
   #isSound(connection: Connection, wanted: Wanted): boolean {
     const { statement, weighsHealth } = wanted;
+    if (settingsMs(connection, wanted) > 0) return false;
     if (statement !== undefined && this.#hasPrepared(connection, statement) === false) return false;
     return !weighsHealth || (!connection.track.seemsSlow && !isLastOfLifetime(connection, wanted));
   }
 
   #cost(connection: Connection, wanted: Wanted): number {
-    const statementMs = this.#statementMs(connection, wanted);
-    if (!wanted.weighsHealth) return statementMs;
+    const specialMs = this.#statementMs(connection, wanted) + settingsMs(connection, wanted);
+    if (!wanted.weighsHealth) return specialMs;
     return (
-      statementMs +
+      specialMs +
       connection.track.excessMs(wanted.query, wanted.now) +
       this.#deathMs(connection, wanted) +
       lastOfLifetimeMs(connection, wanted)
@@ -124,6 +132,7 @@ export class Cheapest<Connection extends IdleConnection> {
     const healthMs = (partMs: number) => (wanted.weighsHealth ? partMs : 0);
     const parts: Record<PassedOverReason, number> = {
       statement: this.#statementMs(connection, wanted),
+      settings: settingsMs(connection, wanted),
       slow: healthMs(connection.track.excessMs(wanted.query, wanted.now)),
       doubtful: healthMs(this.#deathMs(connection, wanted)),
       lifetime: healthMs(lastOfLifetimeMs(connection, wanted)),
@@ -132,6 +141,10 @@ export class Cheapest<Connection extends IdleConnection> {
       parts[reason] > parts[dearest] ? reason : dearest,
     );
   }
+}
+
+function settingsMs(connection: IdleConnection, { settings }: Wanted): number {
+  return settings !== undefined && connection.settings !== settings ? SETTINGS_MS : 0;
 }
 
 function isLastOfLifetime({ openedAt, expiresAt }: IdleConnection, { now }: Wanted): boolean {

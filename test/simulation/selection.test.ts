@@ -96,6 +96,72 @@ describe('selection by cost', function () {
     expect(regret, 'milliseconds that it would have saved').below(-100);
   });
 
+  it('finds the connection that has the settings which are named, also where nobody knows of statements', async () => {
+    const switched = async (affinity: 'on' | 'off') => {
+      const runtime = new VirtualRuntime(1);
+      const pool = createPool<{ tenant?: string }>({
+        driver: { open: async () => ({}), check: async () => {}, close() {} },
+        runtime,
+        options: { min: 6, max: 6, idleTimeoutMs: 0 },
+        flags: { ...everyFlag('off'), affinity },
+      });
+      let switches = 0;
+      for (let turn = 0; turn < 600; turn += 1) {
+        const settings = `tenant ${Math.floor(3 * runtime.random())}`;
+        void pool.acquire({ settings }).then((lease) => {
+          if (lease.connection.tenant !== settings) switches += 1;
+          lease.connection.tenant = settings;
+          runtime.schedule(4 * runtime.random(), () => lease.release());
+        });
+        await runtime.advance(2 * runtime.random());
+      }
+      await runtime.advance(100);
+      expect(pool.stats()).include({ leased: 0, waiting: 0 });
+      return { switches, passedOver: pool.counters.passedOver.settings };
+    };
+    const plain = await switched('off');
+    const affine = await switched('on');
+    expect(plain.passedOver).equal(0);
+    expect(affine.passedOver).above(100);
+    expect(affine.switches).below(plain.switches / 2);
+  });
+
+  it('forgets the settings of a session that was reset', async () => {
+    const runtime = new VirtualRuntime(1);
+    let dirty = false;
+    let opened = 0;
+    const pool = createPool<number>({
+      driver: {
+        open: async () => {
+          opened += 1;
+          return opened;
+        },
+        check: async () => {},
+        close() {},
+        isDirty: () => dirty,
+        reset: async () => {},
+      },
+      runtime,
+      options: { min: 2, max: 2, idleTimeoutMs: 0 },
+      flags: { ...everyFlag('off'), affinity: 'on' },
+    });
+    await runtime.advance(10);
+    const [one, other] = [await pool.acquire({ settings: 'a' }), await pool.acquire({ settings: 'b' })];
+    const ofA = one.connection;
+    one.release();
+    other.release();
+    const again = await pool.acquire({ settings: 'a' });
+    expect(again.connection, 'kept in mind').equal(ofA);
+    dirty = true;
+    again.release();
+    await runtime.advance(10);
+    dirty = false;
+    const held = await pool.acquire({ settings: 'c' });
+    held.release();
+    const last = await pool.acquire({ settings: 'a' });
+    expect(last.connection, 'the newest: nobody has them').equal(held.connection);
+  });
+
   it('finds the connection that has prepared a statement', async () => {
     const statements = Array.from({ length: 30 }, (_, index) => `statement ${index}`);
     const prepared = ({ pool }: World) =>

@@ -26,6 +26,7 @@ function connection(
     expiresAt: Number.POSITIVE_INFINITY,
     idleSince: NOW - 10,
     isSuspect: false,
+    settings: undefined,
     passedOver: 0,
     ...told,
   };
@@ -34,6 +35,7 @@ function connection(
 const WANTED: Wanted = {
   query: { typicalMs: 2 },
   statement: undefined,
+  settings: undefined,
   weighsHealth: true,
   checkAfterIdleMs: 500,
   openMs: 2,
@@ -66,6 +68,19 @@ describe('the cheapest idle connection', () => {
     expect(choice(idle, { statement: 's' })).equal('old for affinity: statement');
     expect(choice(idle, { statement: 's', weighsHealth: false })).equal('old for affinity: statement');
     expect(choice(idle, { statement: 'other' }), 'none has').equal(undefined);
+    expect(choice(idle), 'nobody asks').equal(undefined);
+  });
+
+  it('is another whose latest holder had the settings that are named', () => {
+    const idle = [
+      connection('old', { settings: 'a' }),
+      connection('middle'),
+      connection('new', { settings: 'b' }),
+    ];
+    expect(choice(idle, { settings: 'a' })).equal('old for affinity: settings');
+    expect(choice(idle, { settings: 'a', weighsHealth: false })).equal('old for affinity: settings');
+    expect(choice(idle, { settings: 'b' }), 'the newest has them').equal(undefined);
+    expect(choice(idle, { settings: 'c' }), 'none has').equal(undefined);
     expect(choice(idle), 'nobody asks').equal(undefined);
   });
 
