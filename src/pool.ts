@@ -91,7 +91,7 @@ import {
   usedAt,
 } from './upkeep.js';
 import { UNBOUNDED_WAIT_MS, Waiter, Waiters } from './waiters.js';
-import { HURRY_MS, Warming } from './warming.js';
+import { HURRY_MS, isCostOfWarming, Warming, warmUpOn } from './warming.js';
 
 /** What a pool is made of. */
 export interface PoolParts<C> {
@@ -973,7 +973,9 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Opens what the waiters need beyond what is already on its way, and what `min` asks for. */
   #grow(now: number, waiter?: Waiter<C>): void {
-    const onTheirWay = this.#slots.count(SlotState.opening) + this.#hopefulChecks + this.#hopefulWarmUps(now);
+    // First of all: a warm-up that is called off may close its connection in the same stack, and others are opened.
+    const warmUps = this.#hopefulWarmUps(now);
+    const onTheirWay = this.#slots.count(SlotState.opening) + this.#hopefulChecks + warmUps;
     const room = this.#room(now);
     let wanted = now >= this.#nextOpenAt ? Math.max(0, this.#waiters.length - onTheirWay) : 0;
     // In a fleet a short queue asks for no larger share, either.
@@ -981,7 +983,7 @@ export class Pool<C> implements LeaseHome<C> {
     const { min, keepMin } = this.#options;
     const circuit = this.#heedsCircuit ? this.#breaker : undefined;
     if (keepMin && now >= this.#nextFillAt && this.#drain === undefined && circuit?.fills !== false) {
-      wanted = Math.max(wanted, this.#fill(min, now));
+      wanted = Math.max(wanted, this.#fill(min, room, now));
     }
     if (circuit !== undefined && wanted > 0) {
       const lacking = Math.max(0, circuit.enough(this.#backlogMs, now) - this.#slots.open);
@@ -991,6 +993,8 @@ export class Pool<C> implements LeaseHome<C> {
     }
     if (wanted > room && this.#staleReads.isOn)
       this.#giveUpStale(wanted - Math.max(0, room) - this.#slots.count(SlotState.closing));
+    if (wanted > room && this.#slots.count(SlotState.warming) > 0)
+      this.#giveUpWarmUps(wanted - Math.max(0, room) - this.#slots.count(SlotState.closing), now);
     const beneficiary = waiter ?? this.#waiters.head;
     const why = beneficiary === undefined ? 'min' : 'waiter';
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, why, beneficiary);
@@ -1000,8 +1004,8 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   /** How many connections begin to open because there are fewer than `min`. */
-  #fill(min: number, now: number): number {
-    const lacking = min - this.#slots.open;
+  #fill(min: number, room: number, now: number): number {
+    const lacking = Math.min(min - this.#slots.open, room);
     const wave = this.#filling.wave(lacking, this.#slots.count(SlotState.opening), now);
     if (wave < lacking) this.#arm(this.#filling.nextAt);
     return wave;
@@ -1098,11 +1102,25 @@ export class Pool<C> implements LeaseHome<C> {
         slot.hurriedAt = now;
         slot.abort?.abort(new Error('a caller waits for the connection'));
       }
-      if (now >= slot.hurriedAt + HURRY_MS) continue;
+      if (slot.state !== SlotState.warming || now >= slot.hurriedAt + HURRY_MS) continue;
       hopeful += 1;
       this.#arm(slot.hurriedAt + HURRY_MS);
     }
     return hopeful;
+  }
+
+  /** Where there is no room for another, up to `most` that were to leave off, and have not for as long as an opening takes, make some. */
+  #giveUpWarmUps(most: number, now: number): void {
+    const patienceMs = Math.max(HURRY_MS, this.#createTimes.meanMs);
+    let left = most;
+    for (const slot of this.#slots) {
+      if (left <= 0) return;
+      if (slot.state !== SlotState.warming || slot.hurriedAt === undefined) continue;
+      left -= 1;
+      const dueAt = slot.hurriedAt + patienceMs;
+      if (now < dueAt) this.#arm(dueAt);
+      else this.#warmUpOverran(slot, Math.round(now - slot.openedAt));
+    }
   }
 
   /** How many more connections there may be, by the user's word, the fleet's, the server's and that of the limit probe. */
@@ -1214,15 +1232,19 @@ export class Pool<C> implements LeaseHome<C> {
     if (driver.warm === undefined || this.#waiters.length > 0 || this.#drain !== undefined) return false;
     if (this.#breaker.state !== 'closed' || !this.#warming.mayBegin(now)) return false;
     const abort = new AbortController();
-    let work: Promise<void> | undefined;
-    try {
-      work = driver.warm(slot.connection!, abort.signal);
-    } catch (error) {
-      work = Promise.reject(error);
-    }
-    if (work === undefined) return false;
+    // Before the driver is asked: it may close this very connection in the same stack, or call for one.
     this.#slots.move(slot, SlotState.warming);
     slot.abort = abort;
+    const work = warmUpOn(driver, slot.connection!, abort.signal);
+    if (slot.state !== SlotState.warming) {
+      work?.catch(() => {});
+      return true;
+    }
+    if (work === undefined) {
+      slot.abort = undefined;
+      slot.hurriedAt = undefined;
+      return false;
+    }
     this.#setDeadline(slot, now, this.#options.warmTimeoutMs);
     work
       .then(
@@ -1238,15 +1260,19 @@ export class Pool<C> implements LeaseHome<C> {
     if (slot.state !== SlotState.warming) return;
     const driver = this.#driver;
     const connection = slot.connection!;
-    const isBroken = driver.isBroken?.(connection, error) === true;
-    this.#warming.ended();
+    // Not by the error: it is the application's own, and says nothing of the connection.
+    const isBroken = driver.isBroken?.(connection) === true;
     const failure = slot.hurriedAt === undefined || isBroken ? error : undefined;
     this.#endWarmUp(slot, this.#readClock() - startedAt, failure);
     if (isBroken) {
       this.#close(slot, 'broken');
       this.#replace();
     } else if (driver.isDirty?.(connection) === true) this.#clean(slot, this.#now);
-    else this.#offerUnlessSurplus(slot);
+    else {
+      this.#warming.ended();
+      if (slot.isSuspect || this.#now < this.#doubtedUntil) this.#check(slot, this.#now);
+      else this.#offerUnlessSurplus(slot);
+    }
     if (slot.replaces !== undefined) this.#replaced(slot, slot.replaces);
   }
 
@@ -1260,14 +1286,13 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   /** Nobody can tell what is still to come on it. */
-  #warmUpOverran(slot: Slot<C>, now: number): void {
-    const { warmTimeoutMs } = this.#options;
-    const error = lateness('warm', warmTimeoutMs, this.stats());
-    slot.abort?.abort(error);
-    this.#warming.overran(now);
-    this.#endWarmUp(slot, warmTimeoutMs, error);
+  #warmUpOverran(slot: Slot<C>, tookMs: number): void {
+    const { abort } = slot;
+    const error = lateness('warm', tookMs, this.stats());
+    this.#endWarmUp(slot, tookMs, error);
     this.#close(slot, 'warm');
-    this.#replace();
+    // Last: whoever hears it may close the connection, too.
+    abort?.abort(error);
   }
 
   #granted(slot: Slot<C>, now: number): void {
@@ -1807,6 +1832,7 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #close(slot: Slot<C>, reason: CloseReason): void {
+    if (isCostOfWarming(slot, reason)) this.#warming.overran(this.#now);
     this.#slots.move(slot, SlotState.closing);
     slot.abort?.abort(new Error('the connection is closed'));
     if (slot.replaces !== undefined) slot.replaces.leavesFor = undefined;
@@ -1881,6 +1907,9 @@ export class Pool<C> implements LeaseHome<C> {
   #shrinkTo(most: number): void {
     if (this.#slots.open > most) this.#endStaleReads();
     for (const slot of idleBeyond(this.#slots, most)) this.#close(slot, 'shrink');
+    for (const slot of this.#slots) {
+      if (slot.state === SlotState.warming && this.#slots.open > most) this.#close(slot, 'shrink');
+    }
     this.#retireLeased(this.#slots.open - most);
   }
 
@@ -2385,7 +2414,8 @@ export class Pool<C> implements LeaseHome<C> {
         this.#observer?.onChecked?.(slot, checkTimeoutMs, lateness('check', checkTimeoutMs, this.stats()));
         this.#proofFailed(slot);
       } else if (slot.state === SlotState.warming) {
-        this.#warmUpOverran(slot, now);
+        this.#warmUpOverran(slot, this.#options.warmTimeoutMs);
+        this.#replace();
       } else if (slot.state === SlotState.closing) {
         this.#gone(slot);
       }
@@ -2534,6 +2564,8 @@ export class Pool<C> implements LeaseHome<C> {
   #probeLimit(now: number, stalledMs: number): void {
     const probe = this.#limitProbe;
     const { size, use } = probe;
+    if (use < this.#bound && this.#waiters.earliestDeadline() - now < AMPLE_MS)
+      probe.letGo('a caller had no time for it', now);
     const { released, shared, sharedLate } = this.#counters;
     const view = {
       now,

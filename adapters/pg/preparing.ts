@@ -6,10 +6,10 @@ import type { PgClient } from './shapes.js';
  * itself, as those of pg-cursor. The first that the server does not take ends it.
  */
 export class Preparing {
-  /** Settles, never rejects, with how many were prepared. */
+  /** Settles with how many were prepared; rejects where pg's `query_timeout` struck first, and then the client is closed. */
   readonly ended: Promise<number>;
   /** pg puts its own in its place where queries have a time limit. */
-  callback!: () => void;
+  callback!: (error?: unknown) => void;
   readonly #client: PgClient;
   readonly #statements: readonly NamedStatement[];
   #taken = 0;
@@ -23,18 +23,19 @@ export class Preparing {
     this.#client = client;
     this.#statements = statements;
     this.ended = new Promise<void>((resolve, reject) => {
-      this.callback = resolve;
+      this.callback = (error) => {
+        if (error === undefined || error === null) return resolve();
+        // The server still owes the answers: whoever came next on this client would wait for them, and miss what they tell.
+        client.end(() => reject(error));
+      };
       try {
         client.query(this);
-      } catch (error) {
-        reject(error);
+      } catch {
+        resolve();
       }
     })
-      .catch(() => {})
-      .then(() => {
-        client.connection?.removeListener?.('parseComplete', this.#take);
-        return this.#taken;
-      });
+      .then(() => this.#taken)
+      .finally(() => client.connection?.removeListener?.('parseComplete', this.#take));
   }
 
   /** Whether it can be done on a client of this kind, as it stands. */

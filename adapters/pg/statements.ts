@@ -301,7 +301,7 @@ export class PgStatements<C> {
 
   /**
    * Prepares on a new connection what runs most just now on the `others`, in one round trip; undefined where there is nothing to
-   * prepare. Never rejects: what the server does not take is prepared, and told of, when it is next run.
+   * prepare. What the server does not take is prepared, and told of, when it is next run; rejects only where the client is closed for it.
    */
   prepareAhead(pooled: PipelinedClient, others: Iterable<PipelinedClient>): Promise<void> | undefined {
     try {

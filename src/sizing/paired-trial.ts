@@ -146,12 +146,17 @@ export class PairedTrial {
 
   /** A candidate that does far less has cost enough after one step; and where a larger one does far more, so has the incumbent. */
   #clearly(block: Block): Verdict | undefined {
-    if (this.use !== this.candidate || this.#first === undefined || block.completed < BLOCK_LEASES)
-      return undefined;
-    const clearly = Math.max(CLEAR, CLEAR_ERRORS * this.#deviation);
-    const beyond = logRatio(block, this.#first) - this.#required;
+    if (this.use !== this.candidate || this.#first === undefined) return undefined;
     const isLarger = this.candidate > this.incumbent;
-    if (Math.abs(beyond) < clearly || (beyond > 0 && !isLarger)) return undefined;
+    const { completed, lastedMs } = block;
+    const isLong = completed >= BLOCK_LEASES;
+    if (!isLong && (isLarger || lastedMs < this.#blockMs)) return undefined;
+    // Few leases are off by the root of their number.
+    const deviation = isLong ? this.#deviation : Math.max(this.#deviation, 1 / Math.sqrt(completed));
+    const clearly = Math.max(CLEAR, CLEAR_ERRORS * deviation);
+    const beyond = logRatio(block, this.#first) - this.#required;
+    const isClear = Math.abs(beyond) > clearly;
+    if (!isClear || (beyond > 0 && !isLarger)) return undefined;
     if (this.pairs === 0) this.#judge(block, this.#first);
     return beyond > 0 ? 'candidate' : 'incumbent';
   }

@@ -116,6 +116,29 @@ describe('statements prepared ahead on PostgreSQL', function () {
     await pool.end();
   });
 
+  it('cost the connection where the server does not answer in the time that queries have', async () => {
+    const { pool, engine } = sharingPool(
+      { connectionString: databases.postgres.url, max: 4, min: 1, query_timeout: 1_000 },
+      { forecaster: 'off' },
+    );
+    const { pool: other } = sharingPool({ connectionString: databases.postgres.url, max: 1 });
+    for (let run = 0; run < 40; run += 1) await pool.query(HOT, [1 + run]);
+    const locker = await other.connect();
+    await locker.query('begin');
+    await locker.query('lock table numbers in access exclusive mode');
+    const { open, max } = engine().stats();
+    engine().resize({ min: open + 1, max });
+    await until(() => engine().counters.warmed === 1 && engine().stats().idle === open + 1);
+    expect(engine().counters).include({ warmFailed: 1 });
+    expect(engine().counters.closed.broken).equal(1);
+    await locker.query('commit');
+    locker.release();
+    const answers = await Promise.all([1, 2, 3, 4, 5, 6].map((id) => pool.query(HOT, [id])));
+    expect(answers.map(({ rows }) => rows[0].square)).deep.equal([1, 4, 9, 16, 25, 36]);
+    await pool.end();
+    await other.end();
+  });
+
   it('are none while autoPrepare is off', async () => {
     const { pool, engine } = open(4, {}, { autoPrepare: 'off' });
     for (let run = 0; run < 40; run += 1) await pool.query(HOT, [1]);

@@ -197,6 +197,18 @@ describe('the limit probe', function () {
     (await second).release();
   });
 
+  it('lets go for those who have no time to wait, and says so', async () => {
+    const { world } = await settled(1, 'on', cpuBound);
+    expect(world.pool.stats().limit).at.most(MAX / 3);
+    for (let caller = 0; caller < CALLERS; caller += 1)
+      void world.pool.acquire({ deadlineMs: 900 }).then((lease) => lease.release());
+    await world.over(0.3);
+    expect(world.pool.stats().limit).equal(MAX);
+    expect(world.pool.report().limit?.reason).equal('a caller had no time for it');
+    await world.over(10);
+    expect(world.pool.counters.timedOut).equal(0);
+  });
+
   it('tries nothing, and learns nothing, where statements share connections', async () => {
     const world = new World(1, 'on', 8);
     world.server = waiting;

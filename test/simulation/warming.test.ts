@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { FleetParts } from '../../src/fleet/member.js';
 import {
   createPool,
   type Lease,
@@ -24,11 +25,14 @@ class World {
   readonly told: unknown[] = [];
   readonly closed: string[] = [];
   readonly waits: number[] = [];
+  readonly faults: unknown[] = [];
   /** Whether the next warm-ups leave off when they are asked to. */
   heeds = true;
   onWarm: () => Reply = () => ({ afterMs: WARM_MS, ends: 'well' });
 
-  constructor(options: PoolOptions) {
+  constructor(options: PoolOptions, fleet?: FleetParts) {
+    // As with pg, what is not the server's own word means a lost connection.
+    this.driver.isBroken = ({ broken }: FakeConnection, error?: unknown) => broken || error !== undefined;
     this.driver.onOpen = () => ({ afterMs: CONNECT_MS, ends: 'well' });
     this.driver.onWarm = ({ id }, signal) => {
       this.warmed.push(id);
@@ -37,8 +41,10 @@ class World {
     this.pool = createPool({
       driver: this.driver,
       runtime: this.runtime,
+      fleet,
       options: { idleTimeoutMs: 0, checkAfterIdleMs: 0, ...options },
       flags: { forecaster: 'off', lanes: 'off', learnedValidation: 'off' },
+      onFault: (fault) => this.faults.push(fault),
       observer: {
         onWarmed: (_slot, _tookMs, error) => this.told.push(error),
         onClosed: (_slot, reason) => this.closed.push(reason),
@@ -123,7 +129,7 @@ describe('a connection that nobody waits for', () => {
     expect(world.told.map(String)).deep.equal(['Error: at once']);
   });
 
-  it('is replaced when its warm-up shows that it is broken', async () => {
+  it('is replaced when its warm-up broke it, by one that is not warmed', async () => {
     const world = new World({ min: 1, max: 1 });
     await world.warming(1);
     for (const connection of world.driver.live) connection.broken = true;
@@ -131,7 +137,49 @@ describe('a connection that nobody waits for', () => {
     expect(world.closed).deep.equal(['broken']);
     await world.runtime.advance(CONNECT_MS + WARM_MS);
     expect(world.pool.stats()).include({ idle: 1, open: 1 });
-    expect(world.warmed).deep.equal([1, 2]);
+    expect(world.warmed).deep.equal([1]);
+  });
+
+  it('is replaced by one that is not warmed, too, where it cannot be made clean', async () => {
+    const world = new World({ min: 1, max: 1 });
+    world.driver.onReset = () => ({ afterMs: 0, ends: 'badly' });
+    await world.warming(1);
+    for (const connection of world.driver.live) connection.dirty = true;
+    await world.runtime.advance(2 * (WARM_MS + CONNECT_MS));
+    expect(world.closed).deep.equal(['dirty']);
+    expect(world.pool.stats()).include({ idle: 1, open: 1 });
+    expect(world.warmed).deep.equal([1]);
+  });
+
+  it('is checked before anybody has it, where another was lost meanwhile', async () => {
+    const world = new World({ min: 0, max: 20 });
+    const asked = Array.from({ length: 10 }, () => world.ask());
+    await world.runtime.advance(CONNECT_MS);
+    const [{ connection }] = (await Promise.all(asked)) as [Lease<FakeConnection>];
+    world.pool.resize({ min: 11, max: 20 });
+    await world.warming(1);
+    await world.runtime.advance(WARM_MS / 2);
+    world.pool.heed(Object.assign(new Error('gone'), { code: 'ECONNRESET' }), connection);
+    world.driver.onCheck = () => ({ afterMs: 5, ends: 'well' });
+    await world.runtime.advance(WARM_MS / 2);
+    expect(world.pool.stats()).include({ checking: 1, idle: 0 });
+    await world.runtime.advance(5);
+    expect(world.pool.stats()).include({ checking: 0, idle: 1 });
+    expect(world.driver.checks).equal(1);
+  });
+
+  it('makes room before those that callers hold where the pool shrinks', async () => {
+    const world = new World({ min: 0, max: 4 });
+    const asked = [world.ask(), world.ask()];
+    await world.runtime.advance(CONNECT_MS);
+    const leases = await Promise.all(asked);
+    world.pool.resize({ min: 4, max: 4 });
+    await world.warming(2);
+    world.pool.resize({ min: 0, max: 2 });
+    expect(world.closed).deep.equal(['shrink', 'shrink']);
+    for (const lease of leases) lease.release();
+    await world.runtime.advance(WARM_MS);
+    expect(world.pool.stats()).include({ idle: 2, open: 2 });
   });
 
   it('is made clean of what its warm-up left', async () => {
@@ -196,14 +244,107 @@ describe('a caller who comes', () => {
     expect(world.waits).deep.equal([10 + CONNECT_MS]);
   });
 
-  it('waits for its end where there may be no other', async () => {
+  it('waits for its end where there may be no other, if that is near', async () => {
     const world = new World({ min: 1, max: 1 });
     world.heeds = false;
     await world.warming(1);
+    await world.runtime.advance(WARM_MS - 20);
     const served = world.ask();
-    await world.runtime.advance(WARM_MS);
+    await world.runtime.advance(20);
     expect((await served).connection.id).equal(1);
-    expect(world.waits).deep.equal([WARM_MS]);
+    expect(world.waits).deep.equal([20]);
+  });
+
+  for (const warmTimeoutMs of [0, 5_000]) {
+    it(`has it closed for him after as long as an opening takes, else (warmTimeoutMs ${warmTimeoutMs})`, async () => {
+      const world = new World({ min: 3, max: 3, warmTimeoutMs });
+      world.heeds = false;
+      world.onWarm = () => ({ afterMs: 0, ends: 'never' });
+      await world.warming(3);
+      const served = world.ask();
+      await world.runtime.advance(2 * CONNECT_MS);
+      expect((await served).connection.id).equal(4);
+      expect(world.waits).deep.equal([2 * CONNECT_MS]);
+      expect(world.closed, 'no more than he needs').deep.equal(['warm']);
+      expect(world.warmed).deep.equal([1, 2, 3]);
+      expect(world.pool.stats()).include({ warming: 2, leased: 1, open: 3 });
+    });
+  }
+});
+
+describe('a warm-up that meddles with the pool in the same stack', () => {
+  const asked = (world: World) => world.pool.acquire().then(({ connection }) => connection.id);
+  const steps: Record<string, (world: World, connection: FakeConnection) => unknown> = {
+    'closes its connection': ({ pool }, connection) => pool.evict(connection, 'broken'),
+    'isolates it': ({ pool }) => pool.isolate(),
+    'shrinks it': ({ pool }) => pool.resize({ min: 0, max: 1 }),
+    'closes it': ({ pool }) => pool.drain(),
+  };
+  for (const [what, step] of Object.entries(steps)) {
+    for (const ends of ['never', 'at once', 'with nothing'] as const) {
+      it(`${what}, and ends ${ends}`, async () => {
+        const world = new World({ min: 2, max: 2 });
+        const warm = world.driver.onWarm;
+        world.driver.onWarm = (connection, signal) => {
+          void step(world, connection);
+          if (ends === 'never') return warm(connection, signal);
+          if (ends === 'at once') return Promise.reject(new Error('at once'));
+          return undefined;
+        };
+        await world.runtime.advance(10_000);
+        expect(world.faults).deep.equal([]);
+        const { open, idle } = world.pool.stats();
+        expect(idle, 'none is left in between').equal(open);
+        expect(world.driver.live.size).equal(open);
+      });
+    }
+  }
+
+  it('closes its connection when it is called off, for its time is over or somebody waits', async () => {
+    for (const somebodyWaits of [false, true]) {
+      const world = new World({ min: 1, max: 2, warmTimeoutMs: 1_000 });
+      world.driver.onWarm = (connection, signal) => {
+        signal.addEventListener('abort', () => world.pool.evict(connection, 'broken'));
+        return new Promise(() => {});
+      };
+      await world.warming(1);
+      const served = somebodyWaits ? asked(world) : undefined;
+      await world.runtime.advance(1_000 + CONNECT_MS);
+      expect(world.faults).deep.equal([]);
+      expect(world.closed).deep.equal([somebodyWaits ? 'broken' : 'warm']);
+      if (somebodyWaits) expect(await served).equal(2);
+      expect(world.pool.stats()).include({ open: 1, waiting: 0 });
+      expect(world.driver.opens).equal(2);
+    }
+  });
+
+  it('calls for a connection, and is called off for that', async () => {
+    const world = new World({ min: 1, max: 1 });
+    const warm = world.driver.onWarm;
+    let served: Promise<number> | undefined;
+    world.driver.onWarm = (connection, signal) => {
+      served = asked(world);
+      return signal.aborted ? Promise.reject(signal.reason) : warm(connection, signal);
+    };
+    await world.runtime.advance(CONNECT_MS + 1);
+    expect(await served).equal(1);
+    expect(world.pool.stats()).include({ leased: 1, waiting: 0 });
+  });
+});
+
+describe('a pool whose share of a fleet is below its min', () => {
+  it('rests once it has what it may have', async () => {
+    const world = new World({ min: 20, max: 20 }, { budget: { maxConnections: 8, members: 2 } });
+    await world.runtime.advance(5_000);
+    expect(world.pool.stats()).include({ open: 4, idle: 4 });
+    let scheduled = 0;
+    const schedule = world.runtime.schedule.bind(world.runtime);
+    world.runtime.schedule = (delayMs, run) => {
+      scheduled += 1;
+      return schedule(delayMs, run);
+    };
+    await world.runtime.advance(10_000);
+    expect(scheduled).at.most(2);
   });
 });
 
@@ -280,12 +421,12 @@ describe('a connection whose lifetime is over', () => {
     const world = new World(options);
     await untilReplaced(world);
     const [, other] = world.driver.live;
-    world.pool.evict(other!, 'broken');
+    world.pool.evict(other!);
     await world.runtime.advance(1);
-    expect(world.closed).deep.equal(['broken']);
+    expect(world.closed).deep.equal(['evicted']);
     expect(world.pool.stats()).include({ idle: 1, open: 1 });
     await untilReplaced(world);
     await world.runtime.advance(WARM_MS);
-    expect(world.closed).deep.equal(['broken', 'lifetime']);
+    expect(world.closed).deep.equal(['evicted', 'lifetime']);
   });
 });

@@ -42,6 +42,18 @@ describe('a paired trial of two sizes', () => {
     expect(trial.throughputRatio).closeTo(0.5, 0.01);
   });
 
+  it('ends after a block of a smaller candidate that does far less, though few leases came back', () => {
+    const trial = new PairedTrial(64, 16, AS_GOOD, 0.03);
+    let stepsOfCandidate = 0;
+    const { verdict } = tried(trial, (use) => {
+      if (use === 16) stepsOfCandidate += 1;
+      return use * 1.5;
+    });
+    expect(verdict).equal('incumbent');
+    // Two in which it settles, and two that count.
+    expect(stepsOfCandidate).at.most(4);
+  });
+
   it('ends as soon as a larger candidate does far more, and not so soon for a smaller one', () => {
     const paceOf = (candidate: number) => (use: number) => (use === candidate ? 600 : 300);
     const larger = tried(new PairedTrial(16, 64, { shown: 1.1, certain: 1.1 }, 0.03), paceOf(64));
