@@ -421,12 +421,14 @@ export class Pool<C> implements LeaseHome<C> {
    * Joins the queue: `resolve` or `reject` is called exactly once, from whichever stack settles it, so callers who
    * store a callback bind it to their asynchronous context first. Undefined when it was rejected at once.
    * @param costMs as for `tryShare`, for one who may be given a `SharedLease` too.
+   * @param isStatement whether the one statement of `hint.sql` is all that will be run.
    */
   request(
     resolve: (lease: Lease<C>) => void,
     reject: (error: unknown) => void,
     hint?: Hint,
     costMs?: number,
+    isStatement = false,
   ): Waiter<C> | undefined {
     const refusal = this.#admit(hint);
     if (refusal !== undefined) {
@@ -439,6 +441,7 @@ export class Pool<C> implements LeaseHome<C> {
     const timeoutMs = deadlineOf(hint) ?? this.#options.acquireTimeoutMs;
     const waiter = new Waiter(hint, now, timeoutMs, resolve, reject);
     waiter.costMs = costMs;
+    waiter.isStatement = isStatement;
     waiter.caller = this.#callers?.current();
     this.#waiters.enqueue(waiter);
     const demand = this.#slots.count(SlotState.leased) + this.#waiters.length;
@@ -457,16 +460,19 @@ export class Pool<C> implements LeaseHome<C> {
   #attend(waiter: Waiter<C>, now: number): void {
     waiter.profile = this.#lessons.profileOf(waiter.hint);
     this.#waiters.changeLane(waiter, this.#laneOf(waiter.profile, waiter.hint));
-    if (this.#slots.count(SlotState.leased) < this.#options.max || this.#slots.count(SlotState.idle) > 0) {
-      this.#serve(now);
-      if (waiter.queued) this.#grow(now, waiter);
+    const mayServe =
+      this.#slots.count(SlotState.leased) < this.#options.max || this.#slots.count(SlotState.idle) > 0;
+    if (mayServe) this.#serve(now);
+    // Before a stale connection that he may have makes room for another.
+    if (waiter.queued && this.#staleReads.isOn) this.#offerStale(waiter);
+    if (mayServe && waiter.queued) {
+      this.#grow(now, waiter);
       if (waiter.queued && this.#lanesAct && this.#slots.count(SlotState.idle) > 0)
         this.#counters.heldBack += 1;
       if (waiter.queued && this.#usable < this.#bound) this.#letNestedPass(waiter, now);
     }
     this.#tellHopeless(now);
     if (waiter.queued && this.rollout.acting.degradedShed) this.#heedPriority(waiter, now);
-    if (waiter.queued && this.#staleReads.isOn) this.#offerStale(waiter);
     if (!this.#inUse) this.#wake();
     if (waiter.queued) this.#arm(waiter.deadlineAt);
   }
@@ -552,7 +558,7 @@ export class Pool<C> implements LeaseHome<C> {
   /** Apart from `acquire`, which would otherwise pay for this closure on every call. */
   #queueUp(hint: Hint | undefined): Promise<Lease<C>> {
     return new Promise((resolve, reject) => {
-      this.request(resolve, reject, hint);
+      this.request(resolve, reject, hint, undefined, true);
     });
   }
 
@@ -986,7 +992,8 @@ export class Pool<C> implements LeaseHome<C> {
       wanted = Math.max(wanted, this.#fill(min, room, now));
     }
     if (circuit !== undefined && wanted > 0) {
-      const lacking = Math.max(0, circuit.enough(this.#backlogMs, now) - this.#slots.open);
+      const serving = this.#slots.open - this.#slots.count(SlotState.stale);
+      const lacking = Math.max(0, circuit.enough(this.#backlogMs, now) - serving);
       const allowed = circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace);
       wanted = Math.min(wanted, lacking, allowed);
       if (this.#waiters.length > 0) this.#arm(circuit.dueAt(now));
@@ -1403,6 +1410,10 @@ export class Pool<C> implements LeaseHome<C> {
   #lost(slot: Slot<C>, now: number, tells = true): boolean {
     if (!this.#heedsCircuit || slot.isSevered) return false;
     this.#observer?.onLost?.(slot);
+    if (slot.isStale) {
+      if (tells) this.#distrustStale();
+      return false;
+    }
     const isBurst = this.#breaker.connectionLost(slot.openedAt, this.#slots.open, now);
     if (tells) this.#doubt(now + DOUBT_MS[isBurst ? 'several' : 'one']);
     if (isBurst) this.#distrustAll();
@@ -1452,9 +1463,18 @@ export class Pool<C> implements LeaseHome<C> {
     for (const waiter of this.#waiters) this.#joinReaders(waiter);
   }
 
-  #isSoundForReads({ connection, isSuspect }: Slot<C>): boolean {
+  /** Nobody asks it whether it is alive: what another would have to be asked first is of no use. */
+  #isSoundForReads(slot: Slot<C>): boolean {
     const driver = this.#driver;
-    return !isSuspect && driver.isBroken?.(connection!) !== true && driver.isDirty?.(connection!) !== true;
+    const connection = slot.connection!;
+    const isProven = this.#now - usedAt(slot) < this.#checkAfterIdleMs && this.#now >= this.#doubtedUntil;
+    if (slot.isSuspect || !isProven || driver.mustCheck?.(connection) === true) return false;
+    return driver.isBroken?.(connection) !== true && driver.isDirty?.(connection) !== true;
+  }
+
+  /** The former writer is not the server that the circuit is about. */
+  #distrustStale(): void {
+    for (const slot of this.#slots) if (slot.isStale) slot.isSuspect = true;
   }
 
   #park(slot: Slot<C>): void {
@@ -1467,6 +1487,7 @@ export class Pool<C> implements LeaseHome<C> {
   #retire(slot: Slot<C>): void {
     if (!slot.isStale || slot.retiring !== 'evicted') return this.#close(slot, slot.retiring!);
     const { isOn } = this.#staleReads;
+    slot.idleSince = this.#now;
     let kept = 0;
     for (const { isStale, state } of this.#slots) if (isStale && state !== SlotState.closing) kept += 1;
     if (!isOn || kept > StaleReads.most(this.#options.max) || !this.#isSoundForReads(slot)) {
@@ -1475,6 +1496,8 @@ export class Pool<C> implements LeaseHome<C> {
     }
     this.#park(slot);
     this.#readStale();
+    this.#advanceDrain();
+    if (slot.state === SlotState.stale && this.#waiters.length > 0) this.#grow(this.#readClock());
   }
 
   #offerStale(waiter: Waiter<C>): void {
@@ -1774,6 +1797,7 @@ export class Pool<C> implements LeaseHome<C> {
     const dead = await this.#findDead(slot, suspects);
     if (dead.length === 0) return dead;
     await new Promise<void>((resolve) => this.#runtime.schedule(ASK_AGAIN_MS, resolve));
+    slot.askedAt = this.#readClock();
     return this.#findDead(slot, dead);
   }
 
@@ -1815,6 +1839,7 @@ export class Pool<C> implements LeaseHome<C> {
     const slot = this.#slots.of(connection);
     if (slot === undefined || slot.state === SlotState.closing) return false;
     if (slot.state === SlotState.leased) {
+      slot.isStale = false;
       slot.retiring = reason;
     } else {
       if (reason === 'broken') this.#learnDeath(slot, 'seen', this.#readClock());

@@ -22,6 +22,8 @@ export class Waiter<C> {
   costMs: number | undefined = undefined;
   /** Whether it is for a statement's second sending, of which its caller knows nothing. */
   isSecond = false;
+  /** Whether the one statement of `hint.sql` is all that it will run: a session's hint may name one of many. */
+  isStatement = false;
   /** Where it queues. */
   lane: Lane = 'fast';
   /** Its number among all who ever queued: what first come, first served goes by. */

@@ -6,6 +6,7 @@ import {
   PoolError,
   type PoolOptions,
   SharedLease,
+  SlotState,
 } from '../../src/index.js';
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
@@ -243,7 +244,8 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     // Only listeners run on the stack of whoever serves; the caller's own continuation hangs on the promise.
     const bind = this.#hearsOutcome() ? inCallersContext : <F>(callback: F) => callback;
     const { forSecond } = this;
-    acquisition.waiter = this.engine.request(bind(serve), bind(fail), hint, ride?.costMs);
+    const isStatement = ride?.kind?.hint !== undefined && !ride.isTold;
+    acquisition.waiter = this.engine.request(bind(serve), bind(fail), hint, ride?.costMs, isStatement);
     if (acquisition.waiter !== undefined) acquisition.waiter.isSecond = forSecond;
     if (!this.#keepsMin) this.#keepMin();
     return acquisition;
@@ -465,6 +467,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
   #connections(): PooledConnection[] {
     const idle = new Set(this.engine.idleConnections());
     return [...this.engine.connections()]
+      .filter(({ state }) => state !== SlotState.stale)
       .map(({ connection }) => connection)
       .filter((pooled) => !idle.has(pooled));
   }
@@ -484,7 +487,8 @@ function hintOf(ride: Ride | undefined): Hint | undefined {
   const { hint: expected } = ride.kind;
   if (told === undefined) return expected;
   ride.isTold = told.sql !== undefined || told.requiresTransaction === true;
-  return { ...expected, ...told };
+  const readOnly = told.readOnly ?? expected?.readOnly;
+  return readOnly === undefined ? { ...expected, ...told } : { ...expected, ...told, readOnly };
 }
 
 /** A connection that was leased when stock took the pool back, in the shape of tarn's resources in use. */

@@ -106,7 +106,7 @@ export class MysqlFacade implements PoolControl {
     const lease = this.engine.tryAcquire(hint);
     if (lease === undefined) {
       const keepsContext = this.#differences.callbacksKeepContext && !settlesPromise;
-      return this.#waitInLine(done, keepsContext, hint, statement !== undefined);
+      return this.#waitInLine(done, keepsContext, hint, statement);
     }
     if (statement === undefined) this.engine.noteHolder(lease);
     this.#take(lease, statement !== undefined);
@@ -230,8 +230,9 @@ export class MysqlFacade implements PoolControl {
     done: ConnectionCallback,
     keepsContext: boolean,
     hint: Hint | undefined,
-    forStatement: boolean,
+    statement: unknown,
   ): void {
+    const forStatement = statement !== undefined;
     this.#heedLimit();
     if (this.engine.idle === 0 && this.#driver.connections.size >= this.engine.options.max) {
       const { waitForConnections, queueLimit } = this.#pool.config;
@@ -255,6 +256,8 @@ export class MysqlFacade implements PoolControl {
         else process.nextTick(callback, nativeError(error));
       },
       hint,
+      undefined,
+      textOf(statement, 'sql') !== undefined,
     );
   }
 
@@ -347,9 +350,9 @@ function hintOf(statement: unknown, prepares: boolean): Hint | undefined {
   const told = currentHint();
   const sql = textOf(statement, 'sql');
   if (sql === undefined) return told;
-  const known: Hint = { sql, dialect: 'mysql' };
-  if (prepares) known.statement = sql;
-  return told === undefined ? known : { ...known, ...told };
+  const known: Hint = { ...told, sql, dialect: 'mysql' };
+  if (prepares) known.statement ??= sql;
+  return known;
 }
 
 function engineOptions(config: MysqlPoolConfig, differences: Readonly<Differences>): PoolOptions {

@@ -158,14 +158,15 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const hint = this.#hintOf(statement.query);
     const lease = this.engine.tryAcquire(hint);
     if (lease !== undefined) this.#startKnown(lease, statement);
-    else this.#request(this.#inContext(this.#startingKnown(statement)), hint, costMs, statement.isSecond);
+    else
+      this.#request(this.#inContext(this.#startingKnown(statement)), hint, costMs, true, statement.isSecond);
   }
 
   #runAlone(text: unknown, values: unknown, done: QueryCallback): void {
     const hint = this.#hintOf(text);
     const lease = this.engine.tryAcquire(hint);
     if (lease !== undefined) this.#start(lease, text, values, done);
-    else this.#request(this.#inContext(this.#starting(text, values, done)), hint);
+    else this.#request(this.#inContext(this.#starting(text, values, done)), hint, undefined, hasText(text));
   }
 
   /** A share for a statement that holds a connection for `costMs`; undefined too for one that may not share. */
@@ -237,7 +238,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     if (shared !== undefined) return process.nextTick(settle, undefined, shared);
     const hint = this.#hintOf(text);
     const lease = this.engine.tryAcquire(hint);
-    if (lease === undefined) this.#request(this.#inContext(settle), hint, costMs);
+    if (lease === undefined) this.#request(this.#inContext(settle), hint, costMs, statement !== undefined);
     else process.nextTick(settle, undefined, lease);
   }
 
@@ -333,7 +334,13 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     };
   }
 
-  #request(settle: Settle, hint = currentHint(), costMs?: number, isSecond = false): void {
+  #request(
+    settle: Settle,
+    hint = currentHint(),
+    costMs?: number,
+    isStatement = false,
+    isSecond = false,
+  ): void {
     const waiter = this.engine.request(
       (lease) => settle(undefined, lease),
       (error) => {
@@ -341,6 +348,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
       },
       hint,
       costMs,
+      isStatement,
     );
     if (waiter !== undefined) waiter.isSecond = isSecond;
   }
@@ -624,15 +632,26 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   }
 }
 
-/** What `pool.query` was given: a text, a configuration, or an object that submits itself. */
+/**
+ * What `pool.query` was given: a text, a configuration, or an object that submits itself. Its text is what will be run, whatever the
+ * hint in force says.
+ */
 function hintOf(query: unknown): Hint | undefined {
   const hint = currentHint();
-  if (typeof query === 'string') return { sql: query, dialect: 'postgresql', ...hint };
+  if (typeof query === 'string') return withText(hint, query);
   const { text, name } = (query ?? {}) as { text?: unknown; name?: unknown };
   if (typeof text !== 'string') return hint;
-  const known: Hint = { sql: text, dialect: 'postgresql' };
-  if (typeof name === 'string') known.statement = name;
-  return hint === undefined ? known : { ...known, ...hint };
+  const known = withText(hint, text);
+  if (typeof name === 'string') known.statement ??= name;
+  return known;
+}
+
+function withText(hint: Hint | undefined, sql: string): Hint {
+  return hint === undefined ? { sql, dialect: 'postgresql' } : { ...hint, sql, dialect: 'postgresql' };
+}
+
+function hasText(query: unknown): boolean {
+  return textOf(query, 'text') !== undefined;
 }
 
 function engineOptions({ options }: PgPool, differences: Readonly<Differences>): PoolOptions {

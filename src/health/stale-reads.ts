@@ -49,7 +49,8 @@ export class StaleReads<C> {
 
   /** Somebody waits. */
   joined(waiter: Waiter<C>): void {
-    if (mayBeStale(waiter.hint, waiter.profile?.classification)) this.#readers.add(waiter);
+    if (waiter.isStatement && mayBeStale(waiter.hint, waiter.profile?.classification))
+      this.#readers.add(waiter);
   }
 
   /** Who is next. */

@@ -74,8 +74,9 @@ export class StallWatch<C> {
       if (bytes === undefined) continue;
       const { leasedAt, state } = slot;
       const last = before.get(slot);
-      const isSame = last?.leasedAt === leasedAt && last.state === state && last.bytes === bytes;
-      const since = isSame ? last.since : isChecked(slot) ? Math.max(slot.askedAt, this.#restartedAt) : now;
+      const isKnown = last?.leasedAt === leasedAt && last.state === state;
+      const unknownSince = isChecked(slot) ? Math.max(slot.askedAt, this.#restartedAt) : now;
+      const since = isKnown ? (last.bytes === bytes ? last.since : now) : unknownSince;
       this.#watched.set(slot, { leasedAt, state, bytes, since });
       const dueAt = since + this.#limitMs(slot);
       if (now >= dueAt) this.#silent.push(slot);

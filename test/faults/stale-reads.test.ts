@@ -14,8 +14,12 @@ const SIZE = 4;
 
 interface Application {
   run(sql: string): Promise<unknown>;
+  /** Takes a connection for more than one statement, and gives it back. */
+  session(): Promise<unknown>;
   close(): Promise<unknown>;
   engine(): Pool<unknown>;
+  /** What the stock pool lists as in use, and how many it says there are. */
+  used?(): readonly [number, number];
 }
 
 describe('reads after a failover of a real server', function () {
@@ -46,7 +50,8 @@ describe('reads after a failover of a real server', function () {
           FLAGS,
         );
         pool.on('error', () => {});
-        return { run: (sql) => pool.query(sql), close: () => pool.end(), engine };
+        const session = async () => (await pool.connect()).release();
+        return { run: (sql) => pool.query(sql), session, close: () => pool.end(), engine };
       },
     },
     mysql2: {
@@ -56,7 +61,8 @@ describe('reads after a failover of a real server', function () {
           { host: '127.0.0.1', port, ...loginOf(0), database, connectionLimit: SIZE },
           FLAGS,
         );
-        return { run: (sql) => pool.query(sql), close: () => pool.end(), engine };
+        const session = async () => (await pool.getConnection()).release();
+        return { run: (sql) => pool.query(sql), session, close: () => pool.end(), engine };
       },
     },
     knex: {
@@ -69,7 +75,9 @@ describe('reads after a failover of a real server', function () {
             sql === READ
               ? withQueryHint({ readOnly: true }, async () => knex.raw(sql))
               : (async () => knex.raw(sql))(),
+          session: async () => (await knex.transaction()).rollback(),
           close: () => knex.destroy(),
+          used: () => [knex.client.pool.used.length, knex.client.pool.numUsed()],
           engine,
         };
       },
@@ -81,7 +89,7 @@ describe('reads after a failover of a real server', function () {
       const stage = stages[server];
       proxy = await TcpProxy.before(stage.first.port);
       application = open(proxy.port, stage);
-      const { run, engine } = application;
+      const { run, session, engine } = application;
       await Promise.all(Array.from({ length: SIZE }, () => run(stage.slowSql)));
       for (let request = 0; request < 5; request += 1) {
         await run(WRITE);
@@ -107,12 +115,19 @@ describe('reads after a failover of a real server', function () {
           },
           () => {},
         );
+        // A hint's text is not what they will run.
+        const hint = { sql: READ, dialect: server === 'mysql' ? 'mysql' : 'postgresql' } as const;
+        const misnamed = withQueryHint({ ...hint, readOnly: true }, () => session());
+        const misnamedWrite = withQueryHint(hint, () => run(WRITE));
         const { staleReads } = engine().counters;
         for (let request = 0; request < 20; request += 1) await run(READ);
         expect(engine().counters.staleReads - staleReads).equal(20);
         expect(isWritten, 'the write waits').equal(false);
+        expect(engine().stats().stale).above(0);
+        const [listed, counted] = application.used?.() ?? [0, 0];
+        expect(listed).equal(counted);
         proxy.target = stage.second.port;
-        await write;
+        await Promise.all([write, misnamed, misnamedWrite]);
         await run(WRITE);
         await run(READ);
         expect(engine().counters.staleReads - staleReads, 'the new writer is there').equal(20);

@@ -12,6 +12,9 @@ class MuteDriver extends FakeDriver {
   /** Connections that owe an answer, and what is told should they be cut. */
   readonly owing = new Map<FakeConnection, (error: Error) => void>();
   questions = 0;
+  /** How long the server takes to answer one. */
+  questionMs = 0;
+  later: VirtualRuntime['schedule'] = () => ({ cancel() {} });
   /** Whether the server works on what a connection owes. */
   worksOn: (connection: FakeConnection) => boolean = (connection) => !this.mute.has(connection);
 
@@ -27,6 +30,7 @@ class MuteDriver extends FakeDriver {
   async findDead(connection: FakeConnection, silent: readonly FakeConnection[]): Promise<FakeConnection[]> {
     this.questions += 1;
     if (this.mute.has(connection)) await this.#never(connection);
+    if (this.questionMs > 0) await this.#late(connection);
     return silent.filter((each) => !this.worksOn(each));
   }
 
@@ -34,6 +38,16 @@ class MuteDriver extends FakeDriver {
     connection.broken = true;
     this.owing.get(connection)?.(error);
     this.owing.delete(connection);
+  }
+
+  #late(connection: FakeConnection): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.owing.set(connection, reject);
+      this.later(this.questionMs, () => {
+        this.owing.delete(connection);
+        resolve();
+      });
+    });
   }
 
   #never(connection: FakeConnection): Promise<never> {
@@ -55,6 +69,7 @@ class World {
 
   constructor(setting: 'on' | 'off' = 'on') {
     this.driver.onOpen = () => this.opening;
+    this.driver.later = (ms, callback) => this.runtime.schedule(ms, callback);
     this.pool = createPool({
       driver: this.driver,
       runtime: this.runtime,
@@ -134,6 +149,16 @@ describe('a network that goes mute', () => {
     expect(world.errors.length, 'several were in flight').above(1);
     expect(world.pool.counters.circuit.degraded).equal(0);
     expect(world.pool.stats()).include({ circuit: 'closed', open: MAX });
+  });
+
+  it('costs nobody else who takes his time with each of two questions', async () => {
+    const world = await begun();
+    world.driver.questionMs = 100;
+    world.driver.mute.add([...world.pool.idleConnections()].at(-1)!);
+    await world.live(5_000);
+    expect(world.driver.questions).least(2);
+    expect(world.pool.counters.severed).equal(1);
+    expect(world.errors).length(1);
   });
 
   it('is over within half a second', async () => {

@@ -21,7 +21,7 @@ class World {
   newWriterIsUp = false;
   most = 0;
 
-  constructor(setting: FlagSetting = 'on', seed = 1) {
+  constructor(setting: FlagSetting = 'on', seed = 1, checkAfterIdleMs = 0) {
     this.runtime = new VirtualRuntime(seed);
     this.driver = new FakeDriver(this.runtime);
     this.driver.onOpen = () => ({
@@ -31,7 +31,7 @@ class World {
     this.pool = createPool({
       driver: this.driver,
       runtime: this.runtime,
-      options: { max: MAX, acquireTimeoutMs: 8_000, checkAfterIdleMs: 0 },
+      options: { max: MAX, acquireTimeoutMs: 8_000, checkAfterIdleMs },
       flags: { staleReads: setting, forecaster: 'off', lanes: 'off' },
       classifyError: (error) => (/refused/.test((error as Error).message) ? 'refused' : undefined),
     });
@@ -101,11 +101,19 @@ describe('reads after a failover', () => {
     const session = world.ask(undefined);
     const transaction = world.ask({ ...READ, requiresTransaction: true });
     const unknown = world.ask({ sql: 'SELECT f()', dialect: 'postgresql' });
+    let isServed = false;
+    const serve = (lease: Lease<FakeConnection>) => {
+      isServed = true;
+      lease.release();
+    };
+    world.pool.request(serve, () => {}, READ);
     await world.runtime.advance(1_000);
     for (const { got } of [session, transaction, unknown]) expect(got).equal(undefined);
+    expect(isServed, 'a session whose hint names a statement').equal(false);
     world.newWriterIsUp = true;
     await world.runtime.advance(1_000);
     for (const { got } of [session, transaction, unknown]) expect(got).equal('new');
+    expect(isServed).equal(true);
   });
 
   it('are over after five seconds, also where nobody writes and nobody calls', async () => {
@@ -129,6 +137,86 @@ describe('reads after a failover', () => {
     await world.runtime.advance(20);
     expect(read.got).equal('former');
     expect(world.formerOpen).equal(MAX / 2);
+  });
+
+  it('go over no connection that would have to be checked first', async () => {
+    const world = new World('on', 1, 500);
+    const leases = await world.failOver(MAX);
+    await world.runtime.advance(1_000);
+    for (const lease of leases) lease.release();
+    const fresh = world.ask(READ);
+    await world.runtime.advance(100);
+    expect(fresh.got, 'it was in use until now').equal('former');
+    await world.runtime.advance(600);
+    const late = world.ask(READ);
+    await world.runtime.advance(100);
+    expect(late.got).equal(undefined);
+    expect(world.formerOpen).equal(0);
+  });
+
+  it('do not keep a pool from its end', async () => {
+    const world = new World();
+    const leases = await world.failOver(MAX);
+    for (const lease of leases.splice(MAX / 2)) lease.release();
+    await world.runtime.advance(50);
+    const read = world.ask(READ);
+    let isOver = false;
+    world.pool.drain().then(() => {
+      isOver = true;
+    });
+    for (const lease of leases) lease.release();
+    await world.runtime.advance(100);
+    expect(read.got).equal('former');
+    expect(isOver).equal(true);
+  });
+
+  it('tell nothing of the new writer by their end, and end together', async () => {
+    const world = new World();
+    await world.failOver();
+    world.newWriterIsUp = true;
+    const [first, ...others] = [...world.driver.live].filter((connection) => world.former.has(connection));
+    expect(others).length(MAX / 2 - 1);
+    for (const connection of [first!, ...others]) world.pool.heed(new Error('refused'), connection);
+    expect(world.pool.stats().circuit).equal('closed');
+    const read = world.ask(READ);
+    await world.runtime.advance(100);
+    expect(read.got).equal('new');
+    expect(world.formerOpen).equal(0);
+  });
+
+  it('never go over a connection that somebody has evicted', async () => {
+    const world = new World();
+    const leases = await world.failOver(MAX);
+    for (const lease of leases) {
+      world.pool.evict(lease.connection);
+      lease.release();
+    }
+    await world.runtime.advance(50);
+    expect(world.formerOpen).equal(0);
+  });
+
+  it('take the connection that is there in place of its room', async () => {
+    const world = new World();
+    await world.failOver(MAX / 2);
+    world.newWriterIsUp = true;
+    const read = world.ask(READ);
+    await world.runtime.advance(1);
+    expect(read.got).equal('former');
+    expect(world.formerOpen).equal(MAX);
+  });
+
+  it('leave a connection that comes back to who needs its room, at once', async () => {
+    const world = new World();
+    const leases = await world.failOver(MAX);
+    world.newWriterIsUp = true;
+    for (const lease of leases.splice(MAX / 2)) lease.release();
+    const sessions = [world.ask(undefined, 4_000), world.ask(undefined, 4_000)];
+    await world.runtime.advance(50);
+    for (const { got } of sessions) expect(got).equal('new');
+    const session = world.ask(undefined);
+    leases[0]!.release();
+    await world.runtime.advance(30);
+    expect(session.got).equal('new');
   });
 
   it('make room for those who need the new writer', async () => {

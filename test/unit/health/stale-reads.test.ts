@@ -32,10 +32,10 @@ describe('reads that may be stale', () => {
     expect(may('SELECT 1', { requiresTransaction: true })).equal(false);
   });
 
-  it('are served in the order in which they came, those who have left the queue left out', () => {
+  it('are served in the order in which they came, sessions and those who have left the queue left out', () => {
     const profiles = new QueryProfiles();
     const [waiters, stale] = [new Waiters<string>(), new StaleReads<string>()];
-    const wait = (sql: string) => {
+    const wait = (sql: string, isStatement = true) => {
       const hint: Hint = { sql, dialect: 'postgresql' };
       const waiter = new Waiter<string>(
         hint,
@@ -45,11 +45,13 @@ describe('reads that may be stale', () => {
         () => {},
       );
       waiter.profile = profiles.ofHint(hint);
+      waiter.isStatement = isStatement;
       waiters.enqueue(waiter);
       stale.joined(waiter);
       return waiter;
     };
     wait('DELETE FROM item');
+    wait('SELECT 0', false);
     const [first, gone, last] = [wait('SELECT 1'), wait('SELECT 2'), wait('SELECT 3')];
     waiters.remove(gone!);
     expect(stale.next()).equal(first);

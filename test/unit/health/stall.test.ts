@@ -89,6 +89,15 @@ describe('the watch over silent connections', () => {
     expect(lookedAt).deep.equal([lease, check]);
   });
 
+  it('counts the silence of a check on which something came from then on', () => {
+    const watch = new StallWatch<Line>();
+    const check = checking(1_000);
+    lookUntil(watch, [check], 1_050, 1_100);
+    check.connection!.bytes = 200;
+    expect(lookUntil(watch, [check], 1_140, 1_280)).deep.equal([]);
+    expect(lookUntil(watch, [check], 1_290, 1_290)).deep.equal([check]);
+  });
+
   it('says when to look again: at the first limit of all, and no sooner than it may ask', () => {
     const watch = new StallWatch<Line>();
     const [quick, slow, asker] = [leased(0), leased(0, 30), leased(0)];
