@@ -993,7 +993,8 @@ export class Pool<C> implements LeaseHome<C> {
     }
     if (circuit !== undefined && wanted > 0) {
       const serving = this.#slots.open - this.#slots.count(SlotState.stale);
-      const lacking = Math.max(0, circuit.enough(this.#backlogMs, now) - serving);
+      const enough = circuit.enough(this.#backlogMs, this.#waiters.earliestDeadline(), now);
+      const lacking = Math.max(0, enough - serving);
       const allowed = circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace);
       wanted = Math.min(wanted, lacking, allowed);
       if (this.#waiters.length > 0) this.#arm(circuit.dueAt(now));

@@ -162,9 +162,12 @@ export class Breaker {
     return Math.max(0, Math.min(most, Math.max(PACE.openings, pace) - this.#attemptsLately(now)));
   }
 
-  /** How many connections will do for work that would take one of them `workMs`. */
-  enough(workMs: number, now: number): number {
-    if (now >= this.#comingBackUntil) return Number.POSITIVE_INFINITY;
+  /**
+   * How many connections will do for work that would take one of them `workMs`. Any number where somebody waits whose time is over by
+   * `deadlineAt`, sooner than the server is spared: the one connection may be held for long.
+   */
+  enough(workMs: number, deadlineAt: number, now: number): number {
+    if (now >= this.#comingBackUntil || deadlineAt <= this.#comingBackUntil) return Number.POSITIVE_INFINITY;
     return Math.max(1, Math.ceil(workMs / COMING_BACK.servedWithinMs));
   }
 

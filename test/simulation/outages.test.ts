@@ -133,6 +133,28 @@ describe('outages at random', function () {
     }
   });
 
+  it('leave nobody to wait in vain for the first connection, which its holder keeps, while others could be opened', async () => {
+    const world = new World(1);
+    for (let step = 0; step < 50; step += 1) await world.step();
+    world.strike();
+    const kept = world.pool.acquire();
+    await world.runtime.advance(2_000);
+    let served = 0;
+    for (let caller = 0; caller < 4; caller += 1)
+      world.pool.acquire({ deadlineMs: 200 }).then(
+        (lease) => {
+          served += 1;
+          lease.release();
+        },
+        () => {},
+      );
+    await world.runtime.advance(20);
+    world.up = true;
+    await world.runtime.advance(600);
+    expect(served).equal(4);
+    (await kept).release();
+  });
+
   it('are not seen in 3 % of failed statements over 24 hours', async () => {
     const world = new World(7);
     for (let second = 0; second < 86_400; second += 1) await world.step(0.03, 1_000);

@@ -17,6 +17,8 @@ function worked() {
   return { breaker, states, reasons };
 }
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 describe('the circuit breaker', () => {
   it('that was isolated opens nothing until it is reset, whatever comes', () => {
     const { breaker, states } = worked();
@@ -467,16 +469,18 @@ describe('the circuit breaker', () => {
 
   it('has no more opened than will do for those who wait, for a quarter of a second from the first answer', () => {
     const { breaker } = worked();
-    expect(breaker.enough(0, 50)).equal(Number.POSITIVE_INFINITY);
+    expect(breaker.enough(0, NEVER, 50)).equal(Number.POSITIVE_INFINITY);
     breaker.openFailed('refused', 1_000, 0, 1_000);
-    expect(breaker.enough(0, 1_050), 'a probe is one in any case').equal(Number.POSITIVE_INFINITY);
+    expect(breaker.enough(0, NEVER, 1_050), 'a probe is one in any case').equal(Number.POSITIVE_INFINITY);
     breaker.opening(1_100);
     breaker.opened(1_100, 1_110);
-    expect(breaker.enough(0, 1_110)).equal(1);
-    expect(breaker.enough(100, 1_110)).equal(1);
-    expect(breaker.enough(101, 1_359)).equal(2);
+    expect(breaker.enough(0, NEVER, 1_110)).equal(1);
+    expect(breaker.enough(100, NEVER, 1_110)).equal(1);
+    expect(breaker.enough(101, NEVER, 1_359)).equal(2);
+    expect(breaker.enough(101, 1_361, 1_200)).equal(2);
+    expect(breaker.enough(101, 1_360, 1_200), 'somebody has no time for that').equal(NEVER);
     expect(breaker.dueAt(1_200), 'then it is looked at again').equal(1_360);
-    expect(breaker.enough(101, 1_360)).equal(Number.POSITIVE_INFINITY);
+    expect(breaker.enough(101, NEVER, 1_360)).equal(Number.POSITIVE_INFINITY);
     expect(breaker.dueAt(1_360)).equal(Number.POSITIVE_INFINITY);
   });
 
