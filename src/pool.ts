@@ -990,10 +990,13 @@ export class Pool<C> implements LeaseHome<C> {
     const circuit = this.#heedsCircuit ? this.#breaker : undefined;
     if (keepMin && now >= this.#nextFillAt && this.#drain === undefined && circuit?.fills !== false) {
       wanted = Math.max(wanted, this.#fill(min, room, now));
+      if (min - this.#slots.open > room) this.#fleet?.need(now);
     }
     if (circuit !== undefined && wanted > 0) {
       const serving = this.#slots.open - this.#slots.count(SlotState.stale);
-      const enough = circuit.enough(this.#backlogMs, this.#waiters.earliestDeadline(), now);
+      // A long queue of mixed deadlines is not to be looked through for nothing.
+      const deadlineAt = circuit.spares(now) ? this.#waiters.earliestDeadline() : NEVER;
+      const enough = circuit.enough(this.#backlogMs, deadlineAt, now);
       const lacking = Math.max(0, enough - serving);
       const allowed = circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace);
       wanted = Math.min(wanted, lacking, allowed);
@@ -1001,7 +1004,7 @@ export class Pool<C> implements LeaseHome<C> {
     }
     if (wanted > room && this.#staleReads.isOn)
       this.#giveUpStale(wanted - Math.max(0, room) - this.#slots.count(SlotState.closing));
-    if (wanted > room && this.#slots.count(SlotState.warming) > 0)
+    if (wanted > room && this.#slots.count(SlotState.warming) > 0 && this.#lacksWarmUps(room))
       this.#giveUpWarmUps(wanted - Math.max(0, room) - this.#slots.count(SlotState.closing), now);
     const beneficiary = waiter ?? this.#waiters.head;
     const why = beneficiary === undefined ? 'min' : 'waiter';
@@ -1115,6 +1118,13 @@ export class Pool<C> implements LeaseHome<C> {
       this.#arm(slot.hurriedAt + HURRY_MS);
     }
     return hopeful;
+  }
+
+  /** Whether those who wait lack nothing but a connection, and closing what is being warmed makes room for one. */
+  #lacksWarmUps(room: number): boolean {
+    const { idle, leased, warming, closing } = SlotState;
+    const mayLease = this.#slots.count(idle) === 0 && this.#slots.count(leased) < this.#usable;
+    return mayLease && room + this.#slots.count(warming) + this.#slots.count(closing) > 0;
   }
 
   /** Where there is no room for another, up to `most` that were to leave off, and have not for as long as an opening takes, make some. */
@@ -1840,7 +1850,8 @@ export class Pool<C> implements LeaseHome<C> {
     const slot = this.#slots.of(connection);
     if (slot === undefined || slot.state === SlotState.closing) return false;
     if (slot.state === SlotState.leased) {
-      slot.isStale = false;
+      // Else it would be kept as those are that a failover has made stale.
+      if (reason === 'evicted') slot.isStale = false;
       slot.retiring = reason;
     } else {
       if (reason === 'broken') this.#learnDeath(slot, 'seen', this.#readClock());

@@ -162,12 +162,17 @@ export class Breaker {
     return Math.max(0, Math.min(most, Math.max(PACE.openings, pace) - this.#attemptsLately(now)));
   }
 
+  /** Whether the server has come back a moment ago, and is not to be asked for more connections than will do. */
+  spares(now: number): boolean {
+    return now < this.#comingBackUntil;
+  }
+
   /**
    * How many connections will do for work that would take one of them `workMs`. Any number where somebody waits whose time is over by
    * `deadlineAt`, sooner than the server is spared: the one connection may be held for long.
    */
   enough(workMs: number, deadlineAt: number, now: number): number {
-    if (now >= this.#comingBackUntil || deadlineAt <= this.#comingBackUntil) return Number.POSITIVE_INFINITY;
+    if (!this.spares(now) || deadlineAt <= this.#comingBackUntil) return Number.POSITIVE_INFINITY;
     return Math.max(1, Math.ceil(workMs / COMING_BACK.servedWithinMs));
   }
 

@@ -18,8 +18,11 @@ const ACQUIRE_TIMEOUT_MS = 1_000;
 /** Nothing takes so long but what never ends. */
 const within = endingWithin(15_000);
 
-/** After an answer that nobody asked for mysql2 itself leaves callers without one, on the stock pool too. */
-const ENDURED_BY_MYSQL2 = PRANKS.filter((prank) => !prank.startsWith('says '));
+/**
+ * After an answer that nobody asked for, and after a garbled one, mysql2 itself leaves callers without one, on the stock pool too: with the
+ * garbled alone for 4 of 149 seeds.
+ */
+const ENDURED_BY_MYSQL2 = PRANKS.filter((prank) => !/^(says|garbles) /.test(prank));
 
 type Connection = object;
 
