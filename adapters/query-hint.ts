@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Hint } from '../src/index.js';
+import type { Dialect, Hint } from '../src/index.js';
 
 const hints = new AsyncLocalStorage<Hint>();
 let everUsed = false;
@@ -16,4 +16,15 @@ export function withQueryHint<T>(hint: Hint, work: () => T): T {
 /** The hint in force where this is called. */
 export function currentHint(): Hint | undefined {
   return everUsed ? hints.getStore() : undefined;
+}
+
+/**
+ * Of one statement that will be run: its text counts, whatever the hint in force says, and `name`, by which connections keep it, where that
+ * names none.
+ */
+export function statementHint(sql: string, dialect: Dialect, name: string | undefined): Hint {
+  const told = currentHint();
+  const hint: Hint = told === undefined ? { sql, dialect } : { ...told, sql, dialect };
+  if (name !== undefined) hint.statement ??= name;
+  return hint;
 }

@@ -88,7 +88,7 @@ const LATE = {
   },
 } as const;
 
-/** The error of a connection that took too long to open, or to answer a check. */
+/** The error of a connection that took too long to open, to answer a check, or to be warmed. */
 export function lateness(phase: keyof typeof LATE, timeoutMs: number, stats: PoolStats): PoolError {
   const { code, what } = LATE[phase];
   return withoutStack(

@@ -159,7 +159,7 @@ const WAITS_WEIGHED = 64;
 /** While nobody is served, a trial goes on for so long: somebody may wait for ever. */
 const WEIGHED_FOR_MS = 30_000;
 
-/** Whoever gives up sooner has no time to wait for what comes back. */
+/** Whoever gives up sooner has no time to wait for what comes back, nor for what is tried. */
 const AMPLE_MS = 1_000;
 
 /** A fast caller who waits for so long beside an idle connection is the lanes' fault. */
@@ -347,7 +347,8 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   /**
-   * Leases a connection: an idle one, or the first that is released or opened.
+   * Leases a connection: an idle one, or the first that is released or opened. With `hint.sql` it is taken to be for that one statement: where
+   * `staleReads` acts, and the statement only reads, it may be a connection to a former writer.
    * @throws {PoolError} codes `ACQUIRE_TIMEOUT`, `QUEUE_FULL`, `ABORTED`, `POOL_CLOSED`; and the driver's own error,
    * untouched, when the connection this caller needed could not be opened.
    */
@@ -622,9 +623,13 @@ export class Pool<C> implements LeaseHome<C> {
   }
 
   #needsCheck(slot: Slot<C>): boolean {
+    return this.#isUnproven(slot) || (this.#now >= this.#soundUntil && this.#isDoubtful());
+  }
+
+  /** By itself, whatever has befallen others. */
+  #isUnproven(slot: Slot<C>): boolean {
     if (slot.isSuspect || this.#now - usedAt(slot) >= this.#checkAfterIdleMs) return true;
-    if (this.#driver.mustCheck?.(slot.connection!) === true) return true;
-    return this.#now >= this.#soundUntil && this.#isDoubtful();
+    return this.#driver.mustCheck?.(slot.connection!) === true;
   }
 
   #isDoubtful(): boolean {
@@ -993,25 +998,33 @@ export class Pool<C> implements LeaseHome<C> {
       if (min - this.#slots.open > room) this.#fleet?.need(now);
     }
     if (circuit !== undefined && wanted > 0) {
-      const serving = this.#slots.open - this.#slots.count(SlotState.stale);
-      // A long queue of mixed deadlines is not to be looked through for nothing.
-      const deadlineAt = circuit.spares(now) ? this.#waiters.earliestDeadline() : NEVER;
-      const enough = circuit.enough(this.#backlogMs, deadlineAt, now);
-      const lacking = Math.max(0, enough - serving);
-      const allowed = circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace);
-      wanted = Math.min(wanted, lacking, allowed);
+      wanted = Math.min(wanted, this.#allowedBy(circuit, now));
       if (this.#waiters.length > 0) this.#arm(circuit.dueAt(now));
     }
-    if (wanted > room && this.#staleReads.isOn)
-      this.#giveUpStale(wanted - Math.max(0, room) - this.#slots.count(SlotState.closing));
-    if (wanted > room && this.#slots.count(SlotState.warming) > 0 && this.#lacksWarmUps(room))
-      this.#giveUpWarmUps(wanted - Math.max(0, room) - this.#slots.count(SlotState.closing), now);
+    if (wanted > room) this.#makeRoom(wanted, room, now);
     const beneficiary = waiter ?? this.#waiters.head;
     const why = beneficiary === undefined ? 'min' : 'waiter';
     for (let opened = 0; opened < Math.min(wanted, room); opened += 1) this.#open(now, why, beneficiary);
     if (wanted > room) this.#fleet?.need(now);
     if (this.#follows) this.#warmUp(now);
     this.#keepAlive();
+  }
+
+  /** How many connections may begin to open, by the state that the server is in. */
+  #allowedBy(circuit: Breaker, now: number): number {
+    const serving = this.#slots.open - this.#slots.count(SlotState.stale);
+    // A long queue of mixed deadlines is not to be looked through for nothing.
+    const deadlineAt = circuit.spares(now) ? this.#waiters.earliestDeadline() : NEVER;
+    const lacking = Math.max(0, circuit.enough(this.#backlogMs, deadlineAt, now) - serving);
+    return Math.min(lacking, circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace));
+  }
+
+  /** Connections that are of less use than the `wanted` ones go for them, where those have no room and none is on its way. */
+  #makeRoom(wanted: number, room: number, now: number): void {
+    const lacking = () => wanted - Math.max(0, room) - this.#slots.count(SlotState.closing);
+    if (this.#staleReads.isOn) this.#giveUpStale(lacking());
+    if (this.#slots.count(SlotState.warming) > 0 && this.#lacksWarmUps(room))
+      this.#giveUpWarmUps(lacking(), now);
   }
 
   /** How many connections begin to open because there are fewer than `min`. */
@@ -1035,7 +1048,7 @@ export class Pool<C> implements LeaseHome<C> {
     const until = this.#advised('forecaster', undefined, () =>
       this.#sizing!.forbearsUntil(queue, (withinMs) => leasedSince(this.#slots, now - withinMs)),
     );
-    if (until === undefined || this.#waiters.earliestDeadline() - now < AMPLE_MS) return false;
+    if (until === undefined || this.#isPressed(now)) return false;
     this.#arm(until);
     return true;
   }
@@ -1056,6 +1069,11 @@ export class Pool<C> implements LeaseHome<C> {
   /** For how long those who wait would keep one connection. */
   get #backlogMs(): number {
     return this.#waiters.length * this.#useTimes.meanMs;
+  }
+
+  /** Whether somebody waits who soon gives up. */
+  #isPressed(now: number): boolean {
+    return this.#waiters.earliestDeadline() - now < AMPLE_MS;
   }
 
   /** Callers from whom an opening is held back have no socket that would keep the process alive for them. */
@@ -1476,10 +1494,9 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** Nobody asks it whether it is alive: what another would have to be asked first is of no use. */
   #isSoundForReads(slot: Slot<C>): boolean {
+    if (this.#isUnproven(slot) || this.#now < this.#doubtedUntil) return false;
     const driver = this.#driver;
     const connection = slot.connection!;
-    const isProven = this.#now - usedAt(slot) < this.#checkAfterIdleMs && this.#now >= this.#doubtedUntil;
-    if (slot.isSuspect || !isProven || driver.mustCheck?.(connection) === true) return false;
     return driver.isBroken?.(connection) !== true && driver.isDirty?.(connection) !== true;
   }
 
@@ -2490,7 +2507,7 @@ export class Pool<C> implements LeaseHome<C> {
       stats,
       slots: this.#slots,
       openFailure: error === undefined ? undefined : { error, pattern: this.#classify(error, 'connect') },
-      granted: this.#heedsServerLimit ? this.#serverLimit.granted : Number.POSITIVE_INFINITY,
+      granted: this.#heedsServerLimit ? this.#serverLimit.granted : UNLIMITED,
       fleet: this.fleet,
       nested: this.#nesting?.found,
       leakThresholdMs: this.#options.leakThresholdMs,
@@ -2601,8 +2618,7 @@ export class Pool<C> implements LeaseHome<C> {
   #probeLimit(now: number, stalledMs: number): void {
     const probe = this.#limitProbe;
     const { size, use } = probe;
-    if (use < this.#bound && this.#waiters.earliestDeadline() - now < AMPLE_MS)
-      probe.letGo('a caller had no time for it', now);
+    if (use < this.#bound && this.#isPressed(now)) probe.letGo('a caller had no time for it', now);
     const { released, shared, sharedLate } = this.#counters;
     const view = {
       now,

@@ -23,7 +23,7 @@ import {
   type PoolSetup,
 } from '../host.js';
 import { numberOr } from '../native-options.js';
-import { currentHint } from '../query-hint.js';
+import { currentHint, statementHint } from '../query-hint.js';
 import { textOf } from '../statement-text.js';
 import { warmUpOf } from '../warming.js';
 import { MysqlDriver, type PooledConnection } from './driver.js';
@@ -347,12 +347,8 @@ function handOver(pooled: PooledConnection): void {
 }
 
 function hintOf(statement: unknown, prepares: boolean): Hint | undefined {
-  const told = currentHint();
   const sql = textOf(statement, 'sql');
-  if (sql === undefined) return told;
-  const known: Hint = { ...told, sql, dialect: 'mysql' };
-  if (prepares) known.statement ??= sql;
-  return known;
+  return sql === undefined ? currentHint() : statementHint(sql, 'mysql', prepares ? sql : undefined);
 }
 
 function engineOptions(config: MysqlPoolConfig, differences: Readonly<Differences>): PoolOptions {

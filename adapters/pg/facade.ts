@@ -24,7 +24,7 @@ import {
   type PoolSetup,
 } from '../host.js';
 import { numberOr, wholeOr } from '../native-options.js';
-import { currentHint } from '../query-hint.js';
+import { currentHint, statementHint } from '../query-hint.js';
 import { textOf } from '../statement-text.js';
 import { warmUpOf } from '../warming.js';
 import { connectionTimeout, PgDriver, type PooledClient } from './driver.js';
@@ -632,22 +632,12 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   }
 }
 
-/**
- * What `pool.query` was given: a text, a configuration, or an object that submits itself. Its text is what will be run, whatever the
- * hint in force says.
- */
+/** What `pool.query` was given: a text, a configuration, or an object that submits itself. */
 function hintOf(query: unknown): Hint | undefined {
-  const hint = currentHint();
-  if (typeof query === 'string') return withText(hint, query);
+  if (typeof query === 'string') return statementHint(query, 'postgresql', undefined);
   const { text, name } = (query ?? {}) as { text?: unknown; name?: unknown };
-  if (typeof text !== 'string') return hint;
-  const known = withText(hint, text);
-  if (typeof name === 'string') known.statement ??= name;
-  return known;
-}
-
-function withText(hint: Hint | undefined, sql: string): Hint {
-  return hint === undefined ? { sql, dialect: 'postgresql' } : { ...hint, sql, dialect: 'postgresql' };
+  if (typeof text !== 'string') return currentHint();
+  return statementHint(text, 'postgresql', typeof name === 'string' ? name : undefined);
 }
 
 function hasText(query: unknown): boolean {

@@ -77,8 +77,9 @@ export class HealthRounds {
     });
   }
 
-  #end({ span, why, connections, failed }: Round): void {
-    if (this.#open.get(why)?.span === span) this.#open.delete(why);
+  #end(round: Round): void {
+    const { span, why, connections, failed } = round;
+    if (this.#open.get(why) === round) this.#open.delete(why);
     if (!span.isRecording()) return;
     span.setAttributes({ [ATTR_CHECKS]: connections, [ATTR_CHECKS_FAILED]: failed });
     if (failed > 0)

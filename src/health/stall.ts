@@ -1,6 +1,6 @@
 import { type Slot, SlotState } from '../slots.js';
 
-/** Of a connection that is silent for less, nothing is thought; nor where its kind of work never took a tenth as long. */
+/** Of a connection that is silent for less, nothing is thought; nor of a lease whose kind of work never took a tenth as long. */
 const LEAST_SILENT_MS = 150;
 const FAR_LONGER = 10;
 /** The same of a check of ours: its end costs nobody an answer. */
@@ -14,7 +14,7 @@ const KNOWN_RUNS = 20;
 const ALONE_MS = 1_500;
 /** A lease that is younger is not looked at: most are over by then. */
 export const YOUNG_MS = 20;
-/** Whoever is silent for so long is asked about together with those beyond their limit. */
+/** Whoever is silent for so long is asked about together with those beyond their limit; and by himself who was leased before others were proven dead. */
 const ASKED_MS = 100;
 /** From one question that found nothing to the next. */
 const ASK_EVERY_MS = { least: 500, most: 60_000 } as const;

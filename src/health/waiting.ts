@@ -52,7 +52,7 @@ export function causeOfWaiting<C>(it: Predicament<C>, now: number): string {
   }
   return stats.opening > 0
     ? `connections are slow to open (${stats.opening} on their way): look at the server and the network`
-    : 'connections are being checked or closed';
+    : 'connections are being checked, warmed or closed';
 }
 
 function describeOpenFailure({ error, pattern }: NonNullable<Predicament<unknown>['openFailure']>): string {

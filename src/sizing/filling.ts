@@ -8,26 +8,22 @@ const WAVE_MS = 100;
  * together would else log in all together.
  */
 export class Filling {
+  /** No wave begins before. */
+  nextAt = Number.NEGATIVE_INFINITY;
   readonly #openings: Openings;
   readonly #random: () => number;
-  #nextAt = Number.NEGATIVE_INFINITY;
 
   constructor(openings: Openings, random: () => number) {
     this.#openings = openings;
     this.#random = random;
   }
 
-  /** When the next wave may begin: none does before. */
-  get nextAt(): number {
-    return this.#nextAt;
-  }
-
   /** How many of the `lacking` connections begin to open now, `opening` others being on their way. */
   wave(lacking: number, opening: number, now: number): number {
     if (lacking <= 0) return 0;
     if (lacking + opening <= AT_ONCE) return lacking;
-    if (now < this.#nextAt) return 0;
-    this.#nextAt = now + WAVE_MS * (0.5 + this.#random());
+    if (now < this.nextAt) return 0;
+    this.nextAt = now + WAVE_MS * (0.5 + this.#random());
     return Math.min(lacking, this.#openings.room(opening));
   }
 }

@@ -140,6 +140,6 @@ describe('what keeps those who wait', () => {
 
   it('is else a slow server, or upkeep', () => {
     expect(cause({ leased: 3, opening: 1 })).contain('slow to open (1 on their way)');
-    expect(cause({ leased: 3 })).equal('connections are being checked or closed');
+    expect(cause({ leased: 3 })).equal('connections are being checked, warmed or closed');
   });
 });
