@@ -18,7 +18,7 @@ const WORK: Readonly<Partial<Record<keyof Driver<unknown>, BackgroundWork>>> = {
   close: 'close',
 };
 
-/** The same driver, doing through `background` all that takes time. */
+/** The same driver, doing through `background` all that takes time, but for `warm`: `warmUpOf` sees to that. */
 export function inBackground<C>(driver: Driver<C>, background: Background | undefined): Driver<C> {
   if (background === undefined) return driver;
   const methods: Record<string, Method> = {};

@@ -19,11 +19,12 @@ export function warmUpOf<C>(
   prepare: ((connection: C) => Promise<void> | undefined) | undefined,
   nativeOf: (connection: C) => unknown,
 ): WarmUp<C> {
-  return (connection, signal) => {
-    const preparing = prepare?.(connection);
-    if (warm === undefined) return preparing;
-    const warmNative = () => background('warm', () => attempt(() => warm(nativeOf(connection), signal)));
-    if (preparing === undefined) return warmNative();
-    return preparing.then(() => (signal.aborted ? undefined : warmNative()));
-  };
+  return (connection, signal) =>
+    background('warm', () => {
+      const preparing = prepare?.(connection);
+      if (warm === undefined) return preparing;
+      const warmNative = () => attempt(() => warm(nativeOf(connection), signal));
+      if (preparing === undefined) return warmNative();
+      return preparing.then(() => (signal.aborted ? undefined : warmNative()));
+    });
 }

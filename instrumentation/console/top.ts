@@ -43,10 +43,11 @@ export function draw({ pid, pools }: ConsoleView): string {
 }
 
 function drawPool({ name, stats, wait, use, counters, decisions, flags }: PoolView): string[] {
-  const used = stats.leased + stats.checking;
+  const used = stats.leased + stats.checking + stats.warming;
+  const idle = stats.idle + stats.stale;
   const acting = flags.filter((flag) => flag.acting).map((flag) => flag.name);
   return [
-    `${name}  ${bar(used, stats.idle, stats.limit)}  ${used} in use, ${stats.idle} idle, ${stats.opening} opening of ${stats.limit}`,
+    `${name}  ${bar(used, idle, stats.limit)}  ${used} in use, ${idle} idle, ${stats.opening} opening of ${stats.limit}`,
     `  target ${stats.target}   waiting ${stats.waiting}   circuit ${stats.circuit}` +
       (acting.length === 0 ? '' : `   acting: ${acting.join(', ')}`),
     `  wait p50 ${ms(wait.p50Ms)} p99 ${ms(wait.p99Ms)}   held p50 ${ms(use.p50Ms)} p99 ${ms(use.p99Ms)}   ` +

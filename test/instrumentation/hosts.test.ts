@@ -131,7 +131,12 @@ describe('the instrumentation', () => {
       }),
     });
     const setup = processHost.setUp({ ...info })!;
-    const warm = warmUpOf<{ id: number }>(setup, undefined, (connection) => connection);
+    const preparing: unknown[] = [];
+    const prepare = () => {
+      preparing.push([context.active().getValue(suppressed), context.active().getValue(request)]);
+      return undefined;
+    };
+    const warm = warmUpOf<{ id: number }>(setup, prepare, (connection) => connection);
     let id = 0;
     const driver = {
       open: async () => {
@@ -152,6 +157,7 @@ describe('the instrumentation', () => {
       [1, true, undefined],
       [2, true, undefined],
     ]);
+    expect(preparing).to.deep.equal(Array(2).fill([true, undefined]));
     const told = logged.filter((line) => line.includes('no such table'));
     expect(told).to.have.length(1);
     expect(told[0]).to.include('a connection of a mysql2 pool could not be warmed');

@@ -6,6 +6,9 @@
   const ms = (value) => (value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`);
   const age = (value) => (value < 1_000 ? `${Math.round(value)} ms` : `${Math.round(value / 1_000)} s`);
 
+  const inUse = ({ leased, checking, warming }) => leased + checking + warming;
+  const idle = (stats) => stats.idle + stats.stale;
+
   const past = new Map();
   let charts;
   let spokenAt = -SPOKEN_EVERY_MS;
@@ -135,14 +138,7 @@
       past.set(name, kept);
     }
     if (kept.size[0].at(-1) === at / 1_000) return;
-    push(kept.size, [
-      at / 1_000,
-      stats.leased + stats.checking,
-      stats.idle,
-      stats.target,
-      forecast ?? null,
-      stats.limit,
-    ]);
+    push(kept.size, [at / 1_000, inUse(stats), idle(stats), stats.target, forecast ?? null, stats.limit]);
     push(kept.wait, [at / 1_000, stats.waiting, wait.p99Ms]);
     const words = `the circuit is ${stats.circuit}`;
     if (kept.circuit.at(-1)?.words === words) return;
@@ -159,8 +155,8 @@
 
   function showNumbers({ stats, wait, use, forecast, sizing }) {
     showPairs('numbers', [
-      ['in use', stats.leased + stats.checking],
-      ['idle', stats.idle],
+      ['in use', inUse(stats)],
+      ['idle', idle(stats)],
       ['waiting', stats.waiting],
       ['opening', stats.opening],
       ['target', stats.target],
@@ -186,7 +182,7 @@
     charts.wait.setData(kept.wait);
     element('size').setAttribute(
       'aria-label',
-      `${stats.leased + stats.checking} in use and ${stats.idle} idle of ${stats.limit}, target ${stats.target}`,
+      `${inUse(stats)} in use and ${idle(stats)} idle of ${stats.limit}, target ${stats.target}`,
     );
     element('wait').setAttribute('aria-label', `${stats.waiting} callers wait`);
   }
@@ -285,6 +281,6 @@
     if (performance.now() - spokenAt < SPOKEN_EVERY_MS) return;
     spokenAt = performance.now();
     element('spoken').textContent =
-      `${name}: ${stats.leased + stats.checking} of ${stats.limit} in use, ${stats.waiting} waiting, circuit ${stats.circuit}`;
+      `${name}: ${inUse(stats)} of ${stats.limit} in use, ${stats.waiting} waiting, circuit ${stats.circuit}`;
   }
 })();
