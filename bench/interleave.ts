@@ -5,7 +5,7 @@ import { seeded } from './statistics.js';
 const TURNS_BETWEEN = 5;
 
 /** Fewer rounds say nothing, however little time there is. */
-export const LEAST_ROUNDS = 2;
+const LEAST_ROUNDS = 2;
 
 /**
  * Measures every peer once a round, in an order shuffled anew for each round: whatever the machine does to one round,

@@ -2,7 +2,7 @@ import { everyFlag, type OptimizationFlags } from '../../src/rollout/flags.js';
 import { startDatabases } from '../../test/servers/index.js';
 import { closedLoop, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
-import { figures, interleave, LEAST_ROUNDS } from '../interleave.js';
+import { figures, interleave } from '../interleave.js';
 import { byChance, openLoop } from '../open-loop.js';
 import { say } from '../progress.js';
 import { ITEM, readItem } from '../reads/items.js';
@@ -115,18 +115,19 @@ export const mixed: Suite = {
 async function together(
   peers: readonly { readonly name: string; readonly opened: Opened }[],
   extent: Extent,
-  endsAt = Number.POSITIVE_INFINITY,
+  endsAt?: number,
 ): Promise<MixedWindows> {
-  const windows: Record<string, MixedWindow[]> = Object.fromEntries(peers.map(({ name }) => [name, []]));
-  for (let round = 1; round <= extent.rounds; round += 1) {
-    if (round > LEAST_ROUNDS && performance.now() + extent.windowMs > endsAt) break;
-    await Promise.all(
-      peers.map(async ({ name, opened }) => {
-        windows[name]!.push(await measure(opened, round, extent));
-      }),
-    );
-  }
-  return windows;
+  let round = 0;
+  const { all } = await interleave(
+    [{ name: 'all' }],
+    extent.rounds,
+    () => {
+      round += 1;
+      return Promise.all(peers.map(({ opened }) => measure(opened, round, extent)));
+    },
+    endsAt,
+  );
+  return Object.fromEntries(peers.map(({ name }, at) => [name, all!.map((windows) => windows[at]!)]));
 }
 
 /** The same arrivals for every peer of a round. */
