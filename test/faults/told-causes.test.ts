@@ -4,7 +4,8 @@ import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
 import { type Database, startDatabases } from '../servers/index.js';
 
 const MAX = 2;
-const LEAK_THRESHOLD_MS = 2_000;
+/** Leases are told for what they are before: that takes several acquires in vain, and a machine may stand still meanwhile. */
+const LEAK_THRESHOLD_MS = 6_000;
 
 describe('what an acquire timeout tells of its cause, on a real PostgreSQL', function () {
   this.timeout(60_000);

@@ -23,7 +23,7 @@ const AT_ONCE: Reply = { afterMs: 0, ends: 'well' };
 /** A driver whose every reply is scripted, and which remembers what lives. */
 export class FakeDriver implements Driver<FakeConnection> {
   readonly live = new Set<FakeConnection>();
-  readonly #runtime: VirtualRuntime;
+  protected readonly runtime: VirtualRuntime;
   opens = 0;
   checks = 0;
   onOpen: () => Reply = () => AT_ONCE;
@@ -37,7 +37,7 @@ export class FakeDriver implements Driver<FakeConnection> {
     undefined;
 
   constructor(runtime: VirtualRuntime) {
-    this.#runtime = runtime;
+    this.runtime = runtime;
   }
 
   async open(): Promise<FakeConnection> {
@@ -96,7 +96,7 @@ export class FakeDriver implements Driver<FakeConnection> {
   #reply({ afterMs, ends }: Reply, complaint: string): Promise<void> {
     if (ends === 'never') return new Promise(() => {});
     return new Promise((resolve, reject) => {
-      this.#runtime.schedule(afterMs, () => (ends === 'well' ? resolve() : reject(new Error(complaint))));
+      this.runtime.schedule(afterMs, () => (ends === 'well' ? resolve() : reject(new Error(complaint))));
     });
   }
 }

@@ -14,7 +14,6 @@ class MuteDriver extends FakeDriver {
   questions = 0;
   /** How long the server takes to answer one. */
   questionMs = 0;
-  later: VirtualRuntime['schedule'] = () => ({ cancel() {} });
   /** Whether the server works on what a connection owes. */
   worksOn: (connection: FakeConnection) => boolean = (connection) => !this.mute.has(connection);
 
@@ -43,7 +42,7 @@ class MuteDriver extends FakeDriver {
   #late(connection: FakeConnection): Promise<void> {
     return new Promise((resolve, reject) => {
       this.owing.set(connection, reject);
-      this.later(this.questionMs, () => {
+      this.runtime.schedule(this.questionMs, () => {
         this.owing.delete(connection);
         resolve();
       });
@@ -69,7 +68,6 @@ class World {
 
   constructor(setting: 'on' | 'off' = 'on') {
     this.driver.onOpen = () => this.opening;
-    this.driver.later = (ms, callback) => this.runtime.schedule(ms, callback);
     this.pool = createPool({
       driver: this.driver,
       runtime: this.runtime,

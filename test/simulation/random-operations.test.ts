@@ -238,8 +238,9 @@ class World {
   }
 
   #expectConsistent(): void {
-    const { open, idle, leased, checking, warming, opening, closing, waiting, max } = this.#pool.stats();
-    must(open, idle + leased + checking + warming + opening, 'open is the sum of its parts');
+    const { open, idle, leased, checking, warming, stale, opening, closing, waiting, max } =
+      this.#pool.stats();
+    must(open, idle + leased + checking + warming + stale + opening, 'open is the sum of its parts');
     must(waiting, this.#unsettled, 'the queue holds all who are unsettled');
     if (waiting > 0) {
       const served = idle === 0 || waiting <= checking || this.#isHeldBack();

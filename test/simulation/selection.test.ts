@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createPool, type OptimizationFlags, type Pool } from '../../src/index.js';
 import { everyFlag } from '../../src/rollout/flags.js';
+import { FakeDriver } from './fake-driver.js';
 import { VirtualRuntime } from './virtual-runtime.js';
 
 const SLOWER = 5;
@@ -128,19 +129,8 @@ describe('selection by cost', function () {
 
   it('forgets the settings of a session that was reset', async () => {
     const runtime = new VirtualRuntime(1);
-    let dirty = false;
-    let opened = 0;
-    const pool = createPool<number>({
-      driver: {
-        open: async () => {
-          opened += 1;
-          return opened;
-        },
-        check: async () => {},
-        close() {},
-        isDirty: () => dirty,
-        reset: async () => {},
-      },
+    const pool = createPool({
+      driver: new FakeDriver(runtime),
       runtime,
       options: { min: 2, max: 2, idleTimeoutMs: 0 },
       flags: { ...everyFlag('off'), affinity: 'on' },
@@ -152,10 +142,10 @@ describe('selection by cost', function () {
     other.release();
     const again = await pool.acquire({ settings: 'a' });
     expect(again.connection, 'kept in mind').equal(ofA);
-    dirty = true;
+    ofA.dirty = true;
     again.release();
     await runtime.advance(10);
-    dirty = false;
+    expect(ofA.dirty).equal(false);
     const held = await pool.acquire({ settings: 'c' });
     held.release();
     const last = await pool.acquire({ settings: 'a' });

@@ -230,7 +230,7 @@ describe('reads after a failover', () => {
     expect(world.most).most(MAX);
   });
 
-  it('wait for the new writer where the flag is off, or nothing else is open', async () => {
+  it('wait for the new writer where the flag does not act', async () => {
     for (const setting of ['off', 'shadow'] as const) {
       const world = new World(setting);
       await world.failOver();

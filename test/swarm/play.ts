@@ -1,5 +1,5 @@
 import { createPool, type Hint, type Lease, type Observer, type Pool, SharedLease } from '../../src/index.js';
-import { type FakeConnection, FakeDriver } from '../simulation/fake-driver.js';
+import { type FakeConnection, FakeDriver, type Reply } from '../simulation/fake-driver.js';
 import { settle, VirtualRuntime } from '../simulation/virtual-runtime.js';
 import { type Happening, QUIET_AFTER_MS, type Script } from './script.js';
 
@@ -44,6 +44,7 @@ class World {
     this.#driver.onCheck = () => ({ afterMs: 1, ends: this.#isDown ? 'badly' : 'well' });
     this.#driver.onReset = () => ({ afterMs: 1, ends: this.#runtime.random() < 0.1 ? 'badly' : 'well' });
     this.#driver.onClose = () => ({ afterMs: 1, ends: this.#runtime.random() < 0.02 ? 'never' : 'well' });
+    if (script.warms) this.#driver.onWarm = () => this.#warmReply();
     this.#pool = createPool({
       driver: this.#driver,
       runtime: this.#runtime,
@@ -171,6 +172,10 @@ class World {
     return { afterMs, ends: this.#isDown || isFull ? ('badly' as const) : ('well' as const) };
   }
 
+  #warmReply(): Reply {
+    return { afterMs: 20 * this.#runtime.random(), ends: this.#runtime.random() < 0.9 ? 'well' : 'never' };
+  }
+
   /** The faults are over. */
   async #recover(): Promise<void> {
     const end = this.#script.happenings.at(-1)?.atMs ?? 0;
@@ -213,8 +218,8 @@ class World {
 
   #expectConsistent(): void {
     if (this.#wrong !== undefined) throw this.#wrong;
-    const { open, idle, leased, checking, warming, opening, waiting } = this.#pool.stats();
-    must(open, idle + leased + checking + warming + opening, 'open is the sum of its parts');
+    const { open, idle, leased, checking, warming, stale, opening, waiting } = this.#pool.stats();
+    must(open, idle + leased + checking + warming + stale + opening, 'open is the sum of its parts');
     must(waiting, this.#unsettled, 'the queue holds all who are unsettled');
   }
 

@@ -34,6 +34,8 @@ export interface Script {
   /** Statements at work at once beyond which each takes longer. */
   readonly knee: number;
   readonly openMs: number;
+  /** Whether connections that nobody waits for are warmed. */
+  readonly warms: boolean;
   /** In the order of time. */
   readonly happenings: readonly Happening[];
 }
@@ -68,15 +70,16 @@ export function scriptOf(seed: number): Script {
     leakThresholdMs: one([0, 300]),
   };
   const flags = Object.fromEntries(BUILT_OPTIMIZATIONS.map((name) => [name, one(SETTINGS)]));
+  const [knee, openMs] = [whole(1, 12), one([1, 5, 40])];
+  const happenings = [...calls(random), ...faults(random, whole(0, 6), max)];
   return {
     seed,
-    options,
+    options: { ...options, warmTimeoutMs: one([50, 500]) },
     flags,
-    knee: whole(1, 12),
-    openMs: one([1, 5, 40]),
-    happenings: [...calls(random), ...faults(random, whole(0, 6), max)].sort(
-      (before, after) => before.atMs - after.atMs,
-    ),
+    knee,
+    openMs,
+    warms: one([false, true]),
+    happenings: happenings.sort((before, after) => before.atMs - after.atMs),
   };
 }
 
