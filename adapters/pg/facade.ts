@@ -564,7 +564,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   #clientFailed(pooled: PooledClient, error: Error): void {
     if (pooled.answered !== undefined) pooled.answered(error);
     // Each of those on it is told by its own callback.
-    else if (pooled.sharers.size > 0) this.engine.evict(pooled, 'broken');
+    else if (pooled.sharers.length > 0) this.engine.evict(pooled, 'broken');
     else if (!pooled.closed) this.#idleClientFailed(pooled, error);
   }
 

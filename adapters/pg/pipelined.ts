@@ -7,8 +7,11 @@ export class PipelinedClient {
   readonly client: PgClient;
   /** The statements that we prepared on it. */
   readonly prepared = new PreparedStatements();
-  /** The statements in flight that share it, in their order. */
-  readonly sharers = new Set<PgStatement>();
+  /**
+   * The statements in flight that share it, in their order. Not a `Set`: V8 links the tables of one as it renews them, and through
+   * that chain whoever was in flight at a minor collection lives on until the next major one.
+   */
+  readonly sharers: PgStatement[] = [];
   /** Those that are held back until the caller's turn is over: they then go by one write. */
   #held: PgStatement[] = [];
   readonly #send = () => this.#release();
@@ -64,19 +67,25 @@ export class PipelinedClient {
 
   /** Those behind the first: only it can be what the server works on. */
   get behind(): PgStatement[] {
-    return [...this.sharers].slice(1);
+    return this.sharers.slice(1);
   }
 
   /** From here on statements do not wait for the answers of those before them; `statement` is sent next. */
   startPipelining(statement: PgStatement): void {
     this.client.pipeline = true;
-    this.sharers.add(statement);
+    this.sharers.push(statement);
     statement.sentAt = performance.now();
     const stream = this.client.connection?.stream;
     if (stream?.cork === undefined) return;
     if (this.#held.push(statement) > 1) return;
     stream.cork();
     process.nextTick(this.#send);
+  }
+
+  /** It was answered; as the answers come in order, it is nearly always the first. */
+  forget(statement: PgStatement): void {
+    if (this.sharers[0] === statement) this.sharers.shift();
+    else this.sharers.splice(this.sharers.indexOf(statement), 1);
   }
 
   /** Whoever has a client alone sees the driver exactly as in stock. */

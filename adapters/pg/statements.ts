@@ -202,7 +202,7 @@ export class PgStatements<C> {
   ): void {
     // For values that it cannot send pg calls back at once, and again as if all was well when the server is ready.
     if (lease.released) return;
-    pipelined.sharers.delete(statement);
+    pipelined.forget(statement);
     statement.isShared = false;
     const ended = Boolean(error) && endsSession(error);
     this.#home.giveBackShared(lease, error, ended);
