@@ -4,7 +4,7 @@ import type mysql2 from 'mysql2/promise';
 import { seeded } from '../../bench/statistics.js';
 import type { Pool } from '../../src/index.js';
 import { endingWithin } from '../ending-within.js';
-import { sharingKnex, sharingMysql2, sharingPool } from '../sharing/sharing-pool.js';
+import { sharingKnex, sharingMysql2, sharingPool, untilShared } from '../sharing/sharing-pool.js';
 import { mysql, postgres, type WireKind } from './messages.js';
 import { HostileServer, PRANKS, type Random } from './server.js';
 
@@ -26,6 +26,15 @@ const STRANDED_AFTER_MS = 1_000;
  */
 const GARBLES = 'garbles a byte';
 const ENDURED_BY_MYSQL2 = PRANKS.filter((prank) => !prank.startsWith('says ') && prank !== GARBLES);
+
+/**
+ * After these an answer may be another question's, and no driver can tell: with several on their way they go by their order. One that
+ * merely ends too early is nobody's.
+ */
+const mixesUp = (prank: string | undefined) => prank?.startsWith('says ') === true || prank === GARBLES;
+
+/** No two differ by one digit only, so that a garbled one is nobody else's. */
+const TOKENS = Array.from({ length: CALLS }, (_, caller) => 10_000 + 11 * caller);
 
 type Connection = object;
 
@@ -66,7 +75,7 @@ function openKnex(client: 'pg' | 'mysql2', port: number): Subject {
     connect: () => knex.client.acquireConnection(),
     ask: async (connection, token) => knex.raw(`select ${token}`).connection(connection),
     release: (connection) => knex.client.releaseConnection(connection),
-    transact: (token) => knex.transaction(async (trx) => void (await trx.raw(`select ${token}`))),
+    transact: (token) => knex.transaction((trx) => trx.raw(`select ${token}`)),
     close: () => knex.destroy(),
   };
 }
@@ -92,8 +101,9 @@ const SUBJECTS: readonly SubjectKind[] = [
         const client = await connect();
         try {
           await client.query('BEGIN');
-          await client.query(`select ${token}`);
+          const answer = await client.query(`select ${token}`);
           await client.query('COMMIT');
+          return answer;
         } finally {
           client.release();
         }
@@ -131,8 +141,9 @@ const SUBJECTS: readonly SubjectKind[] = [
           const connection = await pool.getConnection();
           try {
             await connection.beginTransaction();
-            await connection.query(`select ${token}`);
+            const answer = await connection.query(`select ${token}`);
             await connection.commit();
+            return answer;
           } finally {
             connection.release();
           }
@@ -154,51 +165,89 @@ const SUBJECTS: readonly SubjectKind[] = [
   },
 ];
 
-/** What ends the process of an application, and nobody caught; but for what the drivers throw at their sockets, in stock too. */
+/** A frame of this package, and one of the drivers' parsers. */
+const OURS = /[\\/]dist[\\/](?:src|adapters|instrumentation)[\\/]/;
+const PARSERS = /pg-protocol|mysql2.lib.packets/;
+
+/**
+ * What ends the process of an application, and nobody caught; but for what the drivers throw at their sockets, in stock too: without a
+ * frame of ours.
+ */
 class Unhandled {
   readonly seen: unknown[] = [];
   readonly #note = (error: unknown) => {
-    if (!/pg-protocol|mysql2.packets/.test(String((error as Error).stack))) this.seen.push(error);
+    const stack = String((error as Error).stack);
+    if (OURS.test(stack) || !PARSERS.test(stack)) this.seen.push(error);
   };
   readonly #others = process.listeners('uncaughtException');
+  readonly #frames = Error.stackTraceLimit;
 
   watch(): void {
+    // Else a frame of ours may be left out, far down.
+    Error.stackTraceLimit = 100;
     process.removeAllListeners('uncaughtException');
     process.on('uncaughtException', this.#note);
     process.on('unhandledRejection', this.#note);
   }
 
   stop(): void {
+    Error.stackTraceLimit = this.#frames;
     process.removeListener('uncaughtException', this.#note);
     process.removeListener('unhandledRejection', this.#note);
     for (const listener of this.#others) process.on('uncaughtException', listener);
   }
 }
 
+/** What one was told: a number, and over which connection; undefined where no such answer came. */
+function answerOf(result: unknown): { readonly token: number; readonly connection: number } | undefined {
+  const rows = Array.isArray(result) ? result[0] : (result as { rows?: unknown } | undefined)?.rows;
+  const said = /^(\d+)@(\d+)$/.exec(String((rows as { token?: unknown }[] | undefined)?.[0]?.token));
+  return said === null ? undefined : { token: Number(said[1]), connection: Number(said[2]) };
+}
+
+/** Whoever is answered is told what he asked for, unless the server itself mixes up its answers. */
+function expectOwn(result: unknown, token: number, { playedOn }: HostileServer): void {
+  const answer = answerOf(result);
+  if (answer?.token === token) return;
+  const mayBe =
+    answer === undefined ? [...playedOn.values()].some(mixesUp) : mixesUp(playedOn.get(answer.connection));
+  expect(mayBe, `asked for ${token}, was told ${JSON.stringify(answer) ?? 'nothing'}`).equal(true);
+}
+
+/** Until statements share connections: of those of pg that recur. */
+async function teach({ engine, query }: Subject, server: HostileServer): Promise<void> {
+  server.isPeaceful = true;
+  for (const withValues of [false, true])
+    await untilShared(engine, () => Promise.all([0, 1].map(() => query(TOKENS[0]!, withValues))));
+  server.isPeaceful = false;
+}
+
 /** Forty callers of all kinds; whoever has a connection to themselves is the only one. */
-async function callAll(subject: Subject, random: Random): Promise<void> {
+async function callAll(subject: Subject, server: HostileServer, random: Random): Promise<void> {
   const held = new Set<Connection>();
   const hold = async (token: number) => {
     const connection = await subject.connect();
     expect(held.has(connection), 'one connection leased to two').equal(false);
     held.add(connection);
     try {
-      await subject.ask(connection, token);
+      const answer = await subject.ask(connection, token);
       if (token % 2 === 0) await sleep(1);
+      return answer;
     } finally {
       held.delete(connection);
       subject.release(connection);
     }
   };
   const call = async (token: number) => {
-    await sleep(random() * 100);
+    // Several at a time, so that some share a connection.
+    await sleep(10 * Math.floor(random() * 10));
     const kind = random();
-    if (kind < 0.3) await subject.query(token, false);
-    else if (kind < 0.6) await subject.query(token, true);
-    else if (kind < 0.8) await hold(token);
-    else await subject.transact(token);
+    if (kind < 0.3) return subject.query(token, false);
+    if (kind < 0.6) return subject.query(token, true);
+    return kind < 0.8 ? hold(token) : subject.transact(token);
   };
-  const outcomes = await Promise.allSettled(Array.from({ length: CALLS }, (_, token) => call(token)));
+  const asked = TOKENS.map(async (token) => expectOwn(await call(token), token, server));
+  const outcomes = await Promise.allSettled(asked);
   for (const outcome of outcomes) {
     if (outcome.status === 'rejected' && outcome.reason?.name === 'AssertionError') throw outcome.reason;
   }
@@ -213,11 +262,12 @@ async function play({ wire, pranks, open }: SubjectKind, seed: number, playsAfte
   const unhandled = new Unhandled();
   unhandled.watch();
   try {
-    await within('a caller', callAll(subject, random));
+    if (wire === postgres && seed % 2 === 0) await within('a lesson', teach(subject, server));
+    await within('a caller', callAll(subject, server, random));
     await within('a check', allBack(subject.engine()));
     // Once the server is itself again so is the pool.
     server.hostility = 0;
-    await within('recovery', untilServed(subject));
+    await within('recovery', untilServed(subject, server));
     await within('the end', subject.close());
     await within('a connection', allClosed(subject.engine()));
     await sleep(1);
@@ -243,9 +293,10 @@ async function playStranding({ wire, open }: SubjectKind, prank: string, seed: n
   const unhandled = new Unhandled();
   unhandled.watch();
   try {
-    await Promise.race([callAll(subject, random), sleep(STRANDED_AFTER_MS)]);
+    await Promise.race([callAll(subject, server, random), sleep(STRANDED_AFTER_MS)]);
     await within(`the end of seed ${seed}`, subject.close());
     await within(`a connection of seed ${seed}`, allClosed(subject.engine()));
+    expect(unhandled.seen, `unhandled of seed ${seed}`).deep.equal([]);
   } finally {
     unhandled.stop();
     await server.stop();
@@ -268,12 +319,11 @@ async function allClosed(engine: Pool<unknown>): Promise<void> {
   }
 }
 
-async function untilServed(subject: Subject): Promise<void> {
+async function untilServed(subject: Subject, server: HostileServer): Promise<void> {
   for (let served = 0; served < 3; ) {
-    const ok = await subject.query(1, false).then(
-      () => true,
-      () => false,
-    );
+    const answer = await subject.query(TOKENS[0]!, false).catch(() => undefined);
+    const ok = answer !== undefined;
+    if (ok) expectOwn(answer, TOKENS[0]!, server);
     served = ok ? served + 1 : 0;
     if (!ok) await sleep(5);
   }

@@ -9,7 +9,8 @@ export interface WireProtocol {
 
 /** A protocol that can be spoken, and well-formed messages of it that nobody has asked for. */
 export interface WireKind {
-  readonly speak: () => WireProtocol;
+  /** @param connection whose answers say that they came over it. */
+  readonly speak: (connection: number) => WireProtocol;
   readonly unasked: readonly Buffer[];
 }
 
@@ -46,9 +47,9 @@ function int16(value: number): Buffer {
   return bytes;
 }
 
-/** What a statement asks for: its last number. */
-function answerTo(sql: string): string {
-  return sql.match(/\d+/g)?.at(-1) ?? '0';
+/** What a statement asks for, its last number, and over which connection. */
+function answerTo(sql: string, connection: number): string {
+  return `${sql.match(/\d+/g)?.at(-1) ?? '0'}@${connection}`;
 }
 
 // ── PostgreSQL ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -72,8 +73,13 @@ class PgProtocol implements WireProtocol {
   isOver = false;
   readonly greeting: readonly Buffer[] = [];
   readonly #framed = new Framed();
+  readonly #connection: number;
   #started = false;
-  #bound = '0';
+  #bound = '';
+
+  constructor(connection: number) {
+    this.#connection = connection;
+  }
 
   answers(bytes: Buffer): Buffer[] {
     const lengthOf = (held: Buffer) => {
@@ -108,12 +114,17 @@ class PgProtocol implements WireProtocol {
         if (/^\s*(begin|commit|rollback)/i.test(sql)) {
           return [pgMessage('C', cString(sql.trim())), pgMessage('Z', text(/begin/i.test(sql) ? 'T' : 'I'))];
         }
-        return [column('token'), row(answerTo(sql)), pgMessage('C', cString('SELECT 1')), READY];
+        return [
+          column('token'),
+          row(answerTo(sql, this.#connection)),
+          pgMessage('C', cString('SELECT 1')),
+          READY,
+        ];
       }
       case 'P':
         return [pgMessage('1')];
       case 'B':
-        this.#bound = answerTo(body.toString('latin1'));
+        this.#bound = answerTo(body.toString('latin1'), this.#connection);
         return [pgMessage('2')];
       case 'D':
         return [column('token')];
@@ -133,7 +144,7 @@ class PgProtocol implements WireProtocol {
 }
 
 export const postgres: WireKind = {
-  speak: () => new PgProtocol(),
+  speak: (connection) => new PgProtocol(connection),
   unasked: [
     READY,
     pgError('ERROR', '26000'),
@@ -193,7 +204,12 @@ class MysqlProtocol implements WireProtocol {
   isOver = false;
   readonly greeting = [GREETING];
   readonly #framed = new Framed();
+  readonly #connection: number;
   #loggedIn = false;
+
+  constructor(connection: number) {
+    this.#connection = connection;
+  }
 
   answers(bytes: Buffer): Buffer[] {
     return this.#framed
@@ -215,14 +231,14 @@ class MysqlProtocol implements WireProtocol {
       mysqlPacket(1, Buffer.from([1])),
       mysqlPacket(2, DEFINITION),
       mysqlPacket(3, EOF),
-      mysqlPacket(4, counted(answerTo(sql))),
+      mysqlPacket(4, counted(answerTo(sql, this.#connection))),
       mysqlPacket(5, EOF),
     ];
   }
 }
 
 export const mysql: WireKind = {
-  speak: () => new MysqlProtocol(),
+  speak: (connection) => new MysqlProtocol(connection),
   unasked: [
     mysqlPacket(0, OK),
     mysqlPacket(1, OK),

@@ -48,8 +48,13 @@ export class HostileServer {
   readonly #sockets = new Set<Socket>();
   /** What it did, for a failure to tell. */
   readonly played: string[] = [];
+  /** The prank that it played on each connection, counted from 1. */
+  readonly playedOn = new Map<number, string>();
+  #connections = 0;
   /** Share of the connections on which it plays a prank sooner or later. */
   hostility = 0.5;
+  /** Whether it keeps to its protocol for now, on all connections. */
+  isPeaceful = false;
   /** After how many things said it plays one; drawn for each connection while undefined. */
   playsAfter: number | undefined = undefined;
   /** What it may play. */
@@ -80,18 +85,22 @@ export class HostileServer {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('error', () => {});
-    const protocol: WireProtocol = kind.speak();
+    this.#connections += 1;
+    const connection = this.#connections;
+    const protocol: WireProtocol = kind.speak(connection);
     // The first few things that are said are a login; what comes after that are answers.
     const drawn = this.playsAfter ?? Math.floor(random() ** 2 * 14);
     const saysSoundly = random() < this.hostility ? drawn : Number.POSITIVE_INFINITY;
     const prank = this.pranks[Math.floor(random() * this.pranks.length)]!;
     let said = 0;
     const say = (bytes: Buffer) => {
+      if (this.isPeaceful) return void socket.write(bytes);
       said += 1;
       if (said <= saysSoundly) {
         socket.write(bytes);
       } else if (said === saysSoundly + 1) {
         this.played.push(`${prank}, after ${saysSoundly}`);
+        this.playedOn.set(connection, prank);
         pranks[prank]!(socket, bytes, kind, random);
         setTimeout(() => socket.destroy(), random() * ENDS_AFTER_MS);
       }
