@@ -177,7 +177,7 @@ export class KnexStatements implements StatementHome<PooledConnection> {
     statement.sentAt = performance.now();
     this.#statements.send(statement, pipelined!, (error, result) => {
       if (!error) this.#statements.learnAlone(statement);
-      if (error && this.#statements.refusedName(statement, error)) {
+      if (error && this.#statements.refusedName(statement, error, pipelined!)) {
         // On the connection that it has: there may be no other.
         this.#statements.sendAgain(statement, (second) => {
           client.query(query, values, (error: unknown, result: unknown) => second.tell(error, result));

@@ -199,7 +199,8 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
         client.release!(failure);
         this.#harmless = undefined;
         this.#releasesOwn = false;
-        if (statement !== undefined && this.#heedKnown(statement, failure)) return;
+        const isKnown = statement !== undefined && lease !== undefined;
+        if (isKnown && this.#heedKnown(lease, statement, failure)) return;
         if (failure) done(failure);
         else done(undefined, result);
       };
@@ -491,7 +492,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** As any other, but by a name where that pays, and what it shows is remembered. */
   #startKnown(lease: ClientLease, statement: PgStatement): void {
     const learns: QueryCallback = (error, result) => {
-      if (!this.#heedKnown(statement, error)) statement.tell(error, result);
+      if (!this.#heedKnown(lease, statement, error)) statement.tell(error, result);
     };
     this.#begin(lease, learns, (answered) => this.#sendKnown(lease, statement, answered));
   }
@@ -502,9 +503,9 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   }
 
   /** What the end of a statement that ran alone shows. Whether it is sent again, for the name that we gave it was refused. */
-  #heedKnown(statement: PgStatement, error: unknown): boolean {
+  #heedKnown(lease: ClientLease, statement: PgStatement, error: unknown): boolean {
     if (!error) this.#statements.learnAlone(statement);
-    if (!error || !this.#statements.refusedName(statement, error)) return false;
+    if (!error || !this.#statements.refusedName(statement, error, lease.connection)) return false;
     this.#statements.sendAgain(statement);
     return true;
   }

@@ -18,6 +18,8 @@ export class PipelinedClient {
   /** The text that is to get a name on its way, while it is sent. */
   #naming: { readonly text: string; readonly name: string } | undefined = undefined;
   #listens = false;
+  #hearsBinds = false;
+  #isBound = false;
   /** Whether a name can be given below those who wrap `client.query`; not if they change texts. */
   canNameUnseen: boolean;
 
@@ -56,6 +58,25 @@ export class PipelinedClient {
     if (newest === undefined || newest.text !== text || newest.name !== undefined) return;
     newest.name = name;
     this.#naming = undefined;
+  }
+
+  /** From here on it is heard when the server begins to run a statement. Whether it can be. */
+  hearBinds(): boolean {
+    const { connection } = this.client;
+    if (this.#hearsBinds || connection?.on === undefined) return this.#hearsBinds;
+    this.#hearsBinds = true;
+    connection.on('bindComplete', () => {
+      this.#isBound = true;
+    });
+    connection.on('readyForQuery', () => {
+      this.#isBound = false;
+    });
+    return true;
+  }
+
+  /** Of a statement that the server refuses just now: whether it did before it ran any of it. */
+  get refusesUnrun(): boolean {
+    return this.#hearsBinds && !this.#isBound;
   }
 
   /** Whether pg can pipeline on it, and nobody has left anything open. */

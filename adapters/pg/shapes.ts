@@ -31,10 +31,11 @@ export interface PgClient extends EventEmitter {
     parsedStatements?: Record<string, string>;
     /** Sends a Close message; the answer is of no consequence. */
     close?(what: { type: 'S'; name: string }): void;
-    /** Sends a Parse message, for whose answer there is an event. */
+    /** Sends a Parse message. */
     parse?(what: { name: string; text: string }): void;
     sync?(): void;
-    on?(event: 'parseComplete', told: () => void): void;
+    /** There is an event for every message of the server's. */
+    on?(event: 'parseComplete' | 'bindComplete' | 'readyForQuery', told: () => void): void;
     removeListener?(event: 'parseComplete', told: () => void): void;
   };
   /** While true, statements are sent before those ahead of them are answered; read when one is issued. */

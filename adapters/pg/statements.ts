@@ -23,6 +23,14 @@ const MOST_PREPARED_AHEAD = 16;
 /** Names that the server did not take ahead, so many of which are remembered. */
 const MOST_UNTAKEN = 256;
 
+/**
+ * SQLSTATEs of values that cannot be read, expressions that do not fit, and what is no longer there. A name holds the types that the
+ * parameters had when it was given: after a column has got another type, these may be errors that the text would not meet.
+ */
+const OF_OLD_TYPES = /^(22|42|XX)/;
+
+const MOMENT = /^\d{4}-\d\d-\d\d/;
+
 const NO_CONFIGURATION = {};
 
 /** The text, where `query` is one that pg makes a `Query` of as it is: nothing that keeps a portal open or a clock running. */
@@ -34,6 +42,10 @@ function plainTextOf(query: unknown): string | undefined {
   return special === undefined && typeof text === 'string' ? text : undefined;
 }
 
+function isMoment(value: unknown): boolean {
+  return value instanceof Date || (typeof value === 'string' && MOMENT.test(value));
+}
+
 /** One statement on its way, and who is told of its answer: the first is the answer, wherever it comes from. */
 export class PgStatement {
   /** As `pool.query` was given it. */
@@ -42,6 +54,10 @@ export class PgStatement {
   readonly known: Statement;
   /** The name that we gave it on the connection it was sent by. */
   name: string | undefined = undefined;
+  /** Whether the server had it by that name before. */
+  wasPrepared = false;
+  /** Whether it was refused for what may be the fault of its name alone. */
+  isDoubted = false;
   /** Whether it is another's second sending: it goes alone, and as it is. */
   readonly isSecond: boolean;
   /** Its second sending, unseen by the caller. */
@@ -213,7 +229,7 @@ export class PgStatements<C> {
     }
     // In stock it would not have died with this connection.
     else if (ended && !statement.writes && !this.#home.isEnding) this.#lost(statement);
-    else if (this.refusedName(statement, error)) this.#lost(statement);
+    else if (this.refusedName(statement, error, pipelined)) this.#lost(statement);
     else statement.tell(error);
   }
 
@@ -249,6 +265,7 @@ export class PgStatements<C> {
   /** What the server says to the second is an answer; a connection that it did not get, or lost, is none while the first may answer. */
   #answeredSecond(statement: PgStatement, second: PgStatement, error: unknown, result: unknown): void {
     const neverRan = second.sentAt === 0;
+    if (!error && statement.isDoubted) statement.known.preparation.renew(statement.name!);
     if (!error || !endsSession(error)) statement.tell(error, result);
     else if (statement.isShared && neverRan) statement.second = undefined;
     else if (statement.isShared) statement.secondFailure = error;
@@ -259,32 +276,39 @@ export class PgStatements<C> {
   }
 
   /**
-   * Whether the server refused the name that we gave, before it ran anything: the statement is to be sent again, once more and
-   * without a name.
+   * Whether the server refused the name that we gave, or may have refused the statement for it, before it ran anything: the statement is
+   * to be sent again, once more and without a name.
    */
-  refusedName(statement: PgStatement, error: unknown): boolean {
+  refusedName(statement: PgStatement, error: unknown, pooled: PipelinedClient): boolean {
     if (statement.name === undefined) return false;
     // Messages are in the server's language; the function that raised the error is not.
     const { code, routine } = error as { code?: unknown; routine?: unknown };
     const stale = code === '0A000' && routine === 'RevalidateCachedQuery';
-    if (!stale && code !== '26000' && code !== '42P05') return false;
+    if (!stale && code !== '26000' && code !== '42P05') {
+      statement.isDoubted = statement.wasPrepared && pooled.refusesUnrun && OF_OLD_TYPES.test(String(code));
+      return statement.isDoubted;
+    }
     if (!stale) this.#refusals += 1;
     statement.known.preparation.renew(statement.name);
     return true;
   }
 
-  #nameFor({ query, values, known, isSecond }: PgStatement, pooled: PipelinedClient): string | undefined {
+  #nameFor(statement: PgStatement, pooled: PipelinedClient): string | undefined {
+    const { query, values, known, isSecond } = statement;
     const { preparation } = known;
-    if (isSecond || !this.#names) return undefined;
+    if (isSecond || !this.#names || !pooled.hearBinds()) return undefined;
     const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
       name?: unknown;
       values?: unknown;
     };
     const bound = values ?? given.values;
     if (given.name !== undefined || !Array.isArray(bound) || bound.length === 0) return undefined;
+    // Once its column has a time zone, a name of before would have it written as another moment, and nobody would be told.
+    if (statement.writes && bound.some(isMoment)) return undefined;
     if (pooled.client.getTransactionStatus?.() !== 'I' || !preparation.next()) return undefined;
     const { key, name } = preparation;
     if (pooled.prepared.use(key, name)) {
+      statement.wasPrepared = true;
       this.counters.preparedHits += 1;
       return name;
     }

@@ -56,15 +56,20 @@ class Comparison {
   }
 }
 
+/** Which names the statements of one pool go by: once the server was found to go by an outdated one, all are given anew. */
+export interface Names {
+  generation: number;
+}
+
 /** Whether, and by which name, one text is prepared. */
 export class Preparation {
-  /** By what it is prepared now; a new one once the server refused the old. */
-  name: string;
   /** Whether it may have a name at all. */
   readonly possible: boolean;
   /** What all its names begin with. */
   readonly key: string;
-  #generation = 0;
+  readonly #names: Names;
+  #generation: number;
+  #name: string;
   #runs = 0;
   #restsUntilRun = 0;
   #nextRest = RUNS_OF_REST;
@@ -72,10 +77,25 @@ export class Preparation {
   /** The latest run with the name. */
   #namedMs: number | undefined = undefined;
 
-  constructor(text: string, { verb, multiStatement }: Classification) {
+  constructor(text: string, { verb, multiStatement }: Classification, names: Names) {
     this.possible = PREPARABLE.has(verb) && !multiStatement;
     this.key = PREFIX + hashOf(text);
-    this.name = `${this.key}_0`;
+    this.#names = names;
+    this.#generation = names.generation;
+    this.#name = this.#nameNow();
+  }
+
+  /** By what it is prepared now. */
+  get name(): string {
+    if (this.#generation !== this.#names.generation) {
+      this.#generation = this.#names.generation;
+      this.#name = this.#nameNow();
+    }
+    return this.#name;
+  }
+
+  #nameNow(): string {
+    return `${this.key}_${this.#generation}`;
   }
 
   /** Counts a run; true when it is to go by its name. */
@@ -87,11 +107,13 @@ export class Preparation {
     return this.#runs > RUNS_TO_PREPARE && (this.#runs & mask) !== 0;
   }
 
-  /** The server refused `name`, or what it stood for: the next runs use another. False when that was known. */
+  /**
+   * The server refused `name`, or what it stood for: the next runs use another. So do those of all other statements, for what has become of a
+   * table shows in some of them only. False when that was known.
+   */
   renew(name: string): boolean {
     if (name !== this.name) return false;
-    this.#generation += 1;
-    this.name = `${this.key}_${this.#generation}`;
+    this.#names.generation += 1;
     return true;
   }
 

@@ -1,7 +1,7 @@
 import { barrierOf, LatestLeast, SharingProfile, SLOW_MS } from '../selection/sharing.js';
 import { SlowMoments } from '../selection/slow-moments.js';
 import type { Dialect } from './classify.js';
-import { Preparation } from './preparation.js';
+import { type Names, Preparation } from './preparation.js';
 import type { QueryProfile, QueryProfiles } from './profiles.js';
 import { Recent } from './recent.js';
 
@@ -52,6 +52,7 @@ export class Statements {
   readonly #profiles: QueryProfiles;
   readonly #dialect: Dialect;
   readonly #byText = new Recent<Statement>(MAX_TEXTS);
+  readonly #names: Names = { generation: 0 };
   readonly #roundTrips = new LatestLeast(ROUND_TRIP_WINDOW);
   readonly #moments = new SlowMoments<SharingProfile>(SLOW_MS);
 
@@ -108,6 +109,7 @@ export class Statements {
     const { classification } = profile;
     if (classification === undefined) return undefined;
     profile.sharing ??= new SharingProfile(barrierOf(classification));
-    return { text, profile, sharing: profile.sharing, preparation: new Preparation(text, classification) };
+    const preparation = new Preparation(text, classification, this.#names);
+    return { text, profile, sharing: profile.sharing, preparation };
   }
 }

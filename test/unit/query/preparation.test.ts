@@ -3,7 +3,8 @@ import { seeded } from '../../../bench/statistics.js';
 import { classify } from '../../../src/query/classify.js';
 import { hottest, MOST_PREPARED, Preparation, PreparedStatements } from '../../../src/query/preparation.js';
 
-const preparationOf = (sql: string) => new Preparation(sql, classify(sql, 'postgresql'));
+const preparationOf = (sql: string, names = { generation: 0 }) =>
+  new Preparation(sql, classify(sql, 'postgresql'), names);
 
 describe('a preparation', () => {
   it('begins with the sixth run, and leaves one run in 16, later in 128, without a name', () => {
@@ -21,13 +22,18 @@ describe('a preparation', () => {
     }
   });
 
-  it('takes another name once the server has refused one', () => {
-    const preparation = preparationOf('select 1');
+  it('takes another name once the server has refused one, as all others of its pool do', () => {
+    const names = { generation: 0 };
+    const preparation = preparationOf('select 1', names);
+    const other = preparationOf('select 2', names);
+    const nameOfOther = other.name;
     const { name } = preparation;
     expect(preparation.renew(name)).equal(true);
     expect(preparation.name).not.equal(name);
     expect(preparation.renew(name), 'already known').equal(false);
     expect(preparation.name.length).at.most(63);
+    expect(other.name).not.equal(nameOfOther);
+    expect(other.renew(nameOfOther), 'already known').equal(false);
   });
 
   /** Pairs of a run with the name and one without, until it is given up; undefined if it is not. */
