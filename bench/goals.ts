@@ -1,6 +1,9 @@
 import { intervalOfMedian, median } from './statistics.js';
 import { figure, range, type Table } from './table.js';
 
+/** What `intervalOfMedian` gives, as it is told beside the number of rounds. */
+export const INTERVAL = '95 % interval, or range of under 6 rounds';
+
 /** What is promised, and what was measured: one value a round. */
 export interface Goal {
   readonly claim: string;
@@ -15,7 +18,7 @@ export interface Goal {
 /** A goal with its verdict, which the median decides, and for a comparison of a peer with itself the interval. */
 export interface JudgedGoal extends Goal {
   readonly median: number;
-  /** 95 % bootstrap interval of the median. */
+  /** `intervalOfMedian`. */
   readonly interval: readonly [number, number];
   readonly met: boolean;
 }
@@ -34,12 +37,13 @@ export function judge(goal: Goal): JudgedGoal {
 export function goalTable(goals: readonly JudgedGoal[]): Table {
   return {
     title: 'Goals',
-    columns: ['claim', 'goal', 'measured', '95 % interval', ''],
+    columns: ['claim', 'goal', 'measured', INTERVAL, 'rounds', ''],
     rows: goals.map((goal) => [
       goal.claim,
       `${bound(goal)} ${goal.unit}`,
       figure(goal.median),
       range(goal.interval),
+      goal.values.length,
       goal.met ? 'met' : 'NOT MET',
     ]),
     note: 'measured: median over the rounds, of paired figures where two peers are compared',

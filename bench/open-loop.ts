@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** Slower than so many milliseconds is too late: the plan's "peak performance" is the load at which one in a hundred is. */
+export const TOO_LATE_MS = 50;
+
 /** How one request ended. */
 export interface Request {
   /** When it was due; it was sent then, or as soon after as the event loop let us. */

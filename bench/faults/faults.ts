@@ -5,7 +5,7 @@ import type { Stage } from './stage.js';
 /** How long a restarting server is away. */
 const DOWN_MS = 1_700;
 const FROZEN_MS = 3_000;
-/** Connections that a full server still has for the application, which wants ten. */
+/** Connections that a full server has for the application, which wants ten and has four. */
 const SPARE = 6;
 
 /** What the bad day brings. */
@@ -21,6 +21,8 @@ export interface Fault {
   readonly quick?: boolean;
   /** Requests in one instant, beside the steady ones, once a second; 0 for none. */
   readonly burst?: number;
+  /** Connections that are open when it strikes; as many as there may be where nothing else is said. */
+  readonly opened?: number;
   /** Whether callers wait while it lasts, so that there is more to do than ever when it is over. */
   readonly owes?: boolean;
   /** Whether an error is what the application asked for. */
@@ -81,6 +83,7 @@ export const FAULTS: readonly Fault[] = [
     sql: ({ slowSql }) => slowSql,
     strike: (stage) => stage.limitConnections(SPARE),
     burst: 20,
+    opened: 4,
   },
   {
     name: 'password',

@@ -151,7 +151,7 @@ async function badDay(
   const applications: Application[] = [];
   try {
     // One after the other: each loads a copy of its library.
-    for (const peer of peers) applications.push(await start(peer, way, stages[peer.server]));
+    for (const peer of peers) applications.push(await start(fault, peer, way, stages[peer.server]));
     const servers = SERVERS.map((server) => applications.filter(({ peer }) => peer.server === server));
     const outcomes = await Promise.all(
       servers.map((of, index) => outage(fault, of, stages[SERVERS[index]!], extent)),
@@ -195,11 +195,15 @@ async function outage(
   ]);
 }
 
-/** With all its connections open. */
-async function start(peer: Peer, way: Way, stage: Stage): Promise<Application> {
+async function start(
+  { opened = CONNECTIONS }: Fault,
+  peer: Peer,
+  way: Way,
+  stage: Stage,
+): Promise<Application> {
   const proxy = await TcpProxy.before(stage.first.port);
   const client = await open(peer, way, stage, proxy);
-  await Promise.all(Array.from({ length: CONNECTIONS }, () => client.run(stage.slowSql)));
+  await Promise.all(Array.from({ length: opened }, () => client.run(stage.slowSql)));
   return { peer, client, proxy };
 }
 

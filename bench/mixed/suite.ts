@@ -1,9 +1,10 @@
 import { everyFlag, type OptimizationFlags } from '../../src/rollout/flags.js';
 import { startDatabases } from '../../test/servers/index.js';
+import { climb } from '../climb.js';
 import { closedLoop, type Window } from '../closed-loop.js';
 import type { Goal } from '../goals.js';
-import { figures, interleave } from '../interleave.js';
-import { byChance, openLoop } from '../open-loop.js';
+import { figures, interleave, type Measure } from '../interleave.js';
+import { byChance, openLoop, TOO_LATE_MS } from '../open-loop.js';
 import { say } from '../progress.js';
 import { ITEM, readItem } from '../reads/items.js';
 import { ownPools } from '../reads/own-pool.js';
@@ -32,16 +33,25 @@ const SLOW_MS = 200;
 /** What a read keeps its connection for, near enough: the slow ones are most of the load. */
 const READ_MS = 1;
 const UTILISATION = 0.8;
-const PER_SECOND = (1_000 * UTILISATION * MAX) / (SLOW_SHARE * SLOW_MS + (1 - SLOW_SHARE) * READ_MS);
+/** What would keep every connection in use all the time. */
+const FULL_PER_SECOND = (1_000 * MAX) / (SLOW_SHARE * SLOW_MS + (1 - SLOW_SHARE) * READ_MS);
+const PER_SECOND = UTILISATION * FULL_PER_SECOND;
+/** The slow ones are carried, too, as long as one in a hundred waits no longer than for four others. */
+const SLOW_TOO_LATE_MS = 5 * SLOW_MS;
+/** Climbs begin where every peer is at ease. */
+const FIRST_UTILISATION = 0.3;
 const READS_ONLY_CALLERS = 32;
-/** Of the time, for the mixed load; the rest is for reads only. */
-const MIX_SHARE = 0.75;
+/** Of the time, for the mixed load; and of what is left, for its peak: the rest is for reads only. */
+const MIX_SHARE = 0.5;
+const PEAK_SHARE = 0.75;
 
 interface Extent {
   readonly rounds: number;
   readonly windowMs: number;
   /** The first part of a window, in which the queues come to be what they then are; its requests do not count. */
   readonly leadInMs: number;
+  readonly climbs: number;
+  readonly climbMs: number;
   readonly readsOnlyRounds: number;
   readonly readsOnlyMs: number;
 }
@@ -50,10 +60,20 @@ const FULL: Extent = {
   rounds: 5,
   windowMs: 12_000,
   leadInMs: 2_000,
+  climbs: 5,
+  climbMs: 3_000,
   readsOnlyRounds: 40,
   readsOnlyMs: 150,
 };
-const QUICK: Extent = { rounds: 2, windowMs: 3_000, leadInMs: 600, readsOnlyRounds: 8, readsOnlyMs: 50 };
+const QUICK: Extent = {
+  rounds: 1,
+  windowMs: 3_000,
+  leadInMs: 600,
+  climbs: 1,
+  climbMs: 700,
+  readsOnlyRounds: 8,
+  readsOnlyMs: 50,
+};
 
 /** What one window of mixed load showed of one peer. */
 interface MixedWindow {
@@ -65,12 +85,19 @@ interface MixedWindow {
 }
 
 type MixedWindows = Readonly<Record<string, readonly MixedWindow[]>>;
+
+/** The most a second that one climb found carried. */
+interface Peak {
+  readonly perSecond: number;
+}
+
+type Peaks = Readonly<Record<string, readonly Peak[]>>;
 type ReadsOnly = Readonly<Record<string, readonly Window[]>>;
 
 export const mixed: Suite = {
   name: 'mixed',
   question: 'Do short queries still wait behind long ones, and what do the long ones pay for it?',
-  seconds: { full: 95, quick: 13 },
+  seconds: { full: 135, quick: 16 },
   async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting a server)');
     const { postgres, stop } = await startDatabases({ postgres: true });
@@ -86,9 +113,22 @@ export const mixed: Suite = {
         say(`warming up ${name}`);
         await readsOnly(opened, quick ? 200 : 1_000);
       }
-      await together(contestants, { ...extent, rounds: 1, windowMs: extent.windowMs / 2 });
+      const half = { ...extent, windowMs: extent.windowMs / 2 };
+      await together(contestants, 1, ({ opened }, round) => measure(opened, PER_SECOND, round, half));
       say(`${Math.round(PER_SECOND)} requests a second`);
-      const found = await together(contestants, extent, time.partOf(1 / MIX_SHARE));
+      const found = await together(
+        contestants,
+        extent.rounds,
+        ({ opened }, round) => measure(opened, PER_SECOND, round, extent),
+        time.partOf(1 / MIX_SHARE),
+      );
+      say('the peak');
+      const peaks = await together(
+        contestants,
+        extent.climbs,
+        ({ opened }, round) => peak(opened, round, extent),
+        time.partOf(1 / PEAK_SHARE),
+      );
       say(`${READS_ONLY_CALLERS} callers, reads only`);
       const reads = await interleave(
         contestants,
@@ -98,9 +138,9 @@ export const mixed: Suite = {
       );
       for (const { opened } of contestants) await opened.close();
       return {
-        tables: [tableOf(found), readsTable(reads)],
-        goals: goalsOf(found, reads),
-        samples: { mixed: found, reads },
+        tables: [tableOf(found), peakTable(peaks), readsTable(reads)],
+        goals: goalsOf(found, peaks, reads),
+        samples: { mixed: found, peaks, reads },
       };
     } finally {
       await stop();
@@ -112,32 +152,44 @@ export const mixed: Suite = {
  * All peers at once, with the same arrivals: the load sleeps, and leaves the machine nearly idle. In turns their windows would be too
  * short for the queues to come to rest, and what a round lasts for its last slow query would count for what it bears.
  */
-async function together(
-  peers: readonly { readonly name: string; readonly opened: Opened }[],
-  extent: Extent,
+async function together<Peer extends { readonly name: string }, Figures>(
+  peers: readonly Peer[],
+  rounds: number,
+  measureOne: (peer: Peer, round: number) => Promise<Figures>,
   endsAt?: number,
-): Promise<MixedWindows> {
+): Promise<Record<string, Figures[]>> {
   let round = 0;
   const { all } = await interleave(
     [{ name: 'all' }],
-    extent.rounds,
+    rounds,
     () => {
       round += 1;
-      return Promise.all(peers.map(({ opened }) => measure(opened, round, extent)));
+      return Promise.all(peers.map((peer) => measureOne(peer, round)));
     },
     endsAt,
   );
   return Object.fromEntries(peers.map(({ name }, at) => [name, all!.map((windows) => windows[at]!)]));
 }
 
+/** Up to the first load under which one read in a hundred takes over `TOO_LATE_MS`, or one slow query over `SLOW_TOO_LATE_MS`. */
+async function peak(opened: Opened, round: number, extent: Extent): Promise<Peak> {
+  const window = { windowMs: extent.climbMs, leadInMs: extent.climbMs / 5 };
+  const perSecond = await climb(FIRST_UTILISATION * FULL_PER_SECOND, async (load) => {
+    const { fastP99Ms, slowP99Ms } = await measure(opened, load, round, window);
+    return fastP99Ms <= TOO_LATE_MS && slowP99Ms <= SLOW_TOO_LATE_MS;
+  });
+  return { perSecond };
+}
+
 /** The same arrivals for every peer of a round. */
 async function measure(
   { pool }: Opened,
+  perSecond: number,
   round: number,
-  { windowMs, leadInMs }: Extent,
+  { windowMs, leadInMs }: Pick<Extent, 'windowMs' | 'leadInMs'>,
 ): Promise<MixedWindow> {
   const random = seeded(round);
-  const due = byChance(PER_SECOND, windowMs, random);
+  const due = byChance(perSecond, windowMs, random);
   const slow = due.map(() => random() < SLOW_SHARE);
   const requests = await openLoop(due, 10_000, (index) =>
     slow[index] ? pool.query('SELECT pg_sleep($1)', [SLOW_MS / 1_000]) : readItem(pool, index),
@@ -206,6 +258,20 @@ function tableOf(found: MixedWindows): Table {
   };
 }
 
+function peakTable(peaks: Peaks): Table {
+  return {
+    title: `The same mix: the most a second with a p99 of ${TOO_LATE_MS} ms of the reads, and ${SLOW_TOO_LATE_MS} of the slow`,
+    columns: ['', 'requests/s', 'middle half', 'over stock'],
+    rows: PEERS.map(({ name }) => [
+      name,
+      figure(median(figures(peaks, name, 'perSecond'))),
+      range(middleHalf(figures(peaks, name, 'perSecond'))),
+      figure(median(ratios(peaks, name, 'perSecond'))),
+    ]),
+    note: `${Math.round(FULL_PER_SECOND)} a second would keep every connection in use all the time`,
+  };
+}
+
 function readsTable(reads: ReadsOnly): Table {
   return {
     title: `Reads by key only, ${READS_ONLY_CALLERS} callers, max ${MAX}`,
@@ -219,11 +285,15 @@ function readsTable(reads: ReadsOnly): Table {
   };
 }
 
-function ratios(found: MixedWindows, name: string, what: keyof MixedWindow): number[] {
+function ratios<Figures>(
+  found: Readonly<Record<string, readonly Figures[]>>,
+  name: string,
+  what: Measure<Figures>,
+): number[] {
   return paired(figures(found, name, what), figures(found, STOCK, what), over);
 }
 
-function goalsOf(found: MixedWindows, reads: ReadsOnly): Goal[] {
+function goalsOf(found: MixedWindows, peaks: Peaks, reads: ReadsOnly): Goal[] {
   const times = (claim: string, what: keyof MixedWindow, bound: Partial<Goal>): Goal => ({
     claim,
     unit: '×',
@@ -235,6 +305,12 @@ function goalsOf(found: MixedWindows, reads: ReadsOnly): Goal[] {
     times('lanes over stock: p99 of the reads', 'fastP99Ms', { atMost: 1 / 5 }),
     times('lanes over stock: mean of the slow', 'slowMeanMs', { atMost: 1.15 }),
     times('lanes over stock: throughput', 'perSecond', { atLeast: 0.99 }),
+    {
+      claim: 'peak of the mix: lanes and shared reads over stock',
+      unit: '×',
+      atLeast: 1.5,
+      values: ratios(peaks, SHARING, 'perSecond'),
+    },
     {
       claim: 'lanes and shared reads over lanes alone: p99 of the reads',
       unit: '×',

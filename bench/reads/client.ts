@@ -1,5 +1,3 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import type { Knex } from 'knex';
 import type mysql from 'mysql2/promise';
 import type pg from 'pg';
@@ -32,14 +30,14 @@ export async function openClient(
   let engine: Pool<unknown> | undefined;
   let stop: (() => Promise<unknown>) | undefined;
   if (flags !== undefined) {
-    const { observedHost } = await import('../enhancement.js');
+    const { observedHost, patchLibrary } = await import('../enhancement.js');
     const observed = observedHost({ optimizations: flags });
     const adopted = observed.host.adopted.bind(observed.host);
     observed.host.adopted = (info, given, control) => {
       engine = given;
       adopted(info, given, control);
     };
-    await patch(library, observed.host);
+    patchLibrary(library, observed.host);
     stop = observed.stop;
   }
   const { client, close } = await open(library, { host, port, user, password, database }, max);
@@ -51,28 +49,6 @@ export async function openClient(
       await stop?.();
     },
   };
-}
-
-async function patch(
-  library: Library,
-  host: Parameters<typeof import('../../adapters/patches.js').patchPgPool>[1],
-) {
-  const { patchKnex, patchMysql2Pool, patchPgPool } = await import('../../adapters/patches.js');
-  if (library === 'pg') {
-    patchPgPool(Object.getPrototypeOf((require('pg') as typeof pg).Pool), host);
-  } else if (library === 'mysql2') {
-    patchMysql2Pool(require(join(dirname(require.resolve('mysql2')), 'lib/base/pool.js')), host);
-  } else {
-    const inKnex = createRequire(require.resolve('knex'));
-    patchKnex(
-      {
-        Client: inKnex('./lib/client.js'),
-        Runner: inKnex('./lib/execution/runner.js'),
-        Transaction: inKnex('./lib/execution/transaction.js'),
-      },
-      host,
-    );
-  }
 }
 
 type Settings = Omit<Address, 'url'>;

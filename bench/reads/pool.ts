@@ -1,8 +1,7 @@
 import pg from 'pg';
-import { patchPgPool } from '../../adapters/patches.js';
 import type { OptimizationFlags, Pool } from '../../src/index.js';
 import type { Address } from '../../test/servers/database.js';
-import { observedHost } from '../enhancement.js';
+import { observedHost, patchLibrary } from '../enhancement.js';
 
 /** A `pg.Pool` of one peer, and the engine below it where there is one. */
 export interface Opened {
@@ -21,7 +20,7 @@ export function open(address: Address, max: number, flags: OptimizationFlags | u
       engine = given;
       adopted(info, given, control);
     };
-    patchPgPool(Object.getPrototypeOf(pg.Pool), host);
+    patchLibrary('pg', host);
   }
   const { host: server, port, user, password, database } = address;
   const pool = new pg.Pool({ host: server, port, user, password, database, max });

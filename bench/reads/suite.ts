@@ -4,6 +4,7 @@ import pg from 'pg';
 import { everyFlag, type OptimizationFlags } from '../../src/rollout/flags.js';
 import { type Databases, startDatabases } from '../../test/servers/index.js';
 import { latencyChart } from '../closed-loop.js';
+import { SETTLED } from '../enhancement.js';
 import type { Goal } from '../goals.js';
 import { figures, interleave, type Measure } from '../interleave.js';
 import { say } from '../progress.js';
@@ -28,10 +29,8 @@ interface Peer {
   readonly max?: number;
 }
 
-const SHARING: OptimizationFlags = { ...everyFlag('off'), pipelining: 'on', autoPrepare: 'on' };
-
 /** Stock and enhanced. */
-export const COMPARED: readonly [Peer, Peer] = [{ name: STOCK }, { name: ON, flags: SHARING }];
+export const COMPARED: readonly [Peer, Peer] = [{ name: STOCK }, { name: ON, flags: SETTLED }];
 
 /** What the measuring itself does, and what we cost where nothing is shared. */
 const CONTROLS: readonly Peer[] = [{ name: STOCK_AGAIN }, { name: OFF, flags: everyFlag('off') }];
@@ -39,7 +38,7 @@ const CONTROLS: readonly Peer[] = [{ name: STOCK_AGAIN }, { name: OFF, flags: ev
 /** Both by the book; what is opened while they warm up stays open. */
 const BY_THE_BOOK: readonly Peer[] = [
   { name: TUNED, max: TUNED_MAX },
-  { name: ON_TUNED, max: TUNED_MAX, flags: SHARING },
+  { name: ON_TUNED, max: TUNED_MAX, flags: SETTLED },
 ];
 
 /** Controls for the first load of each suite only: they take as long as the others. */

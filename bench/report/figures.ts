@@ -1,4 +1,4 @@
-import { bound, type JudgedGoal } from '../goals.js';
+import { bound, INTERVAL, type JudgedGoal } from '../goals.js';
 import type { Machine } from '../machine.js';
 import type { Results, SuiteRecord } from '../results.js';
 import { figure, range, type Table } from '../table.js';
@@ -20,7 +20,7 @@ const HEADLINES: readonly (readonly [suite: string, claim: string, words: string
     'short reads through `pg.Pool`, 64 callers: throughput over stock',
   ],
   ['reads', 'five-table joins, 10 callers: throughput over stock', 'five-table joins: throughput over stock'],
-  ['faults', 'requests failed or hung, over stock', 'requests lost over nine faults, over stock'],
+  ['faults', 'requests failed or hung, over stock', 'requests lost over eight faults, over stock'],
   ['faults', 'connection attempts, over stock', 'connection attempts over nine faults, over stock'],
 ];
 
@@ -56,12 +56,15 @@ function headlines(results: Results): string {
 }
 
 function chapter(suite: string, { question, ranAt, machine, goals }: SuiteRecord): string {
-  const rows = goals.map((goal) => [goal.claim, ...told(goal)]);
+  const rows = goals.map((goal) => {
+    const [measured, ...verdict] = told(goal);
+    return [goal.claim, measured!, goal.values.length, ...verdict];
+  });
   return `### ${suite}
 
 ${question} Run on ${ranAt.slice(0, 10)}: ${machineOf(machine)}.
 
-${markdown({ title: '', columns: ['claim', 'measured, 95 % interval', 'goal', ''], rows })}`;
+${markdown({ title: '', columns: ['claim', `measured, ${INTERVAL}`, 'rounds', 'goal', ''], rows })}`;
 }
 
 function told(goal: JudgedGoal): string[] {
@@ -73,8 +76,8 @@ function told(goal: JudgedGoal): string[] {
   ];
 }
 
-function machineOf({ cpu, cores, node, load }: Machine): string {
-  return `${cpu}, ${cores} cores, Node ${node}, load ${figure(load)} at the start`;
+function machineOf({ cpu, cores, memoryGiB, node, load, commit }: Machine): string {
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, Node ${node}, load ${figure(load)} at the start, commit ${commit}`;
 }
 
 function markdown({ columns, rows }: Table): string {

@@ -1,5 +1,5 @@
 import type { JudgedGoal } from '../goals.js';
-import { bound } from '../goals.js';
+import { bound, INTERVAL } from '../goals.js';
 import type { Machine } from '../machine.js';
 import type { Results, SuiteRecord } from '../results.js';
 import { figure, range, type Table } from '../table.js';
@@ -10,8 +10,9 @@ export function reportBody(results: Results): string {
   const suites = Object.entries(results);
   const met = suites.flatMap(([, { goals }]) => goals.map((goal) => goal.met));
   return [
-    `<p>${met.filter(Boolean).length} of ${met.length} goals met. Each figure is the median over the rounds of a run in which all peers `,
-    'took turns, with the 95 % bootstrap interval of that median.</p>',
+    `<p>${met.filter(Boolean).length} of ${met.length} goals met. Each figure is the median over the rounds of a run in which the peers `,
+    'took turns (the mixed load met them all at once, and sizing is computed), with the 95 % bootstrap interval of that median, or where ',
+    'there were fewer than six rounds the lowest and the highest.</p>',
     table(seedTable(results)),
     `<nav><ul>${suites.map(([name]) => `<li><a href="#${name}">${escaped(name)}</a></li>`).join('')}</ul></nav>`,
     ...suites.map(([name, record]) => section(name, record)),
@@ -54,11 +55,11 @@ function describe({ cpu, cores, memoryGiB, system, node, load, commit }: Machine
 
 function goalsTable(goals: readonly JudgedGoal[]): string {
   const rows = goals.map((goal) => {
-    const { claim, unit, median, interval, met } = goal;
-    const cells = [claim, `${bound(goal)} ${unit}`, figure(median), range(interval)].map(cell);
+    const { claim, unit, median, interval, values, met } = goal;
+    const cells = [claim, `${bound(goal)} ${unit}`, figure(median), range(interval), values.length].map(cell);
     return `<tr>${cells.join('')}<td>${strip(goal)}</td><td class="${met ? 'met' : 'missed'}">${met ? 'met' : 'not met'}</td></tr>`;
   });
-  return `<div class="scroll"><table><thead><tr>${['claim', 'goal', 'measured', '95 % interval', '', ''].map(heading).join('')}</tr></thead>
+  return `<div class="scroll"><table><thead><tr>${['claim', 'goal', 'measured', INTERVAL, 'rounds', '', ''].map(heading).join('')}</tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div>`;
 }
 

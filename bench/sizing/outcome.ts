@@ -8,6 +8,7 @@ export const MAX = 20;
 export interface Outcome {
   /** Milliseconds that callers waited, all together, beyond those of a pool of `MAX` that is warm all the time. */
   readonly coldWaitMs: number;
+  readonly waitMeanMs: number;
   readonly waitP99Ms: number;
   readonly connectionSeconds: number;
   readonly busySeconds: number;
@@ -38,8 +39,10 @@ export class Tally {
   outcome(unavoidableWaitMs: number): Outcome {
     const sum = (values: Float64Array) => values.reduce((total, value) => total + value, 0);
     const sorted = this.waits.toSorted();
+    const waited = sum(this.waits);
     return {
-      coldWaitMs: sum(this.waits) - unavoidableWaitMs,
+      coldWaitMs: waited - unavoidableWaitMs,
+      waitMeanMs: waited / this.waits.length,
       waitP99Ms: sorted[Math.floor(0.99 * (sorted.length - 1))] ?? 0,
       connectionSeconds: this.connectionMs / 1_000,
       busySeconds: sum(this.#workload.holds) / 1_000,

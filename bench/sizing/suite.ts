@@ -21,6 +21,9 @@ interface Comparison {
   readonly bestFixed: number;
   readonly utilisationGain: number;
   readonly gainOverPgPool: number;
+  /** What a caller waits on average, over the same. */
+  readonly waitOverPgPool: number;
+  readonly waitOverBestFixed: number;
   readonly pinball: number;
   readonly scaledError: number;
 }
@@ -64,6 +67,8 @@ async function compare(workload: Workload): Promise<Comparison> {
     bestFixed: cost(outcome) / cost(fixed.outcome),
     utilisationGain: utilisation(outcome) / utilisation(asGood) - 1,
     gainOverPgPool: utilisation(outcome) / utilisation(stock[0]![1]) - 1,
+    waitOverPgPool: outcome.waitMeanMs / stock[0]![1].waitMeanMs,
+    waitOverBestFixed: outcome.waitMeanMs / fixed.outcome.waitMeanMs,
     pinball: meanPinball(seen),
     scaledError: scaledError(seen),
   };
@@ -163,6 +168,18 @@ async function goalsOf(compared: readonly Comparison[]): Promise<Goal[]> {
       unit: '% of a core',
       atMost: 1,
       values: [100 * (await shareOfCoreAtRest(1_000))],
+    },
+    {
+      claim: 'mean wait over pg-pool at its defaults, cron',
+      unit: '×',
+      atMost: 0.4,
+      values: [named('cron').waitOverPgPool],
+    },
+    {
+      claim: 'mean wait over the best fixed pool, cron',
+      unit: '×',
+      atMost: 1.02,
+      values: [named('cron').waitOverBestFixed],
     },
     ...['diurnal', 'periodic'].flatMap((name) => [
       {

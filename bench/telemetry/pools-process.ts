@@ -3,13 +3,10 @@
 import { context, type Span, type Tracer, trace } from '@opentelemetry/api';
 import { PgInstrumentation } from '@opentelemetry/instrumentation-pg';
 import pg from 'pg';
-import { patchPgPool } from '../../adapters/patches.js';
 import type { TelemetryConfig } from '../../instrumentation/types.js';
-import type { OptimizationFlags } from '../../src/index.js';
-import { OPTIMIZATION_NAMES, OPTIMIZATIONS } from '../../src/rollout/flags.js';
 import type { Address } from '../../test/servers/database.js';
 import type { Window } from '../closed-loop.js';
-import { collectingProvider, observedHost } from '../enhancement.js';
+import { collectingProvider, observedHost, patchLibrary, SETTLED } from '../enhancement.js';
 import { type Obedient, obeyOrders, PeerProcess } from '../peer-process.js';
 import { measureWindow } from '../query/client-process.js';
 import type { Client } from '../query/peer.js';
@@ -51,11 +48,6 @@ export class PoolsProcess extends PeerProcess<Part, Order> {
   }
 }
 
-/** A trial would have one pool share connections for a second and another one not: all that is on trial by default is on. */
-const SETTLED: OptimizationFlags = Object.fromEntries(
-  OPTIMIZATION_NAMES.filter((name) => OPTIMIZATIONS[name].fallback === 'auto').map((name) => [name, 'on']),
-);
-
 const READ = 'SELECT id, name, price FROM item WHERE id = $1';
 
 async function open({ address, size, pools }: Part): Promise<Obedient<Order>> {
@@ -75,7 +67,7 @@ async function openPool(wish: PoolWish, address: Address, size: number): Promise
     tracer: traces.tracer,
     optimizations: SETTLED,
   });
-  if (telemetry !== undefined) patchPgPool(Object.getPrototypeOf(pg.Pool), host);
+  if (telemetry !== undefined) patchLibrary('pg', host);
   if (wish.stockInstrumentation === true) instrumentStock(traces.provider);
   const { host: server, port, user, password, database } = address;
   const pool = new pg.Pool({ host: server, port, user, password, database, max: size });

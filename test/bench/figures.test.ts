@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { judge } from '../../bench/goals.js';
 import { seedTable } from '../../bench/report/seed.js';
 import { keep, read } from '../../bench/results.js';
+import { intervalOfMedian } from '../../bench/statistics.js';
 import type { Findings } from '../../bench/suite.js';
 import { checkoutDirectory } from '../checkout.js';
 
@@ -75,6 +76,7 @@ describe('the figures that are quoted', () => {
       const file = join(directory, 'some.json');
       writeFileSync(file, '{"suites":{}}');
       for (const row of seedTable(read(file)).rows) {
+        expect(row[5]).equal('');
         const told = row.slice(2, 4).filter((cell) => cell !== '');
         expect(new Set(told), `${row[0]}`).deep.equal(new Set(['not measured']));
       }
@@ -88,9 +90,21 @@ describe('the figures that are quoted', () => {
         tables: [],
         samples: {},
       });
-      expect(seedTable(read(file)).rows[0]?.[2]).equal('−75.0 % [−75.0 % … −75.0 %]');
+      const [, , defaults, , ours, verdict, of] = seedTable(read(file)).rows[0]!;
+      expect(defaults).equal('−75.0 % [−75.0 % … −75.0 %]');
+      expect([ours, verdict]).deep.equal(['−80.0 %', 'not met']);
+      expect(of).match(/release: stock over enhanced \(.*in both\)$/);
     } finally {
       rmSync(directory, { recursive: true });
     }
+  });
+});
+
+describe('what is told of a median', () => {
+  it('is the range of its rounds, where they are too few for an interval of 95 %', () => {
+    expect(intervalOfMedian([3, 1, 2])).deep.equal([1, 3]);
+    const [from, to] = intervalOfMedian([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(from).within(2, 5);
+    expect(to).within(8, 11);
   });
 });

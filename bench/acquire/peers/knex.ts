@@ -1,6 +1,5 @@
 import knex, { type Knex } from 'knex';
-import { patchKnex } from '../../../adapters/patches.js';
-import { observedHost } from '../../enhancement.js';
+import { observedHost, patchLibrary } from '../../enhancement.js';
 import { LONG_IDLE_MS, type PeerPool, type PoolWish } from '../peer.js';
 
 /** A knex client by its own calls, below the query builder. */
@@ -26,7 +25,7 @@ Object.assign(InstantDialect.prototype, { driverName: 'pg', dialect: 'postgresql
 /** knex's client, which is what runs every knex query. */
 export async function open({ size, enhanced, acquireTimeoutMs }: PoolWish): Promise<PeerPool<object>> {
   const { host, stop } = observedHost();
-  if (enhanced) patchKnex({ Client: knex.Client } as never, host);
+  if (enhanced) patchLibrary('knex', host);
   const client: ConnectionSource = knex({
     client: InstantDialect as unknown as typeof Knex.Client,
     connection: {},

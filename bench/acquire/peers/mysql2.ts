@@ -1,9 +1,7 @@
-import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import mysql from 'mysql2';
 import { createPool, type PoolConnection } from 'mysql2/promise';
-import { patchMysql2Pool } from '../../../adapters/patches.js';
-import { observedHost } from '../../enhancement.js';
+import { observedHost, patchLibrary } from '../../enhancement.js';
 import type { PeerPool, PoolWish } from '../peer.js';
 
 /** The part of mysql2's server side that greets a client, which its types leave out. */
@@ -27,8 +25,7 @@ const GREETING = {
 /** mysql2's pool, by its promise calls. Each connection speaks, in memory, to a server side of its own. */
 export async function open({ size, enhanced }: PoolWish): Promise<PeerPool<PoolConnection>> {
   const { host, stop } = observedHost();
-  const library = require.resolve('mysql2');
-  if (enhanced) patchMysql2Pool(require(join(library, '../lib/base/pool.js')), host);
+  if (enhanced) patchLibrary('mysql2', host);
   const pool = createPool({ connectionLimit: size, stream: () => serverStream() });
   // Now, while what it requires is this peer's own.
   (await pool.getConnection()).release();

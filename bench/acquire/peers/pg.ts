@@ -1,7 +1,6 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
-import { patchPgPool } from '../../../adapters/patches.js';
-import { observedHost } from '../../enhancement.js';
+import { observedHost, patchLibrary } from '../../enhancement.js';
 import { LONG_IDLE_MS, type PeerPool, type PoolWish } from '../peer.js';
 
 type Done = (error?: Error | null) => void;
@@ -27,7 +26,7 @@ class InstantClient extends EventEmitter {
 /** `pg.Pool`, connecting by promise. */
 export async function open({ size, enhanced, acquireTimeoutMs }: PoolWish): Promise<PeerPool<pg.PoolClient>> {
   const { host, stop } = observedHost();
-  if (enhanced) patchPgPool(Object.getPrototypeOf(pg.Pool), host);
+  if (enhanced) patchLibrary('pg', host);
   const pool = new pg.Pool({
     max: size,
     idleTimeoutMillis: LONG_IDLE_MS,

@@ -1,6 +1,5 @@
 import knex from 'knex';
-import { patchKnex } from '../../../adapters/patches.js';
-import { observedHost } from '../../enhancement.js';
+import { observedHost, patchLibrary } from '../../enhancement.js';
 import type { Client, ClientWish } from '../peer.js';
 
 export const pg = (wish: ClientWish) => open('pg', wish);
@@ -8,7 +7,7 @@ export const mysql2 = (wish: ClientWish) => open('mysql2', wish);
 
 async function open(driver: string, { address, size, enhanced }: ClientWish): Promise<Client> {
   const { host, stop } = observedHost();
-  if (enhanced) patchKnex({ Client: knex.Client } as never, host);
+  if (enhanced) patchLibrary('knex', host);
   const db = knex({ client: driver, connection: { ...address }, pool: { min: 0, max: size } });
   db.client.logger.warn = () => {};
   return {

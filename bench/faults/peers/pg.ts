@@ -1,11 +1,10 @@
 import pg from 'pg';
-import { patchPgPool } from '../../../adapters/patches.js';
-import { observedHost } from '../../enhancement.js';
+import { observedHost, patchLibrary } from '../../enhancement.js';
 import type { Client, ClientWish } from '../peer.js';
 
 export async function pool({ address, size, enhanced }: ClientWish): Promise<Client> {
   const { host, stop } = observedHost();
-  if (enhanced) patchPgPool(Object.getPrototypeOf(pg.Pool), host);
+  if (enhanced) patchLibrary('pg', host);
   const it = new pg.Pool({ ...address, max: size });
   it.on('error', () => {});
   return {

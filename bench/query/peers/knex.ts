@@ -1,14 +1,13 @@
 import knex from 'knex';
-import { patchKnex } from '../../../adapters/patches.js';
-import { observedHost } from '../../enhancement.js';
+import { observedHost, patchLibrary, SETTLED } from '../../enhancement.js';
 import type { Client, ClientWish } from '../peer.js';
 
 export const pg = (wish: ClientWish) => open('pg', wish);
 export const mysql2 = (wish: ClientWish) => open('mysql2', wish);
 
 async function open(driver: string, { address, size, enhanced }: ClientWish): Promise<Client> {
-  const { host, stop } = observedHost();
-  if (enhanced) patchKnex({ Client: knex.Client } as never, host);
+  const { host, stop } = observedHost({ optimizations: SETTLED });
+  if (enhanced) patchLibrary('knex', host);
   const { host: server, port, user, password, database } = address;
   const db = knex({
     client: driver,

@@ -1,8 +1,6 @@
-import { join } from 'node:path';
 import mysql from 'mysql2/promise';
-import { patchMysql2Pool } from '../../../adapters/patches.js';
 import type { Address } from '../../../test/servers/database.js';
-import { observedHost } from '../../enhancement.js';
+import { observedHost, patchLibrary, SETTLED } from '../../enhancement.js';
 import type { Client, ClientWish } from '../peer.js';
 
 const READ = 'SELECT id, name, price FROM item WHERE id = ?';
@@ -11,10 +9,8 @@ export const query = (wish: ClientWish) => poolBy('query', wish);
 export const execute = (wish: ClientWish) => poolBy('execute', wish);
 
 async function poolBy(method: 'query' | 'execute', wish: ClientWish): Promise<Client> {
-  const { host, stop } = observedHost();
-  if (wish.enhanced) {
-    patchMysql2Pool(require(join(require.resolve('mysql2'), '../lib/base/pool.js')), host);
-  }
+  const { host, stop } = observedHost({ optimizations: SETTLED });
+  if (wish.enhanced) patchLibrary('mysql2', host);
   const pool = mysql.createPool({ ...settings(wish.address), connectionLimit: wish.size });
   return {
     read: method === 'query' ? (id) => pool.query(READ, [id]) : (id) => pool.execute(READ, [id]),

@@ -1,14 +1,13 @@
 import pg from 'pg';
-import { patchPgPool } from '../../../adapters/patches.js';
 import type { Address } from '../../../test/servers/database.js';
-import { observedHost } from '../../enhancement.js';
+import { observedHost, patchLibrary, SETTLED } from '../../enhancement.js';
 import type { Client, ClientWish } from '../peer.js';
 
 const READ = 'SELECT id, name, price FROM item WHERE id = $1';
 
 export async function pool({ address, size, enhanced }: ClientWish): Promise<Client> {
-  const { host, stop } = observedHost();
-  if (enhanced) patchPgPool(Object.getPrototypeOf(pg.Pool), host);
+  const { host, stop } = observedHost({ optimizations: SETTLED });
+  if (enhanced) patchLibrary('pg', host);
   const it = new pg.Pool({ ...settings(address), max: size });
   return {
     read: (id) => it.query(READ, [id]),
