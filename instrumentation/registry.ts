@@ -16,11 +16,12 @@ import { ATTR_POOL_NAME } from './telemetry/semconv.js';
 
 /**
  * So many closed pools are told as zero for as long as the process lives: a metrics SDK repeats the last value of a
- * series for ever, and only a reader knows whether it has seen the zero. Of those beyond, each is told once.
+ * series for ever, and only a reader knows whether it has seen the zero. Of those beyond, each is told once; what one reader's
+ * collection is told, an SDK records for all of its readers.
  */
 const MOST_CLOSED = 100;
 
-/** While nobody collects, so many closed pools wait to be told; as many series as an SDK takes of one metric. */
+/** While nobody collects, so many closed pools wait to be told; as many series as an SDK takes of one metric by default. */
 const MOST_UNTOLD = 2_000;
 
 /** Names in use in this process, whoever uses them. */
@@ -52,6 +53,7 @@ export class PoolSeries {
   #statements: Readonly<StatementCounters> | undefined = undefined;
   /** Weak, so that telemetry keeps no pool alive that the application has dropped. */
   #pool: WeakRef<FollowedPool> | undefined = undefined;
+  #wasToldOpen = false;
 
   constructor(name: string, identity: Attributes, past: ReadonlyMap<Counted, number> = new Map()) {
     this.name = name;
@@ -70,6 +72,12 @@ export class PoolSeries {
   /** Its pool is closed: its gauges are zero from now on, its counts stay. */
   finish(): void {
     this.#pool = undefined;
+    this.#wasToldOpen = this.#attributesApart.size > 0;
+  }
+
+  /** Whether it was told of before its pool was closed, so that somebody keeps values that have to become zero. */
+  get wasToldOpen(): boolean {
+    return this.#wasToldOpen;
   }
 
   /** Whether the pool it followed is gone without having been closed. */
@@ -129,7 +137,7 @@ export class PoolRegistry {
     if (!this.#forgetOpen(series)) return;
     series.finish();
     this.#closed.set(series.name, series);
-    this.#trim(MOST_UNTOLD);
+    if (this.#closed.size > MOST_UNTOLD) this.#closed.delete(this.#leastMissed());
   }
 
   /** Its pool never came to be. */
@@ -148,14 +156,16 @@ export class PoolRegistry {
 
   /** All closed ones have been told as zero now. */
   trimClosed(): void {
-    this.#trim(MOST_CLOSED);
-  }
-
-  #trim(most: number): void {
     for (const name of this.#closed.keys()) {
-      if (this.#closed.size <= most) return;
+      if (this.#closed.size <= MOST_CLOSED) return;
       this.#closed.delete(name);
     }
+  }
+
+  /** Of the closed ones: the oldest of which nobody keeps a value, else the oldest. */
+  #leastMissed(): string {
+    for (const [name, { wasToldOpen }] of this.#closed) if (!wasToldOpen) return name;
+    return this.#closed.keys().next().value!;
   }
 
   /** Pools that the application dropped without closing them. */

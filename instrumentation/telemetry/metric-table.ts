@@ -97,8 +97,8 @@ export interface GaugeRow extends About {
 
 export interface CountRow extends About {
   readonly instrument: 'counter';
-  /** Told even while it is zero. */
-  readonly always: boolean;
+  /** Told only once it has counted something: what nobody counts without a flag, or in some libraries. */
+  readonly onceCounted: boolean;
   readonly series: readonly Counted[];
 }
 
@@ -262,7 +262,7 @@ const GAUGES: readonly GaugeRow[] = [
 ];
 
 const COUNTS: readonly CountRow[] = [
-  always(
+  counter(
     METRIC_CONNECTION_TIMEOUTS,
     '{timeout}',
     'acquires that ran out of time',
@@ -281,25 +281,25 @@ const COUNTS: readonly CountRow[] = [
       open_failed: (counters) => counters.openErrors,
     }),
   ),
-  always(
+  counter(
     'enhanced_pool.acquire.shed',
     '{acquire}',
     'acquires of low priority that were turned away while there was not enough for all',
     (counters) => counters.shed,
   ),
-  always(
+  counter(
     'enhanced_pool.acquire.stale',
     '{acquire}',
     'acquires that read from a former writer while no connection to the new one was to be had',
     (counters) => counters.staleReads,
   ),
-  always(
+  counter(
     'enhanced_pool.acquire.shared',
     '{acquire}',
     'acquires that shared a connection with others',
     ({ shared, sharedLate }) => shared + sharedLate,
   ),
-  always(
+  counter(
     'enhanced_pool.acquire.passed_over',
     '{acquire}',
     'acquires that got another connection than the newest idle one',
@@ -308,7 +308,7 @@ const COUNTS: readonly CountRow[] = [
       (reason) => (counters) => counters.passedOver[reason as keyof Counters['passedOver']],
     ),
   ),
-  always(
+  counter(
     'enhanced_pool.connection.opened',
     '{connection}',
     'connections opened',
@@ -326,7 +326,7 @@ const COUNTS: readonly CountRow[] = [
     'connections closed',
     byEach(ATTR_CLOSE_REASON, (reason) => (counters) => counters.closed[reason as keyof Counters['closed']]),
   ),
-  always(
+  counter(
     'enhanced_pool.connection.severed',
     '{connection}',
     'connections cut because nothing came on them any more',
@@ -338,13 +338,13 @@ const COUNTS: readonly CountRow[] = [
     'changes of that trust, by what it came to',
     byEach(ATTR_CIRCUIT_STATE, (state) => (counters) => counters.circuit[state as keyof Counters['circuit']]),
   ),
-  always(
+  counter(
     'enhanced_pool.lanes.overtakings',
     '{acquire}',
     'acquires served before somebody who had waited longer, whose query is slower',
     (counters) => counters.overtakings,
   ),
-  always(
+  counter(
     'enhanced_pool.lanes.held_back',
     '{acquire}',
     'slow queries that waited beside an idle connection, which was kept for fast ones',
@@ -356,19 +356,19 @@ const COUNTS: readonly CountRow[] = [
     'how often an optimisation on probation was taken back',
     byEach(ATTR_OPTIMIZATION, (name) => (counters) => counters.takenBack[name as OptimizationName]),
   ),
-  counter(
+  onceCounted(
     'enhanced_pool.query.runs',
     '{run}',
     'timed runs of queries; needs a flag that goes by queries, as `lanes`',
     byEach(ATTR_QUERY_KIND, (kind) => (counters) => counters.queries[kind as QueryKind].runs),
   ),
-  counter(
+  onceCounted(
     'enhanced_pool.query.time',
     's',
     'time for which those held a connection',
     byEach(ATTR_QUERY_KIND, (kind) => (counters) => counters.queries[kind as QueryKind].heldMs / 1_000),
   ),
-  counter(
+  onceCounted(
     'enhanced_pool.statement.actions',
     '{action}',
     'what was done with single statements of pg and knex',
@@ -466,6 +466,7 @@ function gauge(name: string, unit: string, meaning: string, reads: Reads<FromSna
   return { name, instrument: 'gauge', unit, meaning, ...seriesOf(reads) };
 }
 
+/** Told from zero on: `increase` and `rate` see no growth in a series that begins with its first count. */
 function counter(
   name: string,
   unit: string,
@@ -478,19 +479,19 @@ function counter(
     instrument: 'counter',
     unit,
     meaning,
-    always: false,
+    onceCounted: false,
     attributes: attributesOf(series),
     series,
   };
 }
 
-function always(
+function onceCounted(
   name: string,
   unit: string,
   meaning: string,
   reads: Counted['read'] | readonly Counted[],
 ): CountRow {
-  return { ...counter(name, unit, meaning, reads), always: true };
+  return { ...counter(name, unit, meaning, reads), onceCounted: true };
 }
 
 function duration(

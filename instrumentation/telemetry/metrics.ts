@@ -13,6 +13,9 @@ import {
   WAIT_TIME,
 } from './metric-table.js';
 
+/** Among more pools, as many as an SDK takes series of one metric by default, counters that are zero would cost their time and be lost. */
+const MOST_TOLD_FROM_ZERO = 2_000;
+
 type Told = Pick<Meter, 'addBatchObservableCallback' | 'removeBatchObservableCallback'>;
 
 /** Every instrument, made with one meter. Counts are pulled when they are collected; only durations are pushed. */
@@ -49,13 +52,15 @@ export class PoolInstruments {
   }
 
   #tellAll(result: BatchObservableResult): void {
-    for (const series of this.#registry.open()) this.#tellOne(result, series);
-    for (const series of this.#registry.closed()) this.#tellOne(result, series);
+    const open = [...this.#registry.open()];
+    const fromZero = open.length <= MOST_TOLD_FROM_ZERO;
+    for (const series of open) this.#tellOne(result, series, fromZero);
+    for (const series of this.#registry.closed()) this.#tellOne(result, series, false);
     this.#registry.trimClosed();
   }
 
   /** What is not so any more, a pool that is closed to begin with, is told as zero where it was ever told. */
-  #tellOne(result: BatchObservableResult, series: PoolSeries): void {
+  #tellOne(result: BatchObservableResult, series: PoolSeries, fromZero: boolean): void {
     const { pool } = series;
     const snapshot = pool === undefined ? undefined : snapshotOf(pool);
     for (const { row, observable } of this.#gauges) {
@@ -68,7 +73,8 @@ export class PoolInstruments {
     for (const { row, observable } of this.#counts) {
       for (const each of row.series) {
         const value = series.count(each);
-        if (value > 0 || row.always) result.observe(observable, value, series.attributesWith(each.apart));
+        if (value > 0 || (fromZero && !row.onceCounted))
+          result.observe(observable, value, series.attributesWith(each.apart));
       }
     }
   }

@@ -16,26 +16,24 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 
-/** Metrics that are collected when a test asks, and never by a clock. */
-export class CollectedMetrics {
-  readonly provider: MeterProvider;
+/** A reader of metrics that collects when a test asks, and never by a clock. */
+export class CollectingReader {
+  readonly reader: PeriodicExportingMetricReader;
   readonly #exporter: InMemoryMetricExporter;
-  readonly #reader: PeriodicExportingMetricReader;
 
   constructor(temporality = AggregationTemporality.CUMULATIVE) {
     this.#exporter = new InMemoryMetricExporter(temporality);
-    this.#reader = new PeriodicExportingMetricReader({
+    this.reader = new PeriodicExportingMetricReader({
       exporter: this.#exporter,
       exportIntervalMillis: 2 ** 30,
       exportTimeoutMillis: 2 ** 29,
     });
-    this.provider = new MeterProvider({ readers: [this.#reader] });
   }
 
   /** All metrics of one fresh collection, by name. */
   async collect(): Promise<Map<string, MetricData>> {
     this.#exporter.reset();
-    await this.#reader.forceFlush();
+    await this.reader.forceFlush();
     const scopes = this.#exporter.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics);
     return new Map(
       scopes.flatMap(({ metrics: all }) => all.map((metric) => [metric.descriptor.name, metric])),
@@ -49,6 +47,11 @@ export class CollectedMetrics {
       points.map(({ attributes, value }) => [key.map((attribute) => attributes[attribute]).join(' '), value]),
     );
   }
+}
+
+/** A provider with such a reader. */
+export class CollectedMetrics extends CollectingReader {
+  readonly provider = new MeterProvider({ readers: [this.reader] });
 
   stop(): Promise<void> {
     return this.provider.shutdown();
