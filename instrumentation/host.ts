@@ -8,7 +8,7 @@ import type {
   Watching,
   WatchSource,
 } from '../adapters/host.js';
-import { type Observer, Pool, WatchedPool } from '../src/index.js';
+import { type Observer, Pool, type PoolReport, WatchedPool } from '../src/index.js';
 import { together } from '../src/observer.js';
 import { OPTIMIZATION_NAMES } from '../src/rollout/flags.js';
 import { checkOverrides, differencesOf, type Settings } from './config.js';
@@ -150,6 +150,16 @@ export class InstrumentationHost implements Host {
       source?.stop();
       this.registry.close(series);
     }
+  }
+
+  /** Of every open pool, by its name. */
+  reports(): Map<string, PoolReport> {
+    const open = [...this.registry.open()];
+    return new Map(
+      open.flatMap(({ name, pool }): [string, PoolReport][] =>
+        pool === undefined ? [] : [[name, pool.report()]],
+      ),
+    );
   }
 
   #running(): (Known & { engine: Pool<unknown> })[] {

@@ -8,6 +8,7 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api';
 import { InstrumentationBase, type InstrumentationModuleDefinition } from '@opentelemetry/instrumentation';
+import type { PoolReport } from '../src/index.js';
 import { notBuilt } from '../src/rollout/flags.js';
 import { checkConfig, checkedOrThrow, merged, settle } from './config.js';
 import { PoolConsole } from './console/console.js';
@@ -112,6 +113,14 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
     this.host.console?.stop();
     this.host.console = undefined;
     for (const end of this.endings?.splice(0) ?? []) end();
+  }
+
+  /**
+   * What each of the open pools knows, by the pool's name in telemetry: sizes and waits, leaks, flags, what-if, advice (docs/configuration.md,
+   * “Reports”). Made anew with every call, at a cost: for a person who looks, not for every request.
+   */
+  reports(): Map<string, PoolReport> {
+    return this.host.reports();
   }
 
   override setTracerProvider(provider: TracerProvider): void {

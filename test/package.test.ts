@@ -9,7 +9,7 @@ const NAME = 'opentelemetry-instrumentation-enhanced-pool';
 
 /** What each entry gives, by design; others may be added, none taken away. */
 const ENTRIES: Readonly<Record<string, readonly string[]>> = {
-  '': ['EnhancedPoolInstrumentation', 'withQueryHint'],
+  '': ['EnhancedPoolInstrumentation', 'withQueryHint', 'poolReports'],
   '/engine': ['createPool', 'classify', 'fingerprint', 'PoolError'],
   '/patches': ['patchPgPool', 'patchMysql2Pool', 'patchKnex'],
   '/pg': ['enhancePool'],

@@ -42,7 +42,7 @@ export function draw({ pid, pools }: ConsoleView): string {
   return [`process ${pid}`, ...pools.flatMap((pool) => ['', ...drawPool(pool)])].join('\n');
 }
 
-function drawPool({ name, stats, wait, use, counters, decisions, flags }: PoolView): string[] {
+function drawPool({ name, stats, wait, use, counters, decisions, flags, findings }: PoolView): string[] {
   const used = stats.leased + stats.checking + stats.warming;
   const idle = stats.idle + stats.stale;
   const acting = flags.filter((flag) => flag.acting).map((flag) => flag.name);
@@ -52,6 +52,7 @@ function drawPool({ name, stats, wait, use, counters, decisions, flags }: PoolVi
       (acting.length === 0 ? '' : `   acting: ${acting.join(', ')}`),
     `  wait p50 ${ms(wait.p50Ms)} p99 ${ms(wait.p99Ms)}   held p50 ${ms(use.p50Ms)} p99 ${ms(use.p99Ms)}   ` +
       `timeouts ${counters.timedOut}   opened ${counters.opened}`,
+    ...findings.map((words) => `  ${words}`),
     ...decisions
       .slice(-DECISIONS_SHOWN)
       .map(({ at, words }) => `  ${new Date(at).toLocaleTimeString()}  ${words}`),

@@ -2,6 +2,7 @@ import type { DurationSummary, FlagReport, PoolCounters, PoolReport, PoolStats }
 import { SlotState } from '../../src/index.js';
 import type { FollowedPool, PoolRegistry, PoolSeries } from '../registry.js';
 import type { DecisionLog, ToldDecision } from './decisions.js';
+import { findingsOf } from './findings.js';
 
 /** A connection as the console shows it. */
 export interface ConnectionView {
@@ -41,6 +42,8 @@ export interface PoolView {
   /** The costliest, without any literal. */
   readonly queries: PoolReport['queries'];
   readonly connections: readonly ConnectionView[];
+  /** Leaks, what stands before the server, the fleet and names, in sentences. */
+  readonly findings: readonly string[];
   readonly decisions: readonly ToldDecision[];
 }
 
@@ -65,7 +68,8 @@ export function viewOf(registry: PoolRegistry, decisions: DecisionLog): ConsoleV
 
 function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog): PoolView | undefined {
   if (pool === undefined) return undefined;
-  const { stats, counters, wait, use, create, flags, sizing, limit, queries } = pool.report();
+  const report = pool.report();
+  const { stats, counters, wait, use, create, flags, sizing, limit, queries } = report;
   return {
     name,
     identity: attributes,
@@ -80,6 +84,7 @@ function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog
     limit,
     queries: queries.slice(0, MOST_QUERIES),
     connections: connectionViews(pool),
+    findings: findingsOf(report),
     decisions: decisions.of(name),
   };
 }

@@ -137,7 +137,7 @@ function inCommon<C>(it: Predicament<C>, held: readonly Slot<C>[], now: number):
     return {
       count: leaked,
       how: `for longer than leakThresholdMs (${leakThresholdMs} ms)`,
-      advice: 'release each lease in a finally block; report().leaks tells who took those',
+      advice: 'release each lease in a finally block; the pool’s report (leaks) tells who took those',
     };
   if (resting > working)
     return {

@@ -77,6 +77,7 @@ describe('the console in a browser', function () {
       .and.to.match(/forecast\s*\d/);
     await page.waitForSelector('#queries tbody tr');
     await page.waitForSelector('#sizes tbody tr');
+    expect(await page.textContent('#findings')).to.include('statements prepared: 2');
     const before = await page.textContent('#decisions');
     await page.waitForFunction((text) => document.querySelector('#decisions')?.textContent !== text, before);
     await page.selectOption('#pool', 'reports');

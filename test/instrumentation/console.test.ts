@@ -18,7 +18,7 @@ describe('the console', () => {
   before(async () => {
     instrumentation = new EnhancedPoolInstrumentation({ telemetry: { console: true } });
     const said = saidOnStderr(/enhanced pool console: (\S+)/);
-    pool = openFakePool({}, { max: 2 })!;
+    pool = openFakePool({}, { max: 2, leakThresholdMs: 1 })!;
     address = new URL(await said);
     const held = [await pool.engine.acquire(), await pool.engine.acquire()];
     const waiting = pool.engine.acquire({ sql: "select 'hunter2'" });
@@ -87,7 +87,7 @@ describe('the console', () => {
     // The forecast begins with the first upkeep.
     let body = '';
     let shown: ConsoleView['pools'][number] | undefined;
-    while (shown?.forecast === undefined) {
+    while (shown?.forecast === undefined || shown.findings.length < 2) {
       ({ body } = await ask('/snapshot'));
       [shown] = (JSON.parse(body) as ConsoleView).pools;
     }
@@ -103,6 +103,9 @@ describe('the console', () => {
     expect(shown?.flags).to.be.an('array').that.is.not.empty;
     expect(shown).to.include.keys('forecast', 'sizing', 'limit');
     expect(shown?.queries).to.be.an('array');
+    const [leak, statements] = shown!.findings;
+    expect(leak).to.match(/^connection \d has been held for \d+ ms/);
+    expect(statements).to.include('statements prepared: 2, of which 1 ahead; 5 runs');
     expect(body).not.to.include('hunter2');
   });
 
@@ -122,7 +125,8 @@ describe('the console', () => {
     const { stdout } = await run(process.execPath, [cli, 'top', address.href, '--once']);
     expect(stdout)
       .to.match(/orders {2}\[.*\] {2}1 in use/)
-      .and.include('opened in');
+      .and.include('opened in')
+      .and.include('has been held for');
     const refused = await failure(
       run(process.execPath, [cli, 'top', `${address.origin}/?token=no`, '--once']),
     );

@@ -12,7 +12,7 @@ import { STRICT } from '../../adapters/differences.js';
 import type { PoolInfo } from '../../adapters/host.js';
 import { warmUpOf } from '../../adapters/warming.js';
 import { processHost } from '../../instrumentation/hosts.js';
-import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
+import { EnhancedPoolInstrumentation, poolReports } from '../../instrumentation/index.js';
 import { createPool } from '../../src/index.js';
 import { openFakePool } from './fake-library.js';
 
@@ -45,6 +45,25 @@ describe('the instrumentation', () => {
   afterEach(() => {
     for (const instrumentation of enabled.splice(0)) instrumentation.disable();
     diag.disable();
+  });
+
+  it('reports of the open pools by name, and so does the process for whichever is enabled', async () => {
+    const instrumentation = instrument();
+    const orders = openFakePool({ database: 'orders' }, { leakThresholdMs: 1 })!;
+    const lease = await orders.engine.acquire({ sql: "select 'hunter2'", dialect: 'postgresql' });
+    const leaks = () => instrumentation.reports().get('orders')!.leaks;
+    while (leaks().length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(leaks()[0]).to.include({ connectionId: 1 });
+    const other = instrument();
+    const billing = openFakePool({ database: 'billing' })!;
+    expect([...other.reports().keys()]).to.deep.equal(['billing']);
+    const reports = poolReports();
+    expect([...reports.keys()]).to.have.members(['orders', 'billing']);
+    expect(reports.get('orders')!.stats).to.include({ leased: 1 });
+    expect(JSON.stringify([...reports])).not.to.include('hunter2');
+    lease.release();
+    await Promise.all([orders.close(), billing.close()]);
+    expect(poolReports().size).to.equal(0);
   });
 
   it('leaves new pools stock once disabled, and takes them over once enabled again', async () => {

@@ -89,6 +89,7 @@
         age(query.totalMs),
       ]),
     );
+    showSentences('findings', pool.findings, 'nothing out of the ordinary');
     showSizes(pool);
     showList('decisions', [...pool.decisions].reverse());
     showList('circuit', [...past.get(pool.name).circuit].reverse());
@@ -106,9 +107,7 @@
         : `at most ${peak} were asked for at once, ${age(peakAgoMs)} ago; ` +
           `${Math.round((100 * unneededMs) / openMs)} % of the time that connections stood open nobody needed them`;
     const advised = [needed, advice, limit?.advice].filter((said) => said !== undefined);
-    element('advice').replaceChildren(
-      ...(advised.length === 0 ? ['too little was seen yet'] : advised).map((said) => text('li', said)),
-    );
+    showSentences('advice', advised, 'too little was seen yet');
     showTable(
       'sizes',
       'With another max',
@@ -268,6 +267,11 @@
         return item;
       }),
     );
+  }
+
+  function showSentences(id, sentences, ifNone) {
+    const said = sentences.length === 0 ? [ifNone] : sentences;
+    element(id).replaceChildren(...said.map((sentence) => text('li', sentence)));
   }
 
   function text(tag, content) {

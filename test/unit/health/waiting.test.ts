@@ -114,7 +114,7 @@ describe('what keeps those who wait', () => {
     const leaked = cause({}, { leakThresholdMs: 2_000 });
     expect(leaked)
       .contain('held, 3 of 4 for longer than leakThresholdMs (2000 ms): ')
-      .contain('report().leaks');
+      .contain('report (leaks)');
     expect(cause({}, { leakThresholdMs: 4_000 }), 'one alone explains little').contain('raise max');
     expect(cause({}, { leakThresholdMs: 3_000, silentMs: () => 5 }), 'an answer is owed').contain(
       'look for locks',
