@@ -16,8 +16,8 @@ export interface TelemetryConfig {
   /** The pool metrics. Default true. */
   metrics?: boolean;
   /**
-   * Which acquires have a span: those that waited or failed, all (of those the pool times: above 1,000 a second one
-   * served at once is a sample), or none. Default `'waited'`.
+   * Which acquires have a span: those that waited or failed; `'all'`, those served at once too, of which a pool tells only those that it times:
+   * all of up to 1,000 leases a second, one in 2^k of more, so that 500 to 1,000 a second are; or none. Default `'waited'`.
    */
   acquireSpans?: 'waited' | 'all' | 'none';
   /** Whether an acquire without a span around it goes without its own. Default true. */

@@ -110,6 +110,7 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRow>> = {
       'checked_connection',
       'released_connection',
       'opened_connection',
+      'shared_connection',
       'open',
       'check',
       'refuse',

@@ -76,7 +76,7 @@ import {
   tellAcquire,
   tellError,
   under,
-  whyIdle,
+  whyAtOnce,
   whyServed,
 } from './spans.js';
 import { Thinning } from './thinning.js';
@@ -312,11 +312,11 @@ export class PoolObserver implements Observer<unknown> {
     return slot === this.#checked && slot.uses === this.#usesWhenChecked + 1;
   }
 
-  #tellImmediate({ slot: { leasedAt, id, chosenOver } }: Lease<unknown>): void {
+  #tellImmediate(lease: Lease<unknown>): void {
     if (this.#signals.telemetry.acquireSpans !== 'all') return;
-    this.#tellAtOnce(leasedAt, () => ({
-      ...decided(whyIdle(chosenOver)),
-      [ATTR_CONNECTION_ID]: id,
+    this.#tellAtOnce(lease.since, () => ({
+      ...decided(whyAtOnce(lease)),
+      [ATTR_CONNECTION_ID]: lease.slot.id,
     }));
   }
 

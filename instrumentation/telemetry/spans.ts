@@ -14,8 +14,9 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { BackgroundWork } from '../../adapters/background.js';
-import type { CheckReason, Lease, OpenReason } from '../../src/index.js';
+import { type CheckReason, type Lease, type OpenReason, SharedLease } from '../../src/index.js';
 import type { PassedOverReason } from '../../src/selection/cheapest.js';
+import { type Placement, placementOf } from '../../src/selection/packing.js';
 import {
   ATTR_CONNECTION_ID,
   ATTR_DECISION_CHOSEN,
@@ -33,6 +34,7 @@ export interface Decision {
     | 'checked_connection'
     | 'released_connection'
     | 'opened_connection'
+    | 'shared_connection'
     | 'open'
     | 'check'
     | 'refuse'
@@ -194,8 +196,17 @@ const CHECKED: Readonly<Record<CheckReason, Attributes>> = {
   }),
 };
 
-/** Why a caller who did not wait got this connection. */
-export function whyIdle(passedOver: PassedOverReason | undefined): Decision {
+const SHARED: Readonly<Record<Placement, string>> = {
+  first: 'spread: no shared connection had room for less than a millisecond of work, and this one was idle',
+  packed: 'packed: a shared connection had room for less than a millisecond of work',
+  spread: 'spread: no connection was idle, and this one had the least work in flight',
+};
+
+/** Why a caller who did not wait got this connection; asked at once, as what he shares it with changes. */
+export function whyAtOnce(lease: Lease<unknown>): Decision {
+  if (lease instanceof SharedLease)
+    return { chosen: 'shared_connection', reason: SHARED[placementOf(lease.slot)] };
+  const { chosenOver: passedOver } = lease.slot;
   if (passedOver === undefined) {
     return { chosen: 'idle_connection', reason: 'the connection used last was idle' };
   }

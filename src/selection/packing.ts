@@ -59,6 +59,15 @@ export function spread<Connection extends SharedConnection>(
   return least;
 }
 
+/** How a statement came onto its shared connection: as the first, or beside others by `pack` or by `spread`. */
+export type Placement = 'first' | 'packed' | 'spread';
+
+/** Told of the connection as it stands right after the statement has joined. */
+export function placementOf({ holders, loadMs }: Pick<SharedConnection, 'holders' | 'loadMs'>): Placement {
+  if (holders === 1) return 'first';
+  return loadMs <= PACKED_MS ? 'packed' : 'spread';
+}
+
 function takesIn({ holders, depth, retiring, leasedAt }: SharedConnection, now: number): boolean {
   return holders < depth && retiring === undefined && now - leasedAt <= SILENT_MS;
 }

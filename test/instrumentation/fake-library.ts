@@ -43,6 +43,10 @@ export class FakeDriver implements Driver<FakeConnection> {
     return 0;
   }
 
+  canShare(): boolean {
+    return true;
+  }
+
   mustCheck(): boolean {
     return this.checkBeforeLease;
   }

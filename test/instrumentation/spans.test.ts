@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, context, createContextKey, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { AlwaysOffSampler, type ReadableSpan } from '@opentelemetry/sdk-trace';
 import { expect } from 'chai';
@@ -9,6 +10,7 @@ import { CollectedSpans, forgetProviders } from './collected.js';
 import { type FakePool, openFakePool } from './fake-library.js';
 
 const CHOSEN = 'enhanced_pool.decision.chosen';
+const REASON = 'enhanced_pool.decision.reason';
 
 describe('pool spans', () => {
   let spans: CollectedSpans;
@@ -120,6 +122,46 @@ describe('pool spans', () => {
     await spans.inRequest(() => pool.engine.use(undefined, async () => {}));
     const [acquire] = await spans.named('pool.acquire');
     expect(acquire?.attributes[CHOSEN]).to.equal('idle_connection');
+  });
+
+  it('tell of a shared connection that it is one, and why, from when this statement came onto it', async () => {
+    begin({ telemetry: { acquireSpans: 'all' } });
+    const sharedBeside = async () => {
+      (await pool.engine.acquire()).release();
+      const first = pool.engine.tryShare(0.1);
+      await sleep(10);
+      const begunAt = performance.now();
+      const leases = await spans.inRequest(async () =>
+        [0.1, 5].map((costMs) => pool.engine.tryShare(costMs)),
+      );
+      for (const lease of [first, ...leases]) lease?.release();
+      return leases.includes(undefined) ? undefined : begunAt;
+    };
+    let begunAt: number | undefined;
+    // Nobody is taken in beside others when the machine stood still in between.
+    while (begunAt === undefined) {
+      await spans.collect();
+      begunAt = await sharedBeside();
+    }
+    const [packed, spread] = await spans.named('pool.acquire');
+    expect(packed?.attributes[REASON]).to.match(/^packed: /);
+    expect(spread?.attributes[REASON]).to.match(/^spread: no connection was idle/);
+    for (const { attributes, startTime } of [packed!, spread!]) {
+      expect(attributes[CHOSEN]).to.equal('shared_connection');
+      const [seconds, nanoseconds] = startTime;
+      const startedAt = seconds * 1_000 + nanoseconds / 1e6 - performance.timeOrigin;
+      // The SDK sets a span's times by the wall clock, of which it reads whole milliseconds.
+      expect(startedAt).to.be.at.least(begunAt - 2);
+    }
+  });
+
+  it('tell of the first on a shared connection that it was idle', async () => {
+    begin({ telemetry: { acquireSpans: 'all' } });
+    const share = () => spans.inRequest(async () => pool.engine.tryShare(0.1)?.release());
+    while ((await share()) === undefined) (await pool.engine.acquire()).release();
+    const [acquire] = await spans.named('pool.acquire');
+    expect(acquire?.attributes).to.include({ [CHOSEN]: 'shared_connection' });
+    expect(acquire?.attributes[REASON]).to.match(/^spread: .* this one was idle$/);
   });
 
   it('tell of no acquire when none is asked for', async () => {
