@@ -10,6 +10,7 @@ interface Alert {
   readonly description: string;
 }
 
+/** Within the package; each alert has an anchor there. */
 const RUNBOOK = 'docs/troubleshooting.md';
 const BY = `job, instance, ${POOL}`;
 const ALL = { filter: '' };
@@ -104,7 +105,8 @@ const ALERTS: readonly Alert[] = [
     for: '0m',
     severity: 'info',
     summary: `Pool ${POOL_NAME} has given up {{ $labels.enhanced_pool_optimization_name }} for good`,
-    description: 'It made things worse three times. report().flags has the reason; set the flag to off.',
+    description:
+      'It made things worse three times. poolReports() has the reason, under flags; set the flag to off.',
   },
 ];
 
@@ -115,7 +117,7 @@ export function alertRules(): string {
     expr,
     for: lasting,
     labels: { severity },
-    annotations: { summary, description, runbook_url: RUNBOOK },
+    annotations: { summary, description, runbook_url: `${RUNBOOK}#${alert.toLowerCase()}` },
   }));
   return stringify({ groups: [{ name: 'connection-pools', rules }] }, { lineWidth: 0 });
 }

@@ -2,7 +2,6 @@ import * as common from '@grafana/grafana-foundation-sdk/common';
 import * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import { DataqueryBuilder } from '@grafana/grafana-foundation-sdk/prometheus';
 import * as stat from '@grafana/grafana-foundation-sdk/stat';
-import * as timeline from '@grafana/grafana-foundation-sdk/statetimeline';
 import * as timeseries from '@grafana/grafana-foundation-sdk/timeseries';
 
 /** A line of a panel: what is asked, and what it is called. */
@@ -17,7 +16,7 @@ export interface Panel {
   readonly description: string;
   readonly unit: string;
   readonly lines: readonly Line[];
-  readonly form?: 'lines' | 'stacked' | 'number' | 'states';
+  readonly form?: 'lines' | 'stacked' | 'number';
   readonly width?: number;
 }
 
@@ -114,7 +113,6 @@ function drawPanel(panel: Panel) {
 
 function builderOf(form: NonNullable<Panel['form']>) {
   if (form === 'number') return new stat.PanelBuilder();
-  if (form === 'states') return new timeline.PanelBuilder();
   const lines = new timeseries.PanelBuilder().lineWidth(1).fillOpacity(form === 'stacked' ? 30 : 8);
   if (form !== 'stacked') return lines;
   return lines.stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal));

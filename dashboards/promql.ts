@@ -1,7 +1,10 @@
 /** The labels that every panel filters by. */
 const FILTER = 'job=~"$job",instance=~"$instance",db_client_connection_pool_name=~"$pool"';
 
-/** Pools that other instrumentations tell of under the same names are not ours; some pipelines drop the scope. */
+/**
+ * Pools that other instrumentations tell of under the same names are not ours. Some pipelines drop the scope: there they count twice, as
+ * docs/dashboards.md says, but without the empty one those would show nothing.
+ */
 const OURS = 'otel_scope_name=~"|opentelemetry-instrumentation-enhanced-pool"';
 
 /** What a pipeline may put behind a name: OpenTelemetry's own exporter no unit, the Collector and Prometheus one. */
