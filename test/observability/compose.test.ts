@@ -25,7 +25,7 @@ interface Pipeline {
   readonly exporters: readonly string[];
 }
 
-type Component = { readonly endpoint?: string } | null;
+type Component = ({ readonly endpoint?: string } & Readonly<Record<string, unknown>>) | null;
 type Kind = 'receivers' | 'processors' | 'exporters';
 type Collector = Readonly<Record<Kind, Readonly<Record<string, Component>>>> & {
   readonly receivers: {
@@ -53,6 +53,46 @@ const LISTENING: Readonly<Record<string, readonly number[]>> = {
   jaeger: [4317, 16686],
   grafana: [3000],
 };
+
+/** Of the collector's components, by their kind: settings that its documentation has. */
+const COMPONENT_KEYS: Readonly<Record<string, readonly string[]>> = {
+  batch: ['timeout', 'send_batch_size', 'send_batch_max_size', 'metadata_keys', 'metadata_cardinality_limit'],
+  otlp_grpc: ['endpoint', 'tls', 'compression', 'headers', 'timeout', 'sending_queue', 'retry_on_failure'],
+  prometheus: [
+    'endpoint',
+    'tls',
+    'const_labels',
+    'namespace',
+    'send_timestamps',
+    'metric_expiration',
+    'resource_to_telemetry_conversion',
+    'enable_open_metrics',
+    'without_scope_info',
+    'translation_strategy',
+  ],
+  debug: ['verbosity', 'sampling_initial', 'sampling_thereafter', 'use_internal_logger'],
+};
+
+/** Of a data source and a dashboard provider in Grafana's provisioning files, as its documentation has them. */
+const SOURCE_KEYS = [
+  ...['name', 'type', 'access', 'orgId', 'uid', 'url', 'user', 'database', 'basicAuth', 'basicAuthUser'],
+  ...['withCredentials', 'isDefault', 'jsonData', 'secureJsonData', 'version', 'editable'],
+];
+const PROVIDER_KEYS = [
+  ...['name', 'orgId', 'folder', 'folderUid', 'type', 'disableDeletion', 'updateIntervalSeconds'],
+  ...['allowUiUpdates', 'options'],
+];
+
+interface Provisioned {
+  readonly apiVersion: number;
+  readonly datasources?: readonly Readonly<Record<string, unknown>>[];
+  readonly providers?: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** Misspelt keys are what provisioning ignores in silence. */
+function expectKnown(where: string, given: object, known: readonly string[]): void {
+  expect(known, where).include.members(Object.keys(given));
+}
 
 describe('examples/observability', () => {
   it('is a compose file by the schema of the Compose Specification', () => {
@@ -95,6 +135,28 @@ describe('examples/observability', () => {
     expect([grpc!.endpoint, http!.endpoint]).deep.equal(['0.0.0.0:4317', '0.0.0.0:4318']);
   });
 
+  it('has a collector in which no key is misspelt, and which tells Prometheus the scopes', () => {
+    expectKnown('collector.yaml', collector, ['receivers', 'processors', 'exporters', 'service']);
+    expectKnown('service', collector.service, ['pipelines']);
+    for (const [signal, pipeline] of Object.entries(collector.service.pipelines))
+      expectKnown(signal, pipeline, ['receivers', 'processors', 'exporters']);
+    expectKnown('receivers.otlp', collector.receivers.otlp, ['protocols']);
+    expectKnown('protocols', collector.receivers.otlp.protocols, ['grpc', 'http']);
+    for (const kind of ['processors', 'exporters'] as const) {
+      for (const [id, component] of Object.entries(collector[kind])) {
+        const known = COMPONENT_KEYS[id.split('/')[0]!];
+        expect(known, id).an('array');
+        expectKnown(id, component ?? {}, known!);
+      }
+    }
+    expect(collector.exporters.prometheus).include({ without_scope_info: false });
+    const [, minor] = /^otel\/opentelemetry-collector-contrib:0\.(\d+)\.\d+$/.exec(
+      compose.services.collector!.image,
+    )!;
+    // Scopes as labels, and the name `otlp_grpc`.
+    expect(Number(minor)).at.least(144);
+  });
+
   it('names only services that are there, on ports on which they listen', () => {
     const { datasources } = read<{ datasources: { url: string; type: string }[] }>(
       'grafana',
@@ -133,6 +195,21 @@ describe('examples/observability', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it('provisions by files in which no key is misspelt, for visitors who may explore traces', () => {
+    const sources = read<Provisioned>('grafana', 'datasources.yaml');
+    expectKnown('datasources.yaml', sources, ['apiVersion', 'deleteDatasources', 'prune', 'datasources']);
+    for (const source of sources.datasources!) expectKnown('data source', source, SOURCE_KEYS);
+    const boards = read<Provisioned>('grafana', 'dashboards.yaml');
+    expectKnown('dashboards.yaml', boards, ['apiVersion', 'providers']);
+    for (const provider of boards.providers!) {
+      expectKnown('provider', provider, PROVIDER_KEYS);
+      expectKnown('options', provider.options as object, ['path', 'foldersFromFilesStructure']);
+    }
+    expect([sources.apiVersion, boards.apiVersion]).deep.equal([1, 1]);
+    expect(sources.datasources!.map(({ type }) => type)).have.members(['prometheus', 'jaeger']);
+    expect(compose.services.grafana!.environment).include({ GF_AUTH_ANONYMOUS_ORG_ROLE: 'Editor' });
   });
 
   it('provisions the data sources that the dashboards ask for, and all dashboards', () => {
