@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
 import { type Database, startDatabases } from '../../test/servers/index.js';
-import { POOLS, type PoolName } from './phases.js';
+import { type Phase, POOLS, type PoolName } from './phases.js';
 import { type ForEachKind, forEachKind, KINDS, type Kind } from './service.js';
 
 /** Connections that the servers have seen so far, by pool. Undefined where the server is not ours alone. */
@@ -64,6 +65,15 @@ export class DemoDatabases {
       catalogue: onMysql?.[kind],
       reports: opened(kind, 'reports'),
     }));
+  }
+
+  /** PostgreSQL goes away and comes back. */
+  async takeAway({ fromMs, untilMs }: NonNullable<Phase['outage']>, signal: AbortSignal): Promise<void> {
+    await sleep(fromMs, undefined, { signal });
+    const backAt = performance.now() + untilMs - fromMs;
+    await this.postgres.halt();
+    await sleep(Math.max(0, backAt - performance.now()), undefined, { signal });
+    await this.postgres.resume();
   }
 
   async stop(): Promise<void> {

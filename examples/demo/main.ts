@@ -146,7 +146,7 @@ async function playPhase(
     await Promise.all([
       sendToAll(phase.arrivals, sides, experiences, signal),
       sleep(phase.durationMs, undefined, { signal }),
-      phase.outage && takeAway(databases, phase.outage, signal),
+      phase.outage && databases.takeAway(phase.outage, signal),
     ]);
     await sleep(TELEMETRY_LAG_MS, undefined, { signal });
   } finally {
@@ -171,18 +171,6 @@ function sendToAll(
     experiences: experiences[kind],
   }));
   return send(arrivals, targets, signal);
-}
-
-async function takeAway(
-  { postgres }: DemoDatabases,
-  outage: NonNullable<Phase['outage']>,
-  signal: AbortSignal,
-): Promise<void> {
-  await sleep(outage.fromMs, undefined, { signal });
-  const backAt = performance.now() + outage.untilMs - outage.fromMs;
-  await postgres.halt();
-  await sleep(Math.max(0, backAt - performance.now()), undefined, { signal });
-  await postgres.resume();
 }
 
 function conclude({ phases, spans, toldOfAll }: Run): void {

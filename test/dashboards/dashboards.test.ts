@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -15,30 +15,8 @@ import { checkoutDirectory } from '../checkout.js';
 import { CollectedSpans, forgetProviders } from '../instrumentation/collected.js';
 import { liveThrough } from '../instrumentation/eventful-life.js';
 import { openFakePool } from '../instrumentation/fake-library.js';
+import { boards, DASHBOARDS as folder, panelsOf, withoutData } from './boards.js';
 import { type Prometheus, programOfPrometheus, startPrometheus } from './prometheus.js';
-
-const folder = join(checkoutDirectory(), 'dashboards');
-
-interface Dashboard {
-  readonly uid: string;
-  readonly title: string;
-  readonly templating: { readonly list: readonly { readonly name: string; readonly query?: string }[] };
-  readonly panels: readonly GrafanaPanel[];
-}
-
-interface GrafanaPanel {
-  readonly type: string;
-  readonly title: string;
-  readonly description?: string;
-  readonly datasource?: { readonly uid: string };
-  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
-  readonly targets?: readonly { readonly expr: string }[];
-  readonly panels?: readonly GrafanaPanel[];
-}
-
-const boards = readdirSync(folder)
-  .filter((name) => name.endsWith('.json'))
-  .map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Dashboard);
 
 describe('the dashboards', function () {
   this.timeout(120_000);
@@ -90,7 +68,12 @@ describe('the dashboards', function () {
     execFileSync(promtool, ['test', 'rules', join(folder, 'alerts.test.yaml')]);
     const { groups } = parse(readFileSync(join(folder, 'alerts.yaml'), 'utf8'));
     const tests = readFileSync(join(folder, 'alerts.test.yaml'), 'utf8');
-    for (const { alert } of groups[0].rules) expect(tests, alert).to.include(`alertname: ${alert}`);
+    for (const { alert, annotations } of groups[0].rules) {
+      expect(tests, alert).to.include(`alertname: ${alert}`);
+      const [page, anchor] = annotations.runbook_url.split('#');
+      const help = readFileSync(join(checkoutDirectory(), page), 'utf8');
+      expect(help, alert).to.include(`<a id="${anchor}"></a>**\`${alert}\` fires.**`);
+    }
   });
 
   describe('on a real Prometheus', () => {
@@ -139,14 +122,7 @@ describe('the dashboards', function () {
     for (const job of ['plain', 'units']) {
       for (const { title, panels } of boards) {
         it(`every panel of ‘${title}’ has data, names ${job === 'units' ? 'with' : 'without'} units`, async () => {
-          const empty: string[] = [];
-          for (const panel of panelsOf(panels)) {
-            for (const { expr } of panel.targets ?? []) {
-              const found = await prometheus.query(filledIn(expr, job));
-              if (found.length === 0) empty.push(`${panel.title}: ${expr}`);
-            }
-          }
-          expect(empty).to.deep.equal([]);
+          expect(await withoutData(panels, job, prometheus, '10s')).to.deep.equal([]);
         });
       }
     }
@@ -185,19 +161,6 @@ function addUnits(text: string): string {
       changed = changed.replaceAll(new RegExp(`\\b${series}\\b`, 'g'), `${series}_ratio`);
   }
   return changed;
-}
-
-function filledIn(expr: string, job: string): string {
-  return expr
-    .replaceAll('$__rate_interval', '10s')
-    .replaceAll('$__range', '1m')
-    .replaceAll('$job', job)
-    .replaceAll('$instance', '.*')
-    .replaceAll('$pool', '.*');
-}
-
-function panelsOf(panels: readonly GrafanaPanel[]): GrafanaPanel[] {
-  return panels.flatMap((panel) => (panel.type === 'row' ? panelsOf(panel.panels ?? []) : [panel]));
 }
 
 function addressOf(server: Server): string {
