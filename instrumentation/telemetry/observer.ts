@@ -141,8 +141,10 @@ export class PoolObserver implements Observer<unknown> {
     if (note === undefined) return;
     if (!('position' in note)) {
       note.waitedMs = waitedMs;
-      note.connectionId = lease.slot.id;
-      note.decision = this.#whyServed(lease, waiter);
+      note.span.setAttributes({
+        [ATTR_CONNECTION_ID]: lease.slot.id,
+        ...decided(this.#whyServed(lease, waiter)),
+      });
       return;
     }
     const connect = (lease.slot.uses === 1 ? this.#openedIn.get(lease.slot) : undefined) ?? note.connect;

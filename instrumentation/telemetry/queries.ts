@@ -1,7 +1,8 @@
-import { type Attributes, type Context, context, SpanKind } from '@opentelemetry/api';
+import { type Attributes, context, type Span, SpanKind } from '@opentelemetry/api';
 import type { FollowQuery } from '../../adapters/host.js';
 import { classify, type Dialect } from '../../src/index.js';
-import { ATTR_CONNECTION_ID, ATTR_WAITED_MS } from './attribute-table.js';
+import { Recent } from '../../src/query/recent.js';
+import { ATTR_WAITED_MS } from './attribute-table.js';
 import { errorType } from './attributes.js';
 import {
   ATTR_DB_NAMESPACE,
@@ -11,53 +12,52 @@ import {
   ATTR_ERROR_TYPE,
 } from './semconv.js';
 import type { Signals } from './signals.js';
-import { type Decision, decided, isTraced, tellPast } from './spans.js';
+import { isTraced, startSpanIn, tellFailure } from './spans.js';
 
-/** A query under way that will have a span. */
+/** A query under way that has a span. */
 export interface QueryNote {
-  readonly caller: Context;
-  readonly startedAt: number;
+  readonly span: Span;
   waitedMs: number;
-  connectionId: number | undefined;
-  /** Why it got this connection, where it had to wait. */
-  decision: Decision | undefined;
 }
 
-/** Makes one span for each query that a pool runs for its caller, once it is over and everything is known. */
+/** What all queries of one summary have in common. */
+interface QueryKind {
+  readonly spanName: string;
+  readonly attributes: Attributes;
+}
+
+/** Of them so many are remembered for each pool. */
+const KINDS_AT_MOST = 448;
+
+const CLIENT_SPAN = Object.freeze({ kind: SpanKind.CLIENT });
+
+/** Makes one span for each query that a pool runs for its caller. */
 export class QueryFollower {
   /** The query that asks for a connection at this moment. */
   asking: QueryNote | undefined = undefined;
   readonly #signals: Signals;
   readonly #identity: Attributes;
   readonly #dialect: Dialect;
-  readonly #fallbackName: string;
+  readonly #kinds = new Recent<QueryKind>(KINDS_AT_MOST);
 
   constructor(signals: Signals, identity: Attributes) {
     this.#signals = signals;
     this.#identity = identity;
-    const system = String(identity[ATTR_DB_SYSTEM_NAME]);
+    const system = identity[ATTR_DB_SYSTEM_NAME];
     this.#dialect = system === 'mysql' || system === 'mariadb' ? 'mysql' : 'postgresql';
-    this.#fallbackName = String(identity[ATTR_DB_NAMESPACE] ?? system);
   }
 
   readonly follow: FollowQuery = (sql, done, run) => {
-    const { telemetry } = this.#signals;
+    const { telemetry, tracer } = this.#signals;
     const caller = context.active();
-    if (!telemetry.querySpans || !isTraced(caller, telemetry.requireParentSpan)) {
-      run(done);
-      return;
-    }
-    const note: QueryNote = {
-      caller,
-      startedAt: performance.now(),
-      waitedMs: 0,
-      connectionId: undefined,
-      decision: undefined,
-    };
+    if (!telemetry.querySpans || !isTraced(caller, telemetry.requireParentSpan)) return run(done);
+    const { spanName, attributes } = this.#kindOf(sql);
+    const span = startSpanIn(caller, tracer, spanName, CLIENT_SPAN, attributes);
+    const note: QueryNote = { span, waitedMs: 0 };
     this.asking = note;
     try {
       run((error, ...told) => {
-        this.#tell(note, sql, error);
+        tellEnd(note, error);
         done(error, ...told);
       });
     } finally {
@@ -65,30 +65,41 @@ export class QueryFollower {
     }
   };
 
-  #tell(
-    { caller, startedAt, waitedMs, connectionId, decision }: QueryNote,
-    sql: unknown,
-    error: unknown,
-  ): void {
-    const attributes: Attributes = { ...this.#identity, [ATTR_WAITED_MS]: waitedMs };
-    let name = this.#fallbackName;
+  #kindOf(sql: unknown): QueryKind {
     const summary = typeof sql === 'string' ? classify(sql, this.#dialect).summary : '';
-    if (summary !== '') {
-      name = summary;
-      attributes[ATTR_DB_QUERY_SUMMARY] = summary;
+    let kind = this.#kinds.get(summary);
+    if (kind === undefined) {
+      kind = this.#newKind(summary);
+      this.#kinds.set(summary, kind);
     }
-    if (connectionId !== undefined) attributes[ATTR_CONNECTION_ID] = connectionId;
-    if (decision !== undefined) Object.assign(attributes, decided(decision));
-    const endedAt = performance.now();
-    if (!error) {
-      tellPast(this.#signals.tracer, name, SpanKind.CLIENT, { caller, startedAt, endedAt, attributes });
-      return;
-    }
-    const status = statusOf(error);
-    if (status !== undefined) attributes[ATTR_DB_RESPONSE_STATUS_CODE] = status;
-    attributes[ATTR_ERROR_TYPE] = status ?? errorType(error);
-    tellPast(this.#signals.tracer, name, SpanKind.CLIENT, { caller, startedAt, endedAt, attributes, error });
+    return kind;
   }
+
+  #newKind(summary: string): QueryKind {
+    const identity = this.#identity;
+    if (summary !== '') {
+      return {
+        spanName: summary,
+        attributes: Object.freeze({ ...identity, [ATTR_DB_QUERY_SUMMARY]: summary }),
+      };
+    }
+    return {
+      spanName: String(identity[ATTR_DB_NAMESPACE] ?? identity[ATTR_DB_SYSTEM_NAME]),
+      attributes: identity,
+    };
+  }
+}
+
+/** The span reads no clock of ours: the SDK converts a time that it is given, which costs more than to look itself. */
+function tellEnd({ span, waitedMs }: QueryNote, error: unknown): void {
+  span.setAttribute(ATTR_WAITED_MS, waitedMs);
+  if (error) {
+    const status = statusOf(error);
+    if (status !== undefined) span.setAttribute(ATTR_DB_RESPONSE_STATUS_CODE, status);
+    span.setAttribute(ATTR_ERROR_TYPE, status ?? errorType(error));
+    tellFailure(span, error);
+  }
+  span.end();
 }
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;

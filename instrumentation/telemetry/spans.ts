@@ -8,6 +8,7 @@ import {
   type Span,
   type SpanContext,
   SpanKind,
+  type SpanOptions,
   SpanStatusCode,
   TraceFlags,
   type Tracer,
@@ -51,8 +52,8 @@ export interface AcquireNote {
   connect: SpanContext | undefined;
 }
 
-/** A span that begins and ends in the past. */
-export interface PastSpan {
+/** An acquire that is over. */
+export interface PastAcquire {
   readonly caller: Context;
   readonly startedAt: number;
   readonly endedAt: number;
@@ -86,21 +87,29 @@ export function isSuppressed(active: Context): boolean {
   return active.getValue(SUPPRESSED) === true;
 }
 
-/** All attributes at once: each one set later costs as much again, and samplers see only those of the beginning. */
-export function tellAcquire(tracer: Tracer, past: PastSpan): void {
-  tellPast(tracer, ACQUIRE_SPAN.name, SpanKind.INTERNAL, past);
+export function tellAcquire(
+  tracer: Tracer,
+  { caller, startedAt, endedAt, attributes, links = [], error }: PastAcquire,
+): void {
+  const options = { kind: SpanKind.INTERNAL, startTime: startedAt, links };
+  const span = startSpanIn(caller, tracer, ACQUIRE_SPAN.name, options, attributes);
+  if (error !== undefined) tellFailure(span, error);
+  span.end(endedAt);
 }
 
-export function tellPast(
+/**
+ * Begins a span in the trace of `caller`. Where a trace begins with it a sampler may go by its attributes; in one that is
+ * sampled they follow at half of the price, for the SDK copies those of the beginning twice.
+ */
+export function startSpanIn(
+  caller: Context,
   tracer: Tracer,
   name: string,
-  kind: SpanKind,
-  { caller, startedAt, endedAt, attributes, links, error }: PastSpan,
-): void {
-  const options = { kind, startTime: startedAt, attributes, ...(links && { links }) };
-  const span = tracer.startSpan(name, options, caller);
-  if (error !== undefined) span.setStatus(failure(error));
-  span.end(endedAt);
+  options: SpanOptions,
+  attributes: Attributes,
+): Span {
+  if (trace.getSpan(caller) === undefined) return tracer.startSpan(name, { ...options, attributes }, caller);
+  return tracer.startSpan(name, options, caller).setAttributes(attributes);
 }
 
 /** A trace of its own: a connection outlives the request that happened to need it first, which links to it. */
@@ -132,11 +141,11 @@ export function decided({ chosen, reason, runnerUp }: Decision): Attributes {
 
 export function tellError(span: Span, error: unknown): void {
   span.setAttribute(ATTR_ERROR_TYPE, errorType(error));
-  span.setStatus(failure(error));
+  tellFailure(span, error);
 }
 
-function failure(error: unknown): { code: SpanStatusCode; message: string } {
-  return { code: SpanStatusCode.ERROR, message: errorDescription(error) };
+export function tellFailure(span: Span, error: unknown): void {
+  span.setStatus({ code: SpanStatusCode.ERROR, message: errorDescription(error) });
 }
 
 const PASSED_OVER: Readonly<Record<PassedOverReason, string>> = {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Context, context, createContextKey, SpanKind, SpanStatusCode } from '@opentelemetry/api';
-import { AlwaysOffSampler, type ReadableSpan } from '@opentelemetry/sdk-trace';
+import { AlwaysOffSampler, type ReadableSpan, SamplingDecision } from '@opentelemetry/sdk-trace';
 import { expect } from 'chai';
 import {
   EnhancedPoolInstrumentation,
@@ -21,6 +21,21 @@ describe('pool spans', () => {
     instrumentation = new EnhancedPoolInstrumentation(config);
     instrumentation.setTracerProvider(spans.provider);
     pool = openFakePool({}, { max: 1, ...options })!;
+  }
+
+  /** As `pool.query` has it followed. */
+  function query(text: string | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      pool.setup.follow!(
+        text,
+        () => resolve(),
+        (done) =>
+          pool.engine.request((lease) => {
+            lease.release();
+            done(undefined);
+          }, done),
+      );
+    });
   }
 
   beforeEach(() => {
@@ -346,21 +361,53 @@ describe('pool spans', () => {
 
   it('tell why a query waited, where queries have spans', async () => {
     begin({ telemetry: { querySpans: true } });
-    const ask = () =>
-      spans.inRequest(
-        () =>
-          new Promise<void>((resolve) => {
-            const run = (done: (error?: unknown) => void) =>
-              pool.engine.request((lease) => {
-                lease.release();
-                done();
-              }, done);
-            pool.setup.follow!('SELECT name FROM item', () => resolve(), run);
-          }),
-      );
-    await ask();
-    const [query] = await spans.named('SELECT item');
-    expect(query?.attributes[CHOSEN]).to.equal('opened_connection');
+    await spans.inRequest(() => query('SELECT name FROM item'));
+    const [span] = await spans.named('SELECT item');
+    const [request] = await spans.named('request');
+    expect(span?.parentSpanContext?.spanId).to.equal(request?.spanContext().spanId);
+    expect(span?.attributes).to.include({
+      'db.system.name': 'postgresql',
+      'db.client.connection.pool.name': 'orders',
+      'db.query.summary': 'SELECT item',
+      'enhanced_pool.connection.id': 1,
+      [CHOSEN]: 'opened_connection',
+    });
+    expect(span?.attributes['enhanced_pool.acquire.waited_ms']).to.be.a('number');
+  });
+
+  it('tell each kind of query by its own summary, and one whose text is not known by its database', async () => {
+    begin({ telemetry: { querySpans: true } });
+    for (const text of ['SELECT 1 FROM item', 'DELETE FROM item', undefined, 'SELECT 2 FROM item'])
+      await spans.inRequest(() => query(text));
+    const told = (await spans.all()).filter(
+      ({ kind, name }) => kind === SpanKind.CLIENT && name !== 'pool.connect',
+    );
+    expect(told.map(({ name, attributes }) => [name, attributes['db.query.summary']])).to.deep.equal([
+      ['SELECT item', 'SELECT item'],
+      ['DELETE item', 'DELETE item'],
+      ['orders', undefined],
+      ['SELECT item', 'SELECT item'],
+    ]);
+  });
+
+  it('let a sampler go by the attributes of a query that begins a trace, and make no other', async () => {
+    await spans.stop();
+    const seen: unknown[] = [];
+    spans = new CollectedSpans({
+      shouldSample: (_context, _traceId, name, _kind, attributes) => {
+        if (name !== 'pool.connect') seen.push(attributes['db.query.summary']);
+        return {
+          decision:
+            name === 'DELETE item' ? SamplingDecision.NOT_RECORD : SamplingDecision.RECORD_AND_SAMPLED,
+        };
+      },
+    });
+    begin({ telemetry: { querySpans: true, requireParentSpan: false } });
+    await query('SELECT 1 FROM item');
+    await query('DELETE FROM item');
+    expect(seen).to.deep.equal(['SELECT item', 'DELETE item']);
+    expect(await spans.named('SELECT item')).to.have.length(1);
+    expect(await spans.named('DELETE item')).to.have.length(0);
   });
 
   it('are not made for the statements with which a connection is checked', async () => {
