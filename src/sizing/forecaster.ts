@@ -140,7 +140,7 @@ export class Forecaster {
     const { onDecision } = this.#listener;
     const bySeason = level <= this.foreseen;
     const wouldBe = level <= this.#wouldForesee;
-    if (this.#periodMs > 0) this.#seasonGate.add(seasonMs, keptMs, seen.now);
+    this.#seasonGate.add(seasonMs, keptMs, seen.now);
     if (wouldBe) onDecision('seasonal', seasonMs, keptMs);
     onDecision('forecaster', bySeason ? seasonMs : keptMs, plainMs);
   }
@@ -153,7 +153,6 @@ export class Forecaster {
       this.#seasonGate.add(idleMs, 0, seen.now);
     }
     this.#expected = this.#askSeason((season) => season.step(seen), 0);
-    if (this.#seasonal.periodMs === this.#periodMs) return;
     // A period a slot longer or shorter is the same one, seen better.
     if (Math.abs(this.#seasonal.periodMs - this.#periodMs) > this.#periodMs / 8) this.#seasonGate.clear();
     this.#periodMs = this.#seasonal.periodMs;

@@ -121,8 +121,7 @@ export class WarmFloor {
   }
 
   #keepMs(index: number, idleTimeoutMs: number): number {
-    const group = this.#groups[index];
-    if (group === undefined) return idleTimeoutMs;
+    const group = this.#groups[index]!;
     if (group.seen >= LEAST_SEEN) return group.gate.trusts ? group.keepMs : idleTimeoutMs;
     const worthMs = (group.missMs * 1_000) / CONNECTION_SECOND_MS;
     if (this.#unprovenMs < idleTimeoutMs) return Math.min(idleTimeoutMs, Math.max(this.#unprovenMs, worthMs));

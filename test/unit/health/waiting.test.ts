@@ -89,6 +89,14 @@ describe('what keeps those who wait', () => {
     expect(cause({}, { fleet: { budget: 20, share: 4 } }), 'it leaves the maximum').contain('or raise max');
     const both = { granted: 1, fleet: { budget: 20, share: 2 } };
     expect(cause({ leased: 1, limit: 1 }, both), 'the server leaves less').contain('the server grants');
+    const fleetLess = { granted: 3, fleet: { budget: 20, share: 2 } };
+    expect(cause({ leased: 2, limit: 2 }, fleetLess)).equal(
+      'all connections that the fleet leaves this pool are held (2 of its 4, out of a budget of 20): ' +
+        '4 by SELECT a for up to 4000 ms; raise the budget, or send less',
+    );
+    expect(cause({ leased: 0 }, { granted: 0 }), 'none is held though none is granted').not.contain(
+      'are held',
+    );
   });
 
   it('is who holds all connections, by fingerprint and age', () => {
@@ -126,8 +134,16 @@ describe('what keeps those who wait', () => {
       isAtRest: (slot: Slot<object>) => resting.includes(slot),
     });
     const rested = cause({}, restOf(oldest, third, youngest));
-    expect(rested).contain('held, 3 of 4 by holders who run nothing on them now: ').contain('not released');
+    expect(rested)
+      .contain('held, 3 of 4 by holders who run nothing on them now: ')
+      .contain('not released')
+      .contain('leakThresholdMs tells who');
     expect(cause({}, restOf(oldest, third)), 'as many work').contain('raise max');
+    const idle = heldFor(9_000);
+    idle.state = SlotState.idle;
+    expect(cause({}, { slots: [...slots, idle], ...restOf(oldest, third, idle) }), 'it is not held').contain(
+      'raise max',
+    );
     const young = [999, 999].map(heldFor);
     expect(cause({}, { slots: young, isAtRest: () => true }), 'between two statements').contain('raise max');
   });

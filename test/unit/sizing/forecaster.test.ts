@@ -20,6 +20,7 @@ describe('the forecaster', () => {
     let now = 0;
     let aheadInTime = 0;
     let reasonInTime = '';
+    let reasonOfCrowd = '';
     let keptInBetween = 0;
     let open = 0;
     for (let period = 0; period < 20; period += 1) {
@@ -31,6 +32,7 @@ describe('the forecaster', () => {
         if (period === 19 && step === 149) aheadInTime = ahead;
         if (period === 19 && step === 149) reasonInTime = reason;
         if (period === 19 && step === 75) keptInBetween = target;
+        if (period === 19 && step === 1) reasonOfCrowd = reason;
       }
     }
     expect(forecaster.periodMs).equal(15_000);
@@ -38,6 +40,7 @@ describe('the forecaster', () => {
     expect(keptInBetween).equal(0);
     expect(forecaster.nextAbove(0, now - 7_500, 40)).greaterThan(now - 7_500);
     expect(reasonInTime).equal('seasonal');
+    expect(reasonOfCrowd, 'what is foreseen and needed now').equal('reactive');
     expect(forecaster.foreseen).equal(12);
     expect(forecaster.nextAbove(12, now - 7_500, 40)).equal(Number.POSITIVE_INFINITY);
     expect(forecaster.nextAbove(11, now - 7_500, 40)).within(now - 7_500, now);
@@ -45,6 +48,12 @@ describe('the forecaster', () => {
     expect(forecaster.fallsAt(12, 10_000)).equal(now - 14_600 + 1_000);
     // Twelve connections for a tenth of a second before they are needed, against nothing that the plain way has open then.
     expect(new Set(costs.filter((cost) => cost.endsWith(' 0.0')))).deep.equal(new Set(['seasonal 0.6 0.0']));
+    const firstOfSeason = costs.findIndex((cost) => cost.startsWith('seasonal'));
+    expect(costs[firstOfSeason], 'it has to earn before it may cost').match(/ [1-9]\d*\.\d$/);
+    const [, smartMs, plainMs] = costs[firstOfSeason - 2]!.split(' ');
+    expect(smartMs, 'until then all is as without it').equal(plainMs);
+    const ofLastCrowd = costs.filter((cost) => !cost.endsWith(' 0.0')).slice(-24);
+    expect(ofLastCrowd.filter((cost) => cost.startsWith('seasonal'))).length(12);
     // Of one that the idle timeout keeps for ten seconds in vain, and that the season opens in time.
     expect(costs.slice(-200)).include('forecaster 0.5 205.0').and.include('seasonal 0.5 7.3');
   });
@@ -66,6 +75,7 @@ describe('the forecaster', () => {
       expect(forecaster.step(observed({ now, open: 12, ...crowd })).reason).not.equal('seasonal');
     }
     expect(forecaster.foreseen, 'nothing is left to it').equal(0);
+    expect(forecaster.nextAbove(0, now - 7_500, 40)).equal(Number.POSITIVE_INFINITY);
     expect(costs.plainMs).above(costs.smartMs).and.above(0);
   });
 
@@ -115,6 +125,41 @@ describe('the forecaster', () => {
   it('never opens ahead where connections are there already', () => {
     const said = follow(ramp, { connectMs: 900, open: 100 });
     expect(new Set(said.map(({ ahead }) => ahead))).deep.equal(new Set([0]));
+  });
+
+  it('trusts the trend where it saves callers more than it costs, and no sooner than that is seen', () => {
+    /** The first step in which it is heard: always the same load, of which the trend says 8, and one more caller than connections. */
+    const heardAt = (connectMs: number, holdMs: number) =>
+      follow(Array(300).fill(4), { open: 5, peak: 6, connectMs, holdMs }).findIndex(({ ahead }) => ahead > 0);
+    // Two of the eight stand idle, which costs 1 ms, as much as waiting does.
+    expect(heardAt(1, 1)).equal(-1);
+    // Waiting costs 1.46 ms: three stretches of two steps save the 1 ms and the twentieth that it has to.
+    expect(heardAt(2.7, 5)).equal(7);
+  });
+
+  it('holds a forecast against the highest demand while a connection would open, and no longer', () => {
+    const last = (loads: readonly number[], more?: Partial<Observation>) =>
+      follow(loads, { connectMs: 900, idleTimeoutMs: 100, ...more }).at(-1)!;
+    const peaks = Array.from({ length: 200 }, (_, step) => (step % 10 === 1 ? 20 : 1));
+    expect(last(peaks).ahead, 'a step of ten').above(0);
+    expect(last([50, ...Array(100).fill(2)]), 'that was before').include({ ahead: 0, target: 2 });
+  });
+
+  it('counts who would have queued beside those who came at once', () => {
+    expect(follow(Array(100).fill(10.5), { open: 10, connectMs: 900 }).at(-1)!.ahead).above(11);
+  });
+
+  it('leaves a short queue to what comes back where one connection more is known to save little', () => {
+    const forecaster = newForecaster();
+    for (let now = 100; now <= 3_000; now += 100)
+      forecaster.step(observed({ now, peak: now === 100 || now === 3_000 ? 8 : 0 }));
+    const queue = { now: 3_000, waiting: 1, waitedMs: 0, leased: 8, holdMs: 4, connectMs: 40 };
+    const forbears = (open: number) => forecaster.forbears({ ...queue, open });
+    expect([6, 7, 8].map(forbears), 'the seventh saves more, of the ninth nothing is known').deep.equal([
+      false,
+      true,
+      false,
+    ]);
   });
 
   it('heeds a burst once bursts have been like it before', () => {
