@@ -24,6 +24,8 @@ class Crowd {
   waiting = MAX;
   view: Partial<LimitView> = {};
   acts = true;
+  /** How long leases are held, next to what those take that are at work all the time. */
+  holdShare = 1;
   #released = 0;
   readonly #held = { count: 0, sumMs: 0 };
 
@@ -39,7 +41,7 @@ class Crowd {
     const completed = Math.round((this.server(leased) * elapsedMs) / STEP_MS);
     this.#released += completed;
     this.#held.count += completed;
-    this.#held.sumMs += leased * elapsedMs;
+    this.#held.sumMs += this.holdShare * leased * elapsedMs;
     const view = {
       now: this.now,
       released: this.#released,
@@ -123,14 +125,13 @@ describe('the limit probe', () => {
     expect(new Crowd(() => 10).run(3_000).isTrying).equal(true);
   });
 
-  it('tries nothing while statements share connections, and learns nothing', () => {
+  it('tries nothing while statements share connections', () => {
     const crowd = new Crowd(computing);
     for (let shared = 1; shared < 100; shared += 1) {
       crowd.view = { shared };
       crowd.run(100);
     }
     expect(crowd.isTrying).equal(false);
-    expect(crowd.step()).deep.equal({ smartMs: 0, plainMs: 0 });
     expect(crowd.run(2_000).isTrying, 'it has come to an end').equal(true);
   });
 
@@ -165,6 +166,9 @@ describe('the limit probe', () => {
     expect(crowd.probe.isEnough).equal(true);
     const { smartMs, plainMs } = crowd.step();
     expect([smartMs, plainMs].map(Math.round), 'of one lease').deep.equal([5, 21]);
+    const faster = new Crowd((atWork) => (atWork === 16 ? 312 : 300));
+    faster.until(() => faster.probe.size === 16);
+    expect(faster.probe.reason).equal('16 connections did 104 % of what 64 did');
   });
 
   it('goes back to all where a quarter does less, and tries half, then three quarters, ever more seldom', () => {
@@ -220,15 +224,23 @@ describe('the limit probe', () => {
     expect([afterMs, size], 'and is less bold next').deep.equal([10_000, 32]);
   });
 
-  for (const { what, server, isOther } of [
-    { what: 'three times as many', server: () => 900, isOther: true },
-    { what: 'a third as many', server: () => 100, isOther: true },
-    { what: 'two fifths more', server: () => 420, isOther: false },
-    { what: 'a third fewer', server: () => 205, isOther: false },
+  for (const { what, pace, holdShare = 1, isOther } of [
+    { what: 'three times as many leases come back', pace: 900, isOther: true },
+    {
+      what: 'three times as many come back that are held for as long',
+      pace: 900,
+      holdShare: 3,
+      isOther: true,
+    },
+    { what: 'as many come back that are held for half as long', pace: 300, holdShare: 0.5, isOther: true },
+    { what: 'a third as many come back', pace: 100, isOther: true },
+    { what: 'two fifths more come back', pace: 420, isOther: false },
+    { what: 'a third fewer come back', pace: 205, isOther: false },
   ]) {
-    it(`${isOther ? 'tries twice as many at once' : 'tries nothing'} when ${what} leases come back for three steps`, () => {
+    it(`${isOther ? 'tries twice as many at once' : 'tries nothing'} when ${what} for three steps`, () => {
       const crowd = found().run(1_000);
-      crowd.server = server;
+      crowd.server = () => pace;
+      crowd.holdShare = holdShare;
       crowd.run(200);
       expect(crowd.isTrying).equal(false);
       crowd.run(100);
@@ -245,7 +257,11 @@ describe('the limit probe', () => {
       crowd.server = computing;
       crowd.run(100);
     }
-    expect(crowd.isTrying).equal(false);
+    crowd.server = () => 0;
+    crowd.run(200);
+    crowd.server = () => 900;
+    crowd.run(100);
+    expect(crowd.isTrying, 'nothing came back, and then much').equal(false);
     const slow = found();
     let pace = 300;
     slow.server = () => pace;
@@ -255,6 +271,15 @@ describe('the limit probe', () => {
     }
     expect(pace).above(1.7 * 300);
     expect(slow.isTrying).equal(false);
+  });
+
+  it('cannot tell another load while more are leased than may be, nor where no lease is timed', () => {
+    for (const view of [{ leased: 17 }, { useTimes: { count: 0, sumMs: 0 } }]) {
+      const crowd = found();
+      crowd.view = view;
+      crowd.server = () => 900;
+      expect(crowd.run(1_000).isTrying, JSON.stringify(view)).equal(false);
+    }
   });
 
   it('lets all be used ten seconds after the last has waited', () => {
@@ -338,12 +363,10 @@ describe('the limit probe', () => {
     expect(crowd.report).include({ size: 8, enough: 8 });
   });
 
-  it('learns nothing of what the event loop slept through', () => {
+  it('goes on with a trial that the event loop slept through', () => {
     const crowd = new Crowd(computing);
     crowd.view = { stalled: true };
-    crowd.run(60_000);
-    expect(crowd.isTrying).equal(false);
-    expect(crowd.step()).deep.equal({ smartMs: 0, plainMs: 0 });
+    expect(crowd.run(60_000).isTrying, 'and begins none').equal(false);
     const tried = new Crowd(computing);
     tried.until(() => tried.isTrying);
     tried.view = { stalled: true };
@@ -369,7 +392,9 @@ describe('the limit probe', () => {
   it('foretells what more would do where each connection does its part, and eight times as many at the most', () => {
     const crowd = new Crowd(waiting);
     crowd.waiting = 36;
-    crowd.until(() => crowd.report.trials > 0).run(100);
+    crowd.until(() => crowd.report.trials > 0);
+    expect(crowd.report.better, 'there is room for all who came').equal(undefined);
+    crowd.run(100);
     const { better, advice } = crowd.report;
     expect(better?.max).equal(100);
     expect(better?.throughputRatio).closeTo(100 / 64, 0.01);
@@ -381,6 +406,22 @@ describe('the limit probe', () => {
     crowd.waiting = 10_000;
     crowd.run(1_000);
     expect(crowd.report.better?.max).equal(8 * MAX);
+    const less = new Crowd((atWork) => 10 * atWork ** 0.75);
+    less.waiting = 36;
+    less.until(() => less.report.trials > 0).run(100);
+    expect(less.report.better?.throughputRatio, 'as it grew so far').closeTo((100 / 64) ** 0.75, 0.01);
+  });
+
+  it('goes by the smallest size that was tried, and by none that was given up before it was measured', () => {
+    const crowd = new Crowd((atWork) => (atWork <= 16 ? 75 : atWork <= 32 ? 270 : 300));
+    crowd.until(() => crowd.report.trials === 2);
+    expect(crowd.probe.reason).equal('32 connections did less than 64');
+    expect(crowd.probe.isEnough, 'with a quarter it did a quarter').equal(false);
+    const givenUp = new Crowd(computing);
+    givenUp.until(() => givenUp.isTrying);
+    givenUp.waiting = 0;
+    givenUp.until(() => givenUp.report.trials === 1);
+    expect(givenUp.probe.isEnough).equal(false);
   });
 
   it('advises no more where half of the throughput that more would bring is missing, and no fewer than half', () => {
@@ -394,13 +435,27 @@ describe('the limit probe', () => {
     expect(most.report).include({ enough: 48, better: undefined });
   });
 
-  it('learns what is enough from what the load itself tries, while it may not act', () => {
+  /** A load that is served by ever more connections, of which eight do what the database can, while the probe only watches. */
+  function grown(viewAt: (now: number) => Partial<LimitView>): Crowd {
     const crowd = new Crowd((atWork) => 20 * Math.min(atWork, 8));
     crowd.acts = false;
     for (const max of [2, 4, 8, 16, 32, 64]) {
-      crowd.view = { max };
-      crowd.run(10_000);
+      for (let step = 0; step < 100; step += 1) {
+        crowd.view = { max, ...viewAt(crowd.now) };
+        crowd.step();
+      }
     }
+    return crowd;
+  }
+
+  it('learns nothing of shared connections, nor of what the event loop slept through', () => {
+    expect(grown(() => ({})).report.enough).equal(8);
+    expect(grown((now) => ({ shared: now + 1 })).report.enough).equal(undefined);
+    expect(grown(() => ({ stalled: true })).report.enough).equal(undefined);
+  });
+
+  it('learns what is enough from what the load itself tries, while it may not act', () => {
+    const crowd = grown(() => ({}));
     expect(crowd.probe.use).equal(ALL);
     expect(crowd.report).include({ enough: 8, trials: 0, size: MAX });
     expect(crowd.report.better).deep.include({ max: 8, throughputRatio: 1 });
@@ -411,8 +466,8 @@ describe('the limit probe', () => {
     expect(crowd.step(), 'nobody waits: nothing is decided').deep.equal({ smartMs: 0, plainMs: 0 });
   });
 
-  it('takes longer over a load whose pace is unsteady', () => {
-    const durationOf = (spread: number) => {
+  it('compares longer blocks of a load whose pace is unsteady', () => {
+    const firstBlockMs = (spread: number) => {
       let step = 0;
       const crowd = new Crowd(() => {
         step += 1;
@@ -420,9 +475,10 @@ describe('the limit probe', () => {
       });
       crowd.until(() => crowd.isTrying);
       const { now } = crowd;
-      crowd.until(() => crowd.report.trials > 0);
+      crowd.until(() => crowd.probe.use !== MAX);
       return crowd.now - now;
     };
-    expect(durationOf(0.2)).above(1.5 * durationOf(0));
+    // One step to settle, and as many as make it certain to a twentieth, eight at the most.
+    expect([0, 0.08, 0.2].map(firstBlockMs)).deep.equal([300, 500, 900]);
   });
 });

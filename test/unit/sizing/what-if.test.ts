@@ -16,6 +16,16 @@ function history(perSecond: number, holdMs: number): History {
   return it;
 }
 
+/** Crowds of `size`, a tenth of a second apart, each of whom holds a connection for `holdMs`. */
+function crowds(size: number, holdMs: number, count = 50, everyMs = 100): History {
+  const it = new History();
+  for (let caller = 0; caller < size * count; caller += 1) {
+    it.arrived(Math.floor(caller / size) * everyMs);
+    it.heldFor(holdMs);
+  }
+  return it;
+}
+
 describe('what another maximum would have meant', () => {
   it('says nothing while it has seen too little', () => {
     const it = new History();
@@ -24,6 +34,76 @@ describe('what another maximum would have meant', () => {
       it.heldFor(1);
     }
     expect(it.replay(10, 10_000, 1)).equal(undefined);
+    it.arrived(63);
+    expect(it.replay(10, 10_000, 1), 'of holds').equal(undefined);
+    it.heldFor(1);
+    expect(it.replay(10, 10_000, 1)).include({ leases: 64, overMs: 63 });
+  });
+
+  it('serves callers in the order in which they come, over the newest idle connection', () => {
+    // One in ten milliseconds, for fifteen: one connection falls behind by five each time, two do, and no third one is needed.
+    const { alternatives, advice } = crowds(1, 15, 100, 10).replay(2, 10_000, 1)!;
+    expect(alternatives[0]).deep.equal({
+      max: 1,
+      waitMeanMs: 247.5,
+      waitP99Ms: 490,
+      connectionTime: 1_500 / 2_000,
+    });
+    expect(alternatives.slice(1)).deep.equal(
+      [2, 3, 4, 6, 8].map((max) => ({ max, waitMeanMs: 0, waitP99Ms: 0, connectionTime: 1 })),
+    );
+    expect(advice).equal(undefined);
+  });
+
+  it('counts connections as open until their idle timeout', () => {
+    const shareOfOne = (it: History, idleTimeoutMs: number) =>
+      it.replay(2, idleTimeoutMs, 1)!.alternatives[0]!.connectionTime;
+    const pairs = crowds(2, 10);
+    expect(shareOfOne(pairs, 30)).closeTo((1_000 + 49 * 30) / (2 * (500 + 49 * 30)), 1e-9);
+    expect(shareOfOne(pairs, 0), 'never').closeTo((1_000 + 49 * 80) / (2 * (500 + 49 * 90)), 1e-9);
+    const onePair = new History();
+    for (const at of [0, ...Array.from({ length: 70 }, (_, each) => 100 * each)]) {
+      onePair.arrived(at);
+      onePair.heldFor(10);
+    }
+    const one = 71 * 10 + 80 + 68 * 90;
+    const first = 70 * 10 + 69 * 90;
+    expect(shareOfOne(onePair, 250), 'at the end, too').closeTo(one / (first + 10 + 250), 1e-9);
+    expect(shareOfOne(onePair, 0)).closeTo(one / (first + 10 + 6_890), 1e-9);
+  });
+
+  for (const { what, it: past, max, advice } of [
+    {
+      what: 'callers who wait for more than 5 ms',
+      it: crowds(2, 6),
+      max: 1,
+      advice: [2, '0.0 ms', '6.0 ms'],
+    },
+    { what: 'callers who wait for 5 ms', it: crowds(2, 5), max: 1, advice: undefined },
+    {
+      what: 'a crowd, the fewest that do nearly the best',
+      it: crowds(8, 40, 50, 1_000),
+      max: 1,
+      advice: [4, '40 ms', '280 ms'],
+    },
+  ] as const) {
+    it(`advises ${advice === undefined ? 'nothing' : `${advice[0]} instead of ${max}`} for ${what}`, () => {
+      const words =
+        advice &&
+        `max ${max} is small: with ${advice[0]}, 99 % would have waited less than ${advice[1]} in place of ${advice[2]}, ` +
+          'if the database is as fast with so many connections';
+      expect(past.replay(max, 10_000, 1)!.advice).equal(words);
+      expect(past.replay(max, 10_000, 1, false)!.advice, 'where more are known to gain nothing').equal(
+        undefined,
+      );
+    });
+  }
+
+  it('takes half a millisecond for no price of a connection', () => {
+    expect(crowds(2, 0.5).replay(2, 10_000, 1)!.advice).equal(
+      'max 1 instead of 2 would have cost 0.5 ms of p99 wait and saved 50 % of connection time',
+    );
+    expect(crowds(2, 0.51).replay(2, 10_000, 1)!.advice).equal(undefined);
   });
 
   it('makes callers wait less the more connections there may be', () => {
