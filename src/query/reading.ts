@@ -100,7 +100,6 @@ export class Reader {
   /** Whether the last BY was GROUP BY. */
   private groups = false;
   private ranges = false;
-  private ors = false;
   private equalities = 0;
   private rows = 0;
   private fromSeen = false;
@@ -184,14 +183,12 @@ export class Reader {
     this.verb = 'unknown';
     this.writes = false;
     this.unsure = false;
-    this.stateful = false;
     this.analyzes = false;
     this.copiesOut = false;
     this.operationCount = 0;
     this.aggregates = false;
     this.joins = false;
     this.ranges = false;
-    this.ors = false;
     this.equalities = 0;
     this.rows = 0;
     this.fromSeen = false;
@@ -228,7 +225,7 @@ export class Reader {
         this.objectNames();
         break;
       case 'name':
-        this.names();
+        this.names(lead);
         break;
       case 'copy':
         this.copyTarget();
@@ -263,7 +260,7 @@ export class Reader {
     for (; tokens.token >= WORD; this.step()) {
       const role = roleOf[tokens.token];
       if (role === Role.temporary) this.stateful = true;
-      if (role === Role.on || role === Role.with || role === Role.as || role === Role.to) break;
+      if (role === Role.on || role === Role.as || role === Role.to) break;
       if (role !== Role.ddlObject && role !== Role.table) continue;
       operation += ` ${tokens.slice()}`;
       this.step();
@@ -274,17 +271,16 @@ export class Reader {
     if (found) this.listOfNames();
   }
 
-  private names(): void {
+  private names({ verb }: Lead): void {
     this.operation();
     this.step();
-    if (this.is(Role.table) && this.lead?.verb !== 'select') this.step();
+    if (this.is(Role.table) && verb !== 'select') this.step();
     this.listOfNames();
   }
 
   private copyTarget(): void {
     this.operation();
     this.step();
-    if (this.at(OPEN)) return;
     this.listOfNames();
     if (!this.at(OPEN)) return;
     // Columns, not the arguments of a call.
@@ -296,7 +292,7 @@ export class Reader {
     const { tokens } = this;
     for (;;) {
       while (this.is(Role.skipped) || this.is(Role.not)) this.step();
-      if (!named(tokens.token) || this.is(Role.on) || this.is(Role.as)) return;
+      if (!named(tokens.token) || this.is(Role.on)) return;
       if (this.is(Role.temporary)) this.stateful = true;
       this.target();
       if (!this.at(COMMA)) return;
@@ -345,7 +341,6 @@ export class Reader {
     for (;;) {
       const { token } = tokens;
       if (token === WORD) {
-        if (this.digest.rowsDepth === this.depth) this.digest.closeList();
         this.name();
       } else if (token > WORD) {
         if (this.previous === DOT && qualifies(this.before)) this.name();
@@ -404,10 +399,8 @@ export class Reader {
         break;
       case Role.ranges:
       case Role.inList:
-        this.ranges = true;
-        break;
       case Role.or:
-        this.ors = true;
+        this.ranges = true;
         break;
       case Role.aggregates:
         this.clauses[level] = Clause.none;
@@ -562,7 +555,7 @@ export class Reader {
 
   private nameCte(level: number): void {
     this.clauses[level] = Clause.namedCte;
-    this.cteNames?.add(unquoted(this.tokens.slice()));
+    this.cteNames!.add(unquoted(this.tokens.slice()));
   }
 
   private operation(): void {
@@ -575,17 +568,14 @@ export class Reader {
     const { tokens } = this;
     const wanted = this.told && !this.summary.isFull();
     let name = wanted ? tokens.slice() : '';
-    let parts = 1;
     this.step();
     while (this.at(DOT)) {
       this.step();
       if (!named(tokens.token)) break;
       if (wanted) name += `.${tokens.slice()}`;
-      parts += 1;
       this.step();
     }
-    if (!wanted || (parts === 1 && this.cteNames !== undefined && this.cteNames.has(unquoted(name)))) return;
-    this.summary.target(name);
+    if (wanted && this.cteNames?.has(unquoted(name)) !== true) this.summary.target(name);
   }
 
   private mark(mark: number): void {
@@ -610,9 +600,8 @@ export class Reader {
         break;
       case LESS:
       case GREATER:
-        // `->` and `->>` reach into JSON.
-        if (this.previous !== DASH && !(this.previous === GREATER && this.before === DASH))
-          this.ranges = true;
+        // `->` and `->>` reach into JSON; what else ends in a second `>` has been told by the first.
+        if (this.previous !== DASH && this.previous !== GREATER) this.ranges = true;
         break;
       case TILDE:
         this.ranges = true;
@@ -650,10 +639,9 @@ export class Reader {
   }
 
   private closes(): void {
-    if (this.digest.listDepth === this.depth) this.digest.closeList();
     if (this.depth === 0) this.unbalanced = true;
     else this.depth -= 1;
-    // A list of rows opened inside these parentheses ends with them.
+    // With these parentheses ends their list, and a list of rows that was opened inside them.
     while (this.digest.listDepth > this.depth) this.digest.closeList();
     this.step();
   }
@@ -811,7 +799,7 @@ export class Reader {
       case 'delete':
         if (this.joins || this.aggregates || this.operationCount > 1) return 'aggregate';
         if (this.verb === 'select' && !this.fromSeen) return this.lead?.story === 'name' ? 'range' : 'point';
-        return this.equalities > 0 && !this.ranges && !this.ors ? 'point' : 'range';
+        return this.equalities > 0 && !this.ranges ? 'point' : 'range';
       case 'merge':
         return 'aggregate';
       case 'copy':

@@ -159,12 +159,27 @@ describe('the fingerprint', () => {
       'INSERT INTO t (a) VALUES ($1) ON CONFLICT DO NOTHING',
     ],
     ['SELECT ARRAY[1, 2]', 'SELECT ARRAY[1, 2, 3, 4]'],
+    ["SELECT ARRAY['a'::text]", "SELECT ARRAY['a'::text, 'b'::text]"],
+    ['SELECT * FROM (VALUES (1)) v', 'SELECT * FROM (VALUES (1), (2)) v'],
+    ['INSERT INTO t VALUES (1); SELECT 1', 'INSERT INTO t VALUES (1), (2); SELECT 1'],
+    ['SELECT a FROM t WHERE b BETWEEN 1 AND 2', 'SELECT a FROM t WHERE b BETWEEN -1 AND +2'],
+    ['SELECT * FROM t WHERE id IN (1)', 'SELECT * FROM t WHERE id IN (1, -2, +3)'],
     ['SELECT true, null', 'SELECT false, 5'],
   ];
   for (const texts of same) {
     it(`is one for ${texts[0]} and its kin`, () =>
       expect(new Set(texts.map((text) => fingerprint(text, 'postgresql'))).size).to.equal(1));
   }
+
+  it('is one for lists of rows, strings and odd names in the words of MySQL', () => {
+    for (const [one, other] of [
+      ['VALUES ROW(1, 2)', 'VALUES ROW(1, 2), ROW(3, 4)'],
+      ["SELECT 'a'", "SELECT 'a' 'b' \"c\""],
+      ['SELECT $a, 1', 'SELECT $a, 2'],
+    ] as const) {
+      expect(fingerprint(one, 'mysql'), other).equal(fingerprint(other, 'mysql'));
+    }
+  });
 
   it('goes by names without regard to case, also by those of MySQL that begin with a dollar sign', () => {
     const one = fingerprint('SELECT $Az, $zA_1 FROM T', 'mysql');
@@ -182,9 +197,19 @@ describe('the fingerprint', () => {
       'SELECT a FROM t WHERE b = 1',
       'SELECT "a" FROM t',
       'SELECT a - 1 FROM t',
+      'SELECT (a) - 1 FROM t',
+      'SELECT (a) + 1 FROM t',
+      'SELECT a[1] - 1 FROM t',
+      'SELECT a[1] + 1 FROM t',
       'SELECT f(1)',
       'SELECT f(1, 2)',
+      "SELECT 'a' < b",
+      "SELECT 'a' > b",
+      "SELECT u'a'",
+      "SELECT v'a'",
       'SELECT 1; SELECT 1',
+      'VACUUM ANALYZE',
+      'VACUUM; ANALYZE',
       'SELECT 1',
       'DELETE FROM t',
     ];
