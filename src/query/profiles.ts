@@ -185,8 +185,7 @@ export class QueryProfiles implements Iterable<QueryProfile> {
   /** Looks at one profile, the one it looked at longest ago, and forgets it unless it was wanted since (CLOCK). */
   #forgetOne(): boolean {
     const [oldest] = this.#profiles;
-    if (oldest === undefined) return false;
-    const [key, profile] = oldest;
+    const [key, profile] = oldest!;
     this.#profiles.delete(key);
     if (!profile.wanted) {
       profile.forgotten = true;

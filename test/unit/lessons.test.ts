@@ -1,6 +1,14 @@
 import { expect } from 'chai';
 import { createPool, fingerprint, type Lease, type OptimizationFlags } from '../../src/index.js';
-import { everyFlag } from '../../src/rollout/flags.js';
+import { Lessons } from '../../src/lessons.js';
+import type { QueryProfile } from '../../src/query/profiles.js';
+import { everyFlag, type OptimizationName, QUERY_READERS } from '../../src/rollout/flags.js';
+import type { Rollout } from '../../src/rollout/rollout.js';
+import type { Lanes } from '../../src/selection/lanes.js';
+import { Survival } from '../../src/selection/survival.js';
+import type { History } from '../../src/sizing/what-if.js';
+import { Slots } from '../../src/slots.js';
+import { newCounters } from '../../src/stats.js';
 import { type FakeConnection, FakeDriver } from '../simulation/fake-driver.js';
 import { settle, VirtualRuntime } from '../simulation/virtual-runtime.js';
 
@@ -104,5 +112,153 @@ describe('what a pool is told of its leases', () => {
     leased.release();
     await settle();
     expect(it.tryAcquire(QUICK)!.connection.id).equal(1);
+  });
+});
+
+describe('what a lease teaches, and whom', () => {
+  const SINCE = 1_000;
+  const EVERY_LEARNER = [...QUERY_READERS, 'forecaster'];
+
+  /** Lessons whose learners write down what they are told. */
+  function taught({ lanesLearn = () => {}, attended = true } = {}) {
+    const told = {
+      waits: [] as number[],
+      holds: [] as number[],
+      arrivals: [] as number[],
+      held: [] as number[],
+      lanes: [] as unknown[],
+      tripped: [] as OptimizationName[],
+    };
+    const rollout = {
+      readsQueries: true,
+      attended: { lanes: attended },
+      recordWait: (waitedMs: number) => told.waits.push(waitedMs),
+      recordHold: (ratio: number) => told.holds.push(ratio),
+    };
+    const lanes = {
+      learn: (profile: QueryProfile, tookMs: number) => {
+        told.lanes.push([profile, tookMs]);
+        lanesLearn();
+      },
+    };
+    const { queries: totals } = newCounters();
+    const survival = new Survival();
+    const lessons = new Lessons({
+      rollout: rollout as unknown as Rollout,
+      lanes: lanes as unknown as Lanes,
+      survival,
+      totals,
+      trip: (name) => told.tripped.push(name),
+    });
+    lessons.history = {
+      arrived: (at: number) => told.arrivals.push(at),
+      heldFor: (heldMs: number) => told.held.push(heldMs),
+    } as unknown as History;
+    const slot = new Slots<unknown>().add({ takeBack: () => true }, 0);
+    return { lessons, told, totals, survival, slot };
+  }
+
+  it('is how long its holder had waited, to all but where many share the connection', () => {
+    const { lessons, told, slot } = taught();
+    lessons.waited(slot, 30, SINCE);
+    slot.depth = 4;
+    lessons.waited(slot, 50, SINCE);
+    expect(told).deep.include({ arrivals: [970, 950], waits: [30] });
+    expect(slot.track.meanWaitedMs).equal(40);
+    lessons.history = undefined;
+    lessons.waited(slot, 70, SINCE);
+    expect([slot.track.meanWaitedMs, told.tripped], 'nobody keeps a history').deep.equal([50, []]);
+  });
+
+  it('is how long its query takes, how that compares with the usual, and how its connection does', () => {
+    const { lessons, told, totals, slot } = taught();
+    const profile = lessons.profiles.of(QUICK.sql, 'postgresql');
+    slot.profile = profile;
+    lessons.used(slot, SINCE, 'ok', SINCE + 10);
+    lessons.used(slot, SINCE, 'failed', SINCE + 20);
+    expect(told.held).deep.equal([10, 20]);
+    expect(told.holds).have.length(1);
+    expect(told.holds[0]).closeTo(2, 1e-9);
+    expect(told.lanes).deep.equal([
+      [profile, 10],
+      [profile, 20],
+    ]);
+    expect(profile).include({ runs: 2, failures: 1 });
+    expect(slot.track).include({ timed: 2, failures: 1, meanHeldMs: 15 });
+    expect(totals.select).deep.equal({ runs: 2, heldMs: 30 });
+  });
+
+  it('is of a session, or of what there is no room for, no matter for trials and lanes', () => {
+    for (const which of ['session', 'other'] as const) {
+      const { lessons, told, totals, slot } = taught();
+      slot.profile = lessons.profiles[which];
+      for (let lease = 0; lease < 2; lease += 1) lessons.used(slot, SINCE, 'ok', SINCE + 10);
+      expect(told).deep.include({ holds: [], lanes: [] });
+      expect([slot.profile.runs, totals[which].runs]).deep.equal([2, 2]);
+    }
+  });
+
+  it('is of a connection alone where nobody knows the query', () => {
+    const { lessons, totals, slot } = taught();
+    lessons.used(slot, SINCE, 'ok', SINCE + 10);
+    expect(slot.track.timed).equal(1);
+    expect(Object.values(totals).filter(({ runs }) => runs > 0)).deep.equal([]);
+  });
+
+  it('is on a shared connection what was its own: behind others it waited', () => {
+    const { lessons, told, totals, slot } = taught();
+    slot.depth = 4;
+    slot.leasedAt = SINCE + 30;
+    lessons.used(slot, SINCE, 'ok', SINCE + 40);
+    slot.leasedAt = SINCE - 500;
+    lessons.used(slot, SINCE, 'ok', SINCE + 5);
+    expect(told).deep.include({ waits: [30, 0], held: [40, 5] });
+    expect(totals.select).deep.equal({ runs: 2, heldMs: 15 });
+    expect(slot.track.timed).equal(0);
+  });
+
+  it('is whether a connection that had been idle was alive', () => {
+    const { lessons, survival, slot } = taught();
+    const believed = survival.deadAfter(100);
+    lessons.used(slot, SINCE, 'broken', SINCE);
+    expect(survival.deadAfter(100), 'it had not been idle').equal(believed);
+    slot.idledMs = 100;
+    lessons.used(slot, SINCE, 'failed', SINCE);
+    const afterLife = survival.deadAfter(100);
+    expect(afterLife).below(believed);
+    lessons.used(slot, SINCE, 'broken', SINCE);
+    expect(survival.deadAfter(100)).above(afterLife);
+  });
+
+  it('is nothing for lanes that nobody attends to', () => {
+    const { lessons, told, slot } = taught({ attended: false });
+    slot.profile = lessons.profiles.of(QUICK.sql, 'postgresql');
+    lessons.used(slot, SINCE, 'ok', SINCE + 10);
+    expect(told.lanes).deep.equal([]);
+    expect(slot.profile.runs).equal(1);
+  });
+
+  it('costs the flag of whoever throws over it, or all flags where that cannot be told', () => {
+    const fails = () => {
+      throw new Error('of an adviser');
+    };
+    const { lessons, told, slot, survival } = taught({ lanesLearn: fails });
+    slot.profile = lessons.profiles.of(QUICK.sql, 'postgresql');
+    lessons.used(slot, SINCE, 'ok', SINCE + 10);
+    expect(told.tripped.splice(0)).deep.equal(['lanes']);
+    survival.learn = fails;
+    lessons.survived(100, true);
+    expect(told.tripped.splice(0)).deep.equal(['selection']);
+    slot.track.waited = fails;
+    lessons.waited(slot, 5, SINCE);
+    expect(told.tripped).deep.equal(EVERY_LEARNER);
+  });
+
+  it('is taught by a statement of several only where its text is known to leave nothing behind', () => {
+    const { lessons, told } = taught();
+    const [read, setting] = [QUICK, SETTING].map(({ sql }) => lessons.profiles.of(sql, 'postgresql'));
+    for (const profile of [read, setting, lessons.profiles.session, undefined]) lessons.ran(profile, 3, 'ok');
+    expect(told.lanes).deep.equal([[read, 3]]);
+    expect([read!.runs, setting!.runs, lessons.profiles.session.runs]).deep.equal([1, 0, 0]);
   });
 });

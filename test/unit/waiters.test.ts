@@ -12,6 +12,10 @@ const waiter = (timeoutMs = 0, queuedAt = 0) =>
   );
 
 describe('the queue of waiters', () => {
+  it('supposes nothing of a caller: one of his own, for a session perhaps, and nothing opened for him', () => {
+    expect(waiter()).include({ isSecond: false, isStatement: false, openedFor: false, lane: 'fast' });
+  });
+
   it('is first in, first out', () => {
     const queue = new Waiters<never>();
     const all = [waiter(), waiter(), waiter()];
@@ -58,6 +62,58 @@ describe('the queue of waiters', () => {
     queue.remove(all[1]!);
     expect([queue.first('fast'), queue.first('slow'), queue.length]).deep.equal([all[0], all[2], 2]);
     expect([...queue]).deep.equal([all[0], all[2]]);
+  });
+
+  it('gives up those without a deadline who joined by a time, so many at most', () => {
+    const queue = new Waiters<never>();
+    const all = [waiter(0, 10), waiter(5, 10), waiter(0, 20), waiter(0, 21)];
+    for (const each of all) queue.enqueue(each);
+    expect(queue.takeUnbounded(9, 10)).deep.equal([]);
+    expect(queue.takeUnbounded(20, 1)).deep.equal([all[0]]);
+    expect(queue.takeUnbounded(20, 10)).deep.equal([all[2]]);
+    expect([...queue]).deep.equal([all[1], all[3]]);
+  });
+
+  it('gives up no more of both lanes together than it is asked for, the fast ones first', () => {
+    const queue = new Waiters<never>();
+    const all = [waiter(), waiter(), waiter(), waiter()];
+    for (const slow of [all[0]!, all[1]!, all[2]!]) slow.lane = 'slow';
+    for (const each of all) queue.enqueue(each);
+    expect(queue.takeUnbounded(0, 2)).deep.equal([all[3], all[0]]);
+    expect([...queue]).deep.equal([all[1], all[2]]);
+  });
+
+  it('looks at one deadline to find the earliest, and at one too many to find who expired, while all wait equally long', () => {
+    let looks = 0;
+    class Watched extends Waiter<never> {
+      override get deadlineAt(): number {
+        looks += 1;
+        return super.deadlineAt;
+      }
+    }
+    const nothing = () => {};
+    const queue = new Waiters<never>();
+    const join = (queuedAt: number, timeoutMs: number) => {
+      const one = new Watched(undefined, queuedAt, timeoutMs, nothing, nothing);
+      queue.enqueue(one);
+      return one;
+    };
+    const looksOf = (work: () => void) => {
+      looks = 0;
+      work();
+      return looks;
+    };
+    const earliest = () => looksOf(() => queue.earliestDeadline());
+    for (let at = 0; at < 10; at += 1) join(Math.floor(at / 2), 100);
+    expect(earliest()).equal(1);
+    expect(looksOf(() => expect(queue.takeExpired(100, 9)).have.length(2))).equal(3);
+
+    const late = join(9, 1);
+    expect(earliest(), 'one of the last is to be served first').equal(9);
+    expect(queue.takeExpired(10, 9)).deep.equal([late]);
+    while (queue.dequeue() !== undefined);
+    for (let at = 0; at < 10; at += 1) join(at, 100);
+    expect(earliest(), 'nobody of those is left').equal(1);
   });
 
   it('is to a caller as a plain list would be, however lanes and deadlines are mixed', () => {

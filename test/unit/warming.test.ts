@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { Warming } from '../../src/warming.js';
+import { type CloseReason, SlotState, Slots } from '../../src/slots.js';
+import { isCostOfWarming, Warming, warmUpOn } from '../../src/warming.js';
 
 /** How long it rests after `warming` has overrun at `now`. */
 function restMs(warming: Warming, now: number): number {
@@ -39,4 +40,43 @@ describe('the warming of connections', () => {
     warming.ended();
     expect(restMs(warming, 200_000)).equal(10_000);
   });
+});
+
+describe('a warm-up', () => {
+  const { signal } = new AbortController();
+  const driver = { open: async () => ({}), check: async () => {}, close() {} };
+
+  it('is what the driver makes of it, and nothing where it has nothing to do', async () => {
+    const connection = {};
+    const asked: unknown[] = [];
+    const warm = async (...given: unknown[]) => void asked.push(...given);
+    expect(warmUpOn(driver, connection, signal)).equal(undefined);
+    await warmUpOn({ ...driver, warm }, connection, signal);
+    expect(asked).deep.equal([connection, signal]);
+  });
+
+  it('fails by what is thrown at once as by what is rejected later', async () => {
+    const thrown = new Error('no such table');
+    const warm = () => {
+      throw thrown;
+    };
+    expect(await warmUpOn({ ...driver, warm }, {}, signal)!.catch((error: unknown) => error)).equal(thrown);
+  });
+
+  const costs: [CloseReason, keyof typeof SlotState, uses: number, isCost: boolean][] = [
+    ['warm', 'warming', 0, true],
+    ['broken', 'warming', 0, true],
+    ['broken', 'leased', 0, false],
+    ['dirty', 'checking', 0, true],
+    ['dirty', 'checking', 1, false],
+    ['shrink', 'warming', 0, false],
+    ['drain', 'idle', 0, false],
+  ];
+  for (const [reason, state, uses, isCost] of costs) {
+    it(`${isCost ? 'cost' : 'did not cost'} a connection that is closed as ${reason} while ${state}, leased ${uses} times`, () => {
+      const slot = new Slots<object>().add({ takeBack: () => true }, 0);
+      Object.assign(slot, { state: SlotState[state], uses });
+      expect(isCostOfWarming(slot, reason)).equal(isCost);
+    });
+  }
 });

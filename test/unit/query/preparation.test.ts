@@ -27,13 +27,22 @@ describe('a preparation', () => {
     const preparation = preparationOf('select 1', names);
     const other = preparationOf('select 2', names);
     const nameOfOther = other.name;
-    const { name } = preparation;
+    const { name, key } = preparation;
+    expect(name).match(/^enhanced_pool_[a-z0-9]+_0$/);
     expect(preparation.renew(name)).equal(true);
-    expect(preparation.name).not.equal(name);
+    expect(preparation.name).equal(`${key}_1`);
     expect(preparation.renew(name), 'already known').equal(false);
-    expect(preparation.name.length).at.most(63);
-    expect(other.name).not.equal(nameOfOther);
+    expect(other.name).equal(`${other.key}_1`);
     expect(other.renew(nameOfOther), 'already known').equal(false);
+    expect(other.renew(other.name)).equal(true);
+    expect(preparation.name).equal(`${key}_2`);
+    expect(preparation.name.length).at.most(63);
+  });
+
+  it('has a name for each text', () => {
+    const names = Array.from({ length: 10_000 }, (_, id) => preparationOf(`select ${id}`).name);
+    expect(new Set(names).size).equal(10_000);
+    for (const name of names) expect(name).match(/^enhanced_pool_[a-z0-9]+_0$/);
   });
 
   /** Pairs of a run with the name and one without, until it is given up; undefined if it is not. */
@@ -54,6 +63,25 @@ describe('a preparation', () => {
   it('is given up when runs with the name take longer than those without', () => {
     expect(pairsUntilGivenUp(() => [3, 1])).equal(16);
     expect(pairsUntilGivenUp((pair) => [3 + (pair % 4), 1 + (pair % 3) / 2])).within(16, 60);
+    expect(pairsUntilGivenUp(() => [0.4, 0.2])).equal(16);
+    expect(
+      pairsUntilGivenUp((pair) => [pair % 2 ? 1 : 16, 1]),
+      'the less steadily, the later',
+    ).within(30, 40);
+  });
+
+  it('is not given up by runs from before it had a name, nor by those while it rests', () => {
+    const preparation = preparationOf('select 1 from t where id = $1');
+    const learnPairs = (pairs: number) =>
+      Array.from({ length: pairs }, () => [preparation.learn(3, true), preparation.learn(1, false)]).flat();
+    for (let run = 0; run < 5; run += 1) preparation.next();
+    expect(learnPairs(20)).not.include(true);
+    preparation.next();
+    expect(preparation.learn(1, false), 'there is nothing to compare it with').equal(false);
+    expect(learnPairs(16).indexOf(true)).equal(31);
+    expect(learnPairs(100)).not.include(true);
+    while (!preparation.next());
+    expect(learnPairs(16).indexOf(true)).equal(31);
   });
 
   it('is tried again later, and later still when that was no better', () => {
@@ -71,13 +99,21 @@ describe('a preparation', () => {
     };
     runsWithout();
     giveUp();
-    expect(runsWithout()).within(4_000, 4_200);
+    expect(runsWithout()).equal(4_095);
     giveUp();
-    expect(runsWithout()).within(8_000, 8_400);
+    expect(runsWithout()).equal(8_191);
   });
 
   it('is kept when they take as long, when the machine is slow for both, and when it is slow now and then', () => {
     expect(pairsUntilGivenUp(() => [1.1, 1])).equal(undefined);
+    expect(
+      pairsUntilGivenUp(() => [14, 10]),
+      'less than half as long again',
+    ).equal(undefined);
+    expect(
+      pairsUntilGivenUp((pair) => (pair % 2 ? [0.25, 0.1] : [0.2, 0.1])),
+      'less than 0.2 ms',
+    ).equal(undefined);
     expect(pairsUntilGivenUp((pair) => (pair < 20 ? [0.2, 0.2] : [60, 60]))).equal(undefined);
     expect(pairsUntilGivenUp((pair) => [pair % 7 === 0 ? 80 : 0.2, pair % 9 === 0 ? 80 : 0.2])).equal(
       undefined,
@@ -96,6 +132,7 @@ describe('the statements prepared on a connection', () => {
     expect(prepared.add(named('one more', 'name'))).deep.equal(['n1']);
     expect(prepared.use('k1', 'n1')).equal(false);
     expect(prepared.use('k2', 'n2')).equal(true);
+    expect(prepared.add(named('k2', 'renewed')), 'in its own place').deep.equal(['n2']);
   });
 
   it('give up the old name for a new one', () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { createPool, type OptimizationFlags } from '../../../src/index.js';
+import { createPool, fingerprint, type OptimizationFlags } from '../../../src/index.js';
 import { QueryProfiles } from '../../../src/query/profiles.js';
 import { everyFlag } from '../../../src/rollout/flags.js';
 import { FakeDriver } from '../../simulation/fake-driver.js';
@@ -37,6 +37,8 @@ describe('query profiles', () => {
     expect(profile.longestMs).equal(3);
     profile.learn(1_000, 'ok');
     expect(profile.longestMs).equal(1_000);
+    profile.learn(5, 'ok');
+    expect(profile.longestMs).closeTo(5 + 995 * 0.98, 1e-9);
     for (let run = 0; run < 400; run += 1) profile.learn(5, 'ok');
     expect(profile.meanMs).closeTo(5, 0.1);
     expect(profile.longestMs).closeTo(5, 1);
@@ -51,6 +53,62 @@ describe('query profiles', () => {
     expect(profile.failureRate).closeTo(0.5, 1e-9);
     profile.learn(300, 'failed');
     expect(profile.meanMs, 'it timed out').above(100);
+    expect(profile.failureRate).closeTo(2 / 3, 1e-9);
+  });
+
+  it('tell what a query usually takes as it was up to half a minute ago', () => {
+    const profile = new QueryProfiles().ofType('report');
+    expect(profile.typicalMs).equal(0);
+    profile.learn(10, 'ok');
+    expect(profile.usualMs(1_000)).closeTo(10, 1e-9);
+    for (let run = 0; run < 1_000; run += 1) profile.learn(40, 'ok');
+    expect([30_999, 31_000].map((now) => Math.round(profile.usualMs(now)))).deep.equal([10, 40]);
+    for (let run = 0; run < 1_000; run += 1) profile.learn(90, 'ok');
+    expect([60_999, 61_000].map((now) => Math.round(profile.usualMs(now)))).deep.equal([40, 90]);
+  });
+
+  it('are of a kind by the first word of their text', () => {
+    const profiles = new QueryProfiles();
+    const kinds = {
+      'SELECT 1': 'select',
+      'INSERT INTO t VALUES (1)': 'insert',
+      'UPDATE t SET a = 1': 'update',
+      'DELETE FROM t': 'delete',
+      'TRUNCATE t': 'other',
+    };
+    for (const [sql, kind] of Object.entries(kinds))
+      expect(profiles.of(sql, 'postgresql').kind, sql).equal(kind);
+    expect([profiles.session.kind, profiles.other.kind, profiles.ofType('report').kind]).deep.equal([
+      'session',
+      'other',
+      'other',
+    ]);
+  });
+
+  it('are told by the time that they took together, without their texts', () => {
+    const profiles = new QueryProfiles();
+    for (let run = 0; run < 3; run += 1) profiles.of(byId(run), 'postgresql').learn(2, 'ok');
+    profiles.session.learn(5, 'failed');
+    profiles.ofType('report').learn(100, 'ok');
+    profiles.of(ofTable(1), 'postgresql');
+    const [report, item, session, ...others] = profiles.costliest(9);
+    expect(report).include({ fingerprint: 'report', summary: undefined, totalMs: 100, longestMs: 100 });
+    expect(item).deep.equal({
+      fingerprint: fingerprint(byId(1), 'postgresql'),
+      summary: 'SELECT item',
+      runs: 3,
+      failures: 0,
+      failureRate: 0,
+      meanMs: 2,
+      longestMs: 2,
+      totalMs: 6,
+      lane: 'fast',
+    });
+    expect(session).include({ fingerprint: 'session', runs: 1, failures: 1, failureRate: 1 });
+    expect(others, 'that never ran').deep.equal([]);
+    expect(profiles.costliest(1)).deep.equal([report]);
+    profiles.other.learn(1_000, 'ok');
+    expect(profiles.costliest(1)[0]!.fingerprint).equal('_other');
   });
 
   it('stay within their bound, keep those that are asked for, and share the rest', () => {
@@ -65,6 +123,31 @@ describe('query profiles', () => {
     for (let table = 0; table < 512; table += 1) profiles.of(ofTable(table), 'postgresql');
     for (const profile of profiles) profile.wanted = true;
     expect(profiles.of(ofTable(100_000), 'postgresql')).equal(profiles.other);
+  });
+
+  it('forget one for a newcomer where nobody asked for it since the last look, and one at a time', () => {
+    const profiles = new QueryProfiles();
+    const all = Array.from({ length: 512 }, (_, number) => profiles.ofType(`old ${number}`));
+    expect(profiles.ofType('first newcomer')).not.equal(profiles.other);
+    expect(all.map(({ forgotten }) => forgotten).indexOf(false)).equal(1);
+
+    expect(profiles.ofType('old 1')).equal(all[1]);
+    expect(profiles.ofType('second newcomer'), 'this one was wanted').equal(profiles.other);
+    expect(profiles.ofType('second newcomer')).not.equal(profiles.other);
+    expect(all[1]!.forgotten).equal(false);
+    expect(profiles.ofType('old 1')).equal(all[1]);
+    expect(all[2]!.forgotten).equal(true);
+  });
+
+  it('forget one that was wanted when all were looked at and nobody has asked since', () => {
+    const profiles = new QueryProfiles();
+    const ask = () => Array.from({ length: 512 }, (_, number) => profiles.ofType(`old ${number}`));
+    ask();
+    const [first] = ask();
+    for (let newcomer = 0; newcomer < 512; newcomer += 1)
+      expect(profiles.ofType(`newcomer ${newcomer}`)).equal(profiles.other);
+    expect(profiles.ofType('one more')).not.equal(profiles.other);
+    expect(first!.forgotten).equal(true);
   });
 
   it('give a forgotten query a new start, though its text is remembered', () => {

@@ -50,7 +50,7 @@ const cuts: Record<string, Record<string, Cut>> = {
   },
   strings: {
     "'' 'it''s' 'a' 'b'": ["''", "'it''s'", "'a'", "'b'"],
-    "'a\\' b '": { postgresql: ["'a\\'", 'b', "' "], mysql: ["'a\\' b '"] },
+    "'a\\' b ' '": { postgresql: ["'a\\'", 'b', "' '"], mysql: ["'a\\' b '", "'"] },
     "'a\\\\' b": ["'a\\\\'", 'b'],
     "E'a\\'b' e''": ["E'a\\'b'", "e''"],
     "B'1' x'F' N'n' u'u' en''": ["B'1'", "x'F'", "N'n'", 'u', "'u'", 'en', "''"],
@@ -149,7 +149,7 @@ describe('a text as a whole', () => {
     ["'a\\'b'", 'mysql', 'ambiguous'],
     ['"a\\"b"', 'mysql', 'ambiguous'],
     ["'a\\b'", 'mysql', ''],
-    ["'a\\' b '", 'postgresql', 'ambiguous'],
+    ["'a\\' b ' '", 'postgresql', 'ambiguous'],
     ["'a\\b'", 'postgresql', ''],
     ["'a\\", 'postgresql', 'broken'],
     ["E'a\\'b'\n'c\\'d'", 'postgresql', ''],

@@ -67,6 +67,9 @@ describe('the cheapest idle connection', () => {
     const idle = [connection('old', { has: ['s'] }), connection('middle'), connection('new')];
     expect(choice(idle, { statement: 's' })).equal('old for affinity: statement');
     expect(choice(idle, { statement: 's', weighsHealth: false })).equal('old for affinity: statement');
+    const slow = [connection('old', { has: ['s'], slowness: 9 }), connection('new')];
+    expect(choice(slow, { statement: 's' }), 'that one costs more').equal(undefined);
+    expect(choice(slow, { statement: 's', weighsHealth: false })).equal('old for affinity: statement');
     expect(choice(idle, { statement: 'other' }), 'none has').equal(undefined);
     expect(choice(idle), 'nobody asks').equal(undefined);
   });

@@ -16,7 +16,7 @@ function taught(lanes: Lanes, heldMs: number, runs = 5): QueryProfile {
 }
 
 /** Lanes after three seconds of a load: leases a tick of each kind, while so many are out. */
-function under({ fast = 30, slow = 4, slowHeld = 7, leased = 9 }): Lanes {
+function under({ fast = 30, slow = 4, slowHeld = 7, leased = 9, max = MAX }): Lanes {
   const lanes = new Lanes();
   lanes.slowHeld = slowHeld;
   for (let now = 100; now <= 3_000; now += 100) {
@@ -26,7 +26,7 @@ function under({ fast = 30, slow = 4, slowHeld = 7, leased = 9 }): Lanes {
       lanes.took('slow', leased, now);
       lanes.slowEnded(now);
     }
-    lanes.tick(now, leased, MAX);
+    lanes.tick(now, leased, max);
   }
   return lanes;
 }
@@ -50,6 +50,21 @@ describe('the lane of a query', () => {
       taught(lanes, 1, 3);
     }
     expect(report.lane).equal('fast');
+  });
+
+  it('is fast where only some of its runs are slow', () => {
+    const lanes = new Lanes();
+    for (let run = 0; run < 100; run += 1) taught(lanes, 1, 1);
+    const laneAfter = (...heldMs: number[]) => {
+      const profile = new QueryProfile('of both');
+      for (const held of heldMs) {
+        profile.learn(held, 'ok');
+        lanes.learn(profile, held);
+      }
+      return profile.lane;
+    };
+    expect(laneAfter(200, 1, 200, 1, 200)).equal('fast');
+    expect(laneAfter(200, 200, 200, 1, 200)).equal('slow');
   });
 
   it('is fast for all where most take long', () => {
@@ -80,6 +95,13 @@ describe('lanes', () => {
   it('keep one connection, and more only where the slow can spare them', () => {
     expect(under({}).reserve).equal(1);
     expect(under({ slowHeld: 4 }).reserve).equal(2);
+  });
+
+  it('keep no more than one beyond what the fast hold, and in a pool below five nothing that the slow need', () => {
+    expect([4, 5].map((leased) => under({ slowHeld: 4, leased }).reserve)).deep.equal([1, 2]);
+    expect(under({ slowHeld: 4, leased: 5, max: 5 }).reserve).equal(1);
+    expect(under({ slowHeld: 3, leased: 4, max: 4 })).include({ mixed: true, reserve: 0 });
+    expect(under({ slowHeld: 1, leased: 2, max: 4 }).reserve).equal(1);
   });
 
   it('are there with the first tick after a rest', () => {
@@ -133,6 +155,9 @@ describe('lanes', () => {
     expect([letsOutAfter(2_000, 3_900), letsOutAfter(2_000, 4_000)]).deep.equal([false, true]);
     expect([letsOutAfter(60_000, 4_900), letsOutAfter(60_000, 5_000)]).deep.equal([false, true]);
     expect([letsOut(14_900), letsOut(15_000)], 'of unknown length').deep.equal([false, true]);
+    lanes.slowHeld = 10;
+    lanes.slowEnded(5_000);
+    expect(letsOutAfter(2_000, 100), 'he has just come').equal(false);
   });
 
   it('let a slow one out who has waited for twice what its kind takes, though others end', () => {

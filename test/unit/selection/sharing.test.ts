@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { classify } from '../../../src/query/classify.js';
 import { QueryProfiles } from '../../../src/query/profiles.js';
 import { Statements } from '../../../src/query/statements.js';
-import { barrierOf, SharingProfile } from '../../../src/selection/sharing.js';
+import { barrierOf, LatestLeast, SharingProfile } from '../../../src/selection/sharing.js';
 
 const barrier = (sql: string) => barrierOf(classify(sql, 'postgresql'));
 const ROUND_TRIP_MS = 0.2;
@@ -46,6 +46,8 @@ describe('what may share a connection', () => {
     expect(learned(0.3, 7).whyAlone(ROUND_TRIP_MS)).equal('not_learned');
     expect(learned(0.3).whyAlone(ROUND_TRIP_MS)).equal(undefined);
     expect(learned(5).whyAlone(ROUND_TRIP_MS)).equal('takes_too_long');
+    expect(learned(20).whyAlone(ROUND_TRIP_MS)).equal('takes_too_long');
+    expect(learned(21).whyAlone(ROUND_TRIP_MS), 'slow runs show nothing').equal('not_learned');
   });
 
   it('costs what it takes beyond the way there and back, or what a shared connection took for each', () => {
@@ -54,6 +56,10 @@ describe('what may share a connection', () => {
     expect(profile.costMs(ROUND_TRIP_MS), 'while it is not known for sure').equal(0.5);
     for (let run = 0; run < 8; run += 1) profile.learnShared(0.1, true);
     expect(profile.costMs(ROUND_TRIP_MS)).closeTo(0.1, 1e-9);
+    for (let run = 0; run < 31; run += 1) profile.learnShared(0.05, true);
+    expect(profile.costMs(ROUND_TRIP_MS), 'until as many were averaged again').closeTo(0.1, 1e-9);
+    profile.learnShared(0.05, true);
+    expect(profile.costMs(ROUND_TRIP_MS)).closeTo(0.05, 1e-9);
   });
 
   it('shows what it costs when it is sent behind another only: else the way there and back is in it', () => {
@@ -68,6 +74,8 @@ describe('what may share a connection', () => {
     const moved = Array.from({ length: 8 }, () => profile.learnShared(5, true));
     expect(moved.indexOf(true)).equal(7);
     expect(profile.whyAlone(5)).equal('not_learned');
+    const short = Array.from({ length: 8 }, () => learned(5).learnShared(0.5, true));
+    expect(short).not.include(true);
   });
 
   it('is moved out by the third slow one, for twice as long each time, and for less once it has shared well', () => {
@@ -86,6 +94,18 @@ describe('what may share a connection', () => {
     for (let run = 0; run < 512; run += 1) profile.learnShared(0.1, true);
     moveOut(profile);
     expect(runsToReturn(profile)).equal(32);
+    for (let run = 0; run < 512; run += 1) expect(profile.learnShared(21, false)).equal(false);
+    moveOut(profile);
+    expect(runsToReturn(profile), 'slow runs are no sharing well').equal(64);
+  });
+
+  it('has the slow ones remembered through hundreds of good runs', () => {
+    const profile = learned(0.3);
+    const found = Array.from({ length: 4 }, () => {
+      for (let run = 0; run < 100; run += 1) profile.learnShared(0.1, true);
+      return profile.foundSlow();
+    });
+    expect(found).deep.equal([false, false, false, true]);
   });
 
   it('stays for slow ones that are few and far between', () => {
@@ -107,6 +127,21 @@ describe('what may share a connection', () => {
     const profile = learned(0.3);
     const reasons = Array.from({ length: 256 }, () => profile.whyAlone(ROUND_TRIP_MS));
     expect(reasons.filter((reason) => reason === 'probe')).have.length(2);
+  });
+});
+
+describe('the least of the latest values', () => {
+  it('is that of the window at hand and the one before', () => {
+    const least = new LatestLeast(3);
+    const after = (value: number) => {
+      least.record(value);
+      return least.value;
+    };
+    expect(least.value).equal(Number.POSITIVE_INFINITY);
+    expect([5, 1, 7].map(after)).deep.equal([5, 1, 1]);
+    expect([8, 6, 9].map(after)).deep.equal([1, 1, 1]);
+    expect([9, 9, 9].map(after), 'the first window is forgotten').deep.equal([6, 6, 6]);
+    expect([4].map(after)).deep.equal([4]);
   });
 });
 
@@ -144,6 +179,55 @@ describe('the statements of a pool', () => {
     expect(read.sharing.whyAlone(statements.roundTripMs)).equal(undefined);
   });
 
+  it('know the shortest time in which anything was answered', () => {
+    const statements = new Statements(new QueryProfiles(), 'postgresql');
+    expect(statements.roundTripMs).equal(Number.POSITIVE_INFINITY);
+    for (const tookMs of [0.3, 0.2, 0.4]) statements.learnAlone(statements.of(READ)!, tookMs, false);
+    expect(statements.roundTripMs).equal(0.2);
+  });
+
+  it('lose the name that made them slower, and that is counted', () => {
+    const statements = new Statements(new QueryProfiles(), 'postgresql');
+    const read = statements.of(READ)!;
+    for (let run = 0; run < 6; run += 1) read.preparation.next();
+    for (let pair = 0; pair < 15; pair += 1) {
+      statements.learnAlone(read, 3, true);
+      statements.learnAlone(read, 1, false);
+    }
+    expect(statements.counters.unprepared).equal(0);
+    statements.learnAlone(read, 3, true);
+    statements.learnAlone(read, 1, false);
+    expect(statements.counters.unprepared).equal(1);
+  });
+
+  it('are moved out of shared connections where they take long there, and where one falls silent again and again', () => {
+    const movedOutBy = (servedMs: number, isService: boolean, fellSilent: boolean) => {
+      const statements = new Statements(new QueryProfiles(), 'postgresql');
+      const read = statements.of(READ)!;
+      for (let run = 0; run < 20; run += 1) statements.learnAlone(read, 0.3, false);
+      for (let run = 0; run < 8; run += 1) {
+        statements.learnShared(read, servedMs, isService, fellSilent);
+        for (let quick = 0; quick < 20; quick += 1) statements.learnShared(read, 0.1, false, false);
+      }
+      return statements.counters.movedOut;
+    };
+    expect(movedOutBy(5, true, false)).equal(1);
+    expect(movedOutBy(5, false, false), 'the way there and back is in it').equal(0);
+    expect(movedOutBy(400, false, true)).equal(1);
+    expect(movedOutBy(400, false, false), 'the event loop stood still').equal(0);
+    expect(movedOutBy(10, false, true), 'it was not slow').equal(0);
+  });
+
+  it('are asked for by their text, which keeps their profile from being forgotten', () => {
+    const profiles = new QueryProfiles();
+    const statements = new Statements(profiles, 'postgresql');
+    const read = statements.of(READ)!;
+    for (let number = 1; number < 512; number += 1) profiles.ofType(`${number}`);
+    expect(statements.of(READ)).equal(read);
+    profiles.ofType('newcomer');
+    expect(read.profile.forgotten).equal(false);
+  });
+
   it('of one fingerprint share what they have shown, and each text its name', () => {
     const statements = new Statements(new QueryProfiles(), 'postgresql');
     const [one, other] = [
@@ -157,7 +241,8 @@ describe('the statements of a pool', () => {
 
   it('that are too long, or come when there is no room for another fingerprint, are not known', () => {
     const statements = new Statements(new QueryProfiles(), 'postgresql');
-    expect(statements.of(`select '${'x'.repeat(10_000)}'`)).equal(undefined);
+    const ofLength = (length: number) => statements.of(`select '${'x'.repeat(length - 9)}'`);
+    expect([ofLength(8_192)?.text.length, ofLength(8_193)]).deep.equal([8_192, undefined]);
     for (let table = 0; table < 512; table += 1) statements.of(`select 1 from t${table}`);
     for (let table = 0; table < 512; table += 1) statements.of(`select 1 from t${table}`);
     expect(statements.of('select 1 from one_too_many')).equal(undefined);

@@ -32,6 +32,15 @@ describe('the record of a connection', () => {
     });
   });
 
+  it('counts as unknown what no text tells, or a text that may do anything', () => {
+    const track = new TrackRecord();
+    track.learn(profiles.ofType('report'), 1, 'ok', 0);
+    track.learn(profiles.of('SELECT f()', 'postgresql'), 2, 'ok', 0);
+    expect(track.report(0).kinds).deep.equal({
+      unknown: { count: 2, failures: 0, totalMs: 3, successRate: 1 },
+    });
+  });
+
   it('averages the waits of those it was given to', () => {
     const track = new TrackRecord();
     track.waited(0);
@@ -71,6 +80,23 @@ describe('the record of a connection', () => {
     }
     expect(track.slowness(0)).equal(1);
     expect(track.report(0).failureRate).closeTo(0.5, 0.05);
+  });
+
+  it('does not compare sessions, which are of all kinds', () => {
+    const { session } = new QueryProfiles();
+    const track = new TrackRecord();
+    for (let run = 0; run < 20; run += 1) session.learn(1, 'ok');
+    for (let lease = 0; lease < 20; lease += 1) track.learn(session, 100, 'ok', 0);
+    expect(track.slowness(0)).equal(1);
+  });
+
+  it('takes the geometric mean of what it compared, of which it has forgotten some', () => {
+    const track = new TrackRecord();
+    for (const ratio of [1, 4, 1, 4, 1, 4, 1, 4, 1, 4]) track.learn(READ, 2 * ratio, 'ok', 0);
+    expect(track.slowness(0)).closeTo(2, 1e-9);
+    const later = taught(4);
+    later.learn(READ, 8, 'ok', 10_000);
+    expect(later.slowness(10_000)).closeTo(2 * 2 ** (1 / 20), 1e-9);
   });
 
   it('forgets a slowness by half in ten seconds', () => {
