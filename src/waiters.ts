@@ -206,10 +206,10 @@ class Ring<C> {
   }
 
   remove(waiter: Waiter<C>): boolean {
+    if (!waiter.queued) return false;
     const { previous, next } = waiter;
-    if (previous === undefined || next === undefined) return false;
-    previous.next = next;
-    next.previous = previous;
+    previous!.next = next!;
+    next!.previous = previous!;
     waiter.previous = undefined;
     waiter.next = undefined;
     this.#length -= 1;

@@ -327,6 +327,16 @@ describe('the blocks of a trial', () => {
       ['trial', 624_000],
       ['reverted', 650_000],
     ]);
+    expect(steady.changes[1]!.reason).equal('its cool-down is over');
+  });
+
+  it('are gone on with after it was accepted, so that it is taken back when it throws', () => {
+    const steady = new Steady({ lanes: 'auto' }).until(28_000);
+    expect(steady.lanes.stage).equal('accepted');
+    expect(steady.rollout.onProbation).equal(true);
+    steady.rollout.trip('lanes', 'it threw', steady.now);
+    expect(steady.lanes).include({ stage: 'reverted', acting: false });
+    expect(steady.rollout.onProbation).equal(true);
   });
 });
 
@@ -403,6 +413,18 @@ describe('the costs of decisions', () => {
     expect(stageAfter('forecaster', 100, 13.5)).equal('accepted');
     expect(stageAfter('lanes', 100, 13.6)).equal('reverted');
     expect(stageAfter('lanes', 100, 13.5), 'the guardrails have a say, too').equal('trial');
+  });
+
+  it('are told as many times those of the plain way, which may have cost nothing', () => {
+    const reasonAt = (cost: number, plain: number) => {
+      const steady = new Steady({ forecaster: 'auto' });
+      for (let decision = 0; decision < 100; decision += 1)
+        steady.rollout.recordRegret('forecaster', cost, plain);
+      return steady.until(TICK_MS).changes[0]!.reason;
+    };
+    expect(reasonAt(30, 10)).equal('its decisions cost 3.0 times the plain ones');
+    expect(reasonAt(30, 0)).equal('its decisions cost infinitely many times the plain ones');
+    expect(reasonAt(10, 10)).equal('its decisions cost no more than the plain ones');
   });
 
   it('are forgotten once they were weighed', () => {
