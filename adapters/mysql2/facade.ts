@@ -29,8 +29,10 @@ import { warmUpOf } from '../warming.js';
 import { MysqlDriver, type PooledConnection } from './driver.js';
 import type {
   ConnectionCallback,
+  MysqlCommand,
   MysqlConnection,
   MysqlConnectionClass,
+  MysqlConnectionConfig,
   MysqlPool,
   MysqlPoolConfig,
   MysqlPoolPrototype,
@@ -38,6 +40,9 @@ import type {
 } from './shapes.js';
 
 type ConnectionLease = Lease<PooledConnection>;
+
+/** Sends a statement out, or tells its caller why not; without a lease the connection is stock's, which has taken the pool back. */
+export type StatementStart = (error: unknown, connection?: MysqlConnection, lease?: ConnectionLease) => void;
 
 /** As mysql2 calls the end of a connection that the server closes; for an idle one it makes no error. */
 const LOST = { code: 'PROTOCOL_CONNECTION_LOST' };
@@ -58,6 +63,7 @@ export class MysqlFacade implements PoolControl {
   /** While the `query` or `execute` of a promise pool asks: what only settles a promise needs no context, and may run at once. */
   promises = false;
   readonly #pool: MysqlPool;
+  readonly #PoolConnection: MysqlConnectionClass;
   readonly #driver: MysqlDriver;
   readonly #differences: Readonly<Differences>;
   readonly #announced: Announced;
@@ -65,6 +71,7 @@ export class MysqlFacade implements PoolControl {
   readonly #letGo: () => void;
   #fallen = false;
   #heededLimit: unknown;
+  #isStarting = false;
 
   /** `letGo`: from then on the patches leave the pool to the stock code. */
   constructor(
@@ -76,6 +83,7 @@ export class MysqlFacade implements PoolControl {
     letGo: () => void,
   ) {
     this.#pool = pool;
+    this.#PoolConnection = PoolConnection;
     this.#letGo = letGo;
     this.#differences = setup.differences;
     this.follow = setup.follow;
@@ -105,13 +113,65 @@ export class MysqlFacade implements PoolControl {
     const hint = reads ? hintOf(statement, this.prepares) : currentHint();
     const lease = this.engine.tryAcquire(hint);
     if (lease === undefined) {
+      const known = statement === undefined ? undefined : this.context;
       const keepsContext = this.#differences.callbacksKeepContext && !settlesPromise;
-      return this.#waitInLine(done, keepsContext, hint, statement);
+      const context = known ?? (keepsContext ? callersContext() : undefined);
+      return this.#waitInLine(done, context, hint, statement, false);
     }
     if (statement === undefined) this.engine.noteHolder(lease);
     this.#take(lease, statement !== undefined);
     if (promises) hand(lease.connection, done);
     else process.nextTick(hand, lease.connection, done);
+  }
+
+  /**
+   * Runs one statement of `pool.query` or `pool.execute`. One that had to wait starts in the same turn of the event loop in which its connection
+   * comes back; whoever had that before may release it as often as he likes, until the statement has `ended`.
+   */
+  run(start: StatementStart, sql: unknown, prepares: boolean, context: AsyncResource | undefined): void {
+    const { promises, keepsContext } = this;
+    this.promises = false;
+    if (this.#pool._closed) return fail(start, 'Pool is closed.');
+    const hint = this.engine.readsQueries ? hintOf(sql, prepares) : currentHint();
+    const lease = this.engine.tryAcquire(hint);
+    if (lease === undefined) {
+      const callers = context ?? (keepsContext ? callersContext() : undefined);
+      return this.#waitInLine(start, callers, hint, sql, true);
+    }
+    this.#take(lease, true);
+    if (promises) start(null, lease.connection.connection, lease);
+    else process.nextTick(start, null, lease.connection.connection, lease);
+  }
+
+  /** Of a statement that fails at once the next one gets the connection, and has a stack of its own: else a long queue of such overflowed it. */
+  #start(start: StatementStart, lease: ConnectionLease, context: AsyncResource | undefined): void {
+    if (this.#isStarting) return process.nextTick(startIn, context, start, lease);
+    this.#isStarting = true;
+    try {
+      startIn(context, start, lease);
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  /** A statement is over. */
+  ended(connection: MysqlConnection, lease: ConnectionLease | undefined): void {
+    if (lease !== undefined) {
+      const pooled = lease.connection;
+      // One that died has left the pool.
+      if (pooled.lease !== lease) return;
+      handOver(pooled);
+    }
+    connection.release();
+  }
+
+  createQuery(sql: unknown, values: unknown, cb: unknown, config: MysqlConnectionConfig): MysqlCommand {
+    return this.#PoolConnection.createQuery(sql, values, cb, config);
+  }
+
+  /** Whether a callback that is given now is to be called in its caller's context. */
+  get keepsContext(): boolean {
+    return this.#differences.callbacksKeepContext && !this.promises;
   }
 
   /** A connection for a caller who need not wait, if there is one. */
@@ -132,20 +192,19 @@ export class MysqlFacade implements PoolControl {
   bound(given: unknown): unknown {
     if (typeof given !== 'function') return given;
     const callback = given as (...told: unknown[]) => unknown;
-    const heeds = this.engine.rollout.acting.errorClassify;
-    const keepsContext = this.#differences.callbacksKeepContext && !this.promises;
-    if (!heeds && !keepsContext) return callback;
-    const context = keepsContext ? callersContext() : undefined;
+    const context = this.keepsContext ? callersContext() : undefined;
     this.context = context;
     return (...told: unknown[]) => {
-      if (heeds) this.#heed(told[0], told[1]);
+      this.heed(told[0], told[1]);
       return context === undefined
         ? callback(...told)
         : context.runInAsyncScope(callback, undefined, ...told);
     };
   }
 
-  #heed(error: unknown, result: unknown): void {
+  /** The engine hears what came of a statement, where it wants to. */
+  heed(error: unknown, result: unknown): void {
+    if (!this.engine.rollout.acting.errorClassify) return;
     if (error) this.engine.heed(error);
     else if ((result as { affectedRows?: number } | undefined)?.affectedRows) this.engine.wrote();
   }
@@ -227,12 +286,12 @@ export class MysqlFacade implements PoolControl {
 
   /** For the next connection that is released, opened or found sound. */
   #waitInLine(
-    done: ConnectionCallback,
-    keepsContext: boolean,
+    done: StatementStart,
+    context: AsyncResource | undefined,
     hint: Hint | undefined,
     statement: unknown,
+    startsAtOnce: boolean,
   ): void {
-    const forStatement = statement !== undefined;
     this.#heedLimit();
     if (this.engine.idle === 0 && this.#driver.connections.size >= this.engine.options.max) {
       const { waitForConnections, queueLimit } = this.#pool.config;
@@ -243,12 +302,11 @@ export class MysqlFacade implements PoolControl {
       }
       this.#pool.emit('enqueue');
     }
-    const context =
-      (forStatement ? this.context : undefined) ?? (keepsContext ? callersContext() : undefined);
     this.engine.request(
       (lease) => {
-        this.#take(lease, forStatement);
-        process.nextTick(hand, lease.connection, done, context);
+        this.#take(lease, statement !== undefined);
+        if (startsAtOnce) this.#start(done, lease, context);
+        else process.nextTick(hand, lease.connection, done, context);
       },
       (error) => {
         const callback = context === undefined ? done : inContext(context, done);
@@ -337,6 +395,12 @@ function hand(pooled: PooledConnection, done: ConnectionCallback, context?: Asyn
   handOver(pooled);
   if (context === undefined) done(null, pooled.connection);
   else context.runInAsyncScope(done, undefined, null, pooled.connection);
+}
+
+function startIn(context: AsyncResource | undefined, start: StatementStart, lease: ConnectionLease): void {
+  const { connection } = lease.connection;
+  if (context === undefined) start(null, connection, lease);
+  else context.runInAsyncScope(start, undefined, null, connection, lease);
 }
 
 /** Until now the release that freed it counted, so that a second one of that holder found it released. */

@@ -12,6 +12,7 @@ import {
 } from '../host.js';
 import { textOf } from '../statement-text.js';
 import { MysqlFacade } from './facade.js';
+import { isKnown } from './known-source.js';
 import { shortenPromisePool } from './promise-pool.js';
 import type {
   ConnectionCallback,
@@ -22,6 +23,7 @@ import type {
   MysqlPoolClass,
   MysqlPoolPrototype,
 } from './shapes.js';
+import { execute, query, type Statement } from './statements.js';
 import { MysqlWatch } from './watch.js';
 
 /** On a prototype that carries it, a copy of this package is at work already. */
@@ -30,6 +32,8 @@ const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.mysql2')
 /** What is found there. */
 interface Mark extends Patched<MysqlPool> {
   readonly PoolConnection: MysqlConnectionClass;
+  /** Whether nobody is to notice that the `getConnection` of a pool is bypassed. */
+  isBypassable(core: MysqlPool): boolean;
   /** The facade of a pool, if nobody is to notice that its `getConnection` is bypassed. */
   bypassed(core: MysqlPool): MysqlFacade | undefined;
 }
@@ -96,14 +100,14 @@ function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnec
     else facade.getConnection(cb);
   };
   const enhancedGetConnection = prototype.getConnection;
+  const isBypassable = (core: MysqlPool) =>
+    (core as MysqlPoolPrototype).getConnection === enhancedGetConnection && !publishes();
   const mark: Mark = {
     host: undefined,
     enhance: (pool) => void facadeOf(pool, plainHost),
     PoolConnection,
-    bypassed: (core) =>
-      (core as MysqlPoolPrototype).getConnection === enhancedGetConnection && !publishes()
-        ? adopted(core)
-        : undefined,
+    isBypassable,
+    bypassed: (core) => (isBypassable(core) ? adopted(core) : undefined),
   };
   Object.defineProperty(prototype, PATCHED, { value: mark });
 
@@ -142,8 +146,8 @@ function patchMethods(prototype: MysqlPoolPrototype, PoolConnection: MysqlConnec
     }
   };
 
-  prototype.query = knowingTheStatement('query', stock.query, mark);
-  prototype.execute = knowingTheStatement('execute', stock.execute, mark);
+  prototype.query = knowingTheStatement('query', stock.query, query, mark);
+  prototype.execute = knowingTheStatement('execute', stock.execute, execute, mark);
 
   if (stock._removeIdleTimeoutConnections === undefined) return mark;
   prototype._removeIdleTimeoutConnections = function _removeIdleTimeoutConnections(this: MysqlPoolPrototype) {
@@ -193,9 +197,15 @@ function adopt(pool: MysqlPool, host: Host | undefined): MysqlFacade | undefined
   return enhanced;
 }
 
-/** The stock method, which asks for a connection before it returns; we tell the facade what for. */
-function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototype['query'], mark: Mark) {
+/** The stock method, which asks for a connection before it returns, and we tell the facade what for; or where it is known what we make of it. */
+function knowingTheStatement(
+  name: 'query' | 'execute',
+  stock: MysqlPoolPrototype['query'],
+  known: Statement,
+  mark: Mark,
+) {
   const prepares = name === 'execute';
+  const shortens = isKnown(stock);
   return {
     [name](this: MysqlPoolPrototype, sql: unknown, values: unknown, cb: unknown): unknown {
       const facade = facadeOf(this, mark.host);
@@ -206,20 +216,22 @@ function knowingTheStatement(name: 'query' | 'execute', stock: MysqlPoolPrototyp
           stock.call(this, sql, given, done),
         );
       }
-      const given = facade.bound(values);
-      const done = facade.bound(cb);
-      if (facade.follow === undefined) return ask(this, facade, sql, given, done);
-      return followed(facade.follow, textOf(sql, 'sql'), given, done, (followedValues, followedDone) =>
-        ask(this, facade, sql, followedValues, followedDone),
+      const isShort = shortens && (facade.promises || mark.isBypassable(this));
+      const run = isShort ? known : ask;
+      if (facade.follow === undefined) return run(this, facade, sql, values, cb);
+      return followed(facade.follow, textOf(sql, 'sql'), values, cb, (followedValues, followedDone) =>
+        run(this, facade, sql, followedValues, followedDone),
       );
     },
   }[name]!;
 
-  function ask(pool: MysqlPoolPrototype, facade: MysqlFacade, sql: unknown, values: unknown, cb: unknown) {
+  function ask(pool: MysqlPool, facade: MysqlFacade, sql: unknown, values: unknown, cb: unknown) {
+    const given = facade.bound(values);
+    const done = facade.bound(cb);
     facade.statement = sql;
     facade.prepares = prepares;
     try {
-      return stock.call(pool, sql, values, cb);
+      return stock.call(pool as MysqlPoolPrototype, sql, given, done);
     } finally {
       facade.statement = undefined;
       facade.context = undefined;

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Lease } from '../../src/index.js';
 import type { PooledConnection } from './driver.js';
 import type { MysqlFacade } from './facade.js';
+import { isKnown } from './known-source.js';
 import type { MysqlConnection, MysqlPool, MysqlPromiseConnection, MysqlPromisePool } from './shapes.js';
 
 const PATCHED = Symbol.for('opentelemetry-instrumentation-enhanced-pool.mysql2.promise');
@@ -36,7 +36,7 @@ export function shortenPromisePool(pool: MysqlPool, bypassed: Bypassed): void {
 
   for (const name of ['query', 'execute'] as const) {
     const ask = prototype[name];
-    prototype[name] = STOCK_METHODS.has(digestOf(ask))
+    prototype[name] = isKnown(ask)
       ? askingWithStack(name, ask, prototype, bypassed)
       : askingAsStock(name, ask, bypassed);
   }
@@ -77,14 +77,6 @@ function askingAsStock(name: 'query' | 'execute', ask: Method, bypassed: Bypasse
       }
     },
   }[name]!;
-}
-
-/** Of `query` and `execute` as mysql2 has them today: what they do is known, and `askingWithStack` does the same. */
-const STOCK_METHODS: ReadonlySet<string> = new Set(['257e0a8cdaff4cd2', 'ab0f9dcfa1dd22a7']);
-
-function digestOf(method: Method): string {
-  const source = Function.prototype.toString.call(method).replaceAll(/\s/g, '');
-  return createHash('sha256').update(source).digest('hex').slice(0, 16);
 }
 
 /**

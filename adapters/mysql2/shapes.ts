@@ -15,7 +15,9 @@ export interface MysqlPacket {
 export interface MysqlCommand extends EventEmitter {
   readonly next?: unknown;
   /** Its callback. */
-  readonly onResult?: unknown;
+  onResult?: unknown;
+  /** Of a query. */
+  namedPlaceholders?: unknown;
 }
 
 /** The part of a mysql2 `PoolConnection` that we rely on. */
@@ -44,7 +46,13 @@ export interface MysqlConnection extends EventEmitter {
   /** The session's number, by the server; a pooler's own where one is in between. */
   readonly threadId?: number;
   connect(done: Done): void;
-  query(sql: string | object, done: (error?: unknown, rows?: unknown) => void): unknown;
+  query(sql: string | object, done?: (error?: unknown, rows?: unknown) => void): unknown;
+  execute(
+    sql: unknown,
+    values: unknown,
+    done: (error: unknown, rows: unknown, fields: unknown) => void,
+  ): MysqlCommand;
+  release(): void;
   ping(done: Done): unknown;
   /** COM_RESET_CONNECTION; recent versions only. */
   reset?(done: Done): unknown;
@@ -53,7 +61,11 @@ export interface MysqlConnection extends EventEmitter {
   promise(): MysqlPromiseConnection;
 }
 
-export type MysqlConnectionClass = new (pool: MysqlPool, options: { config: object }) => MysqlConnection;
+export interface MysqlConnectionClass {
+  new (pool: MysqlPool, options: { config: object }): MysqlConnection;
+  /** What `query` makes of its arguments. */
+  createQuery(sql: unknown, values: unknown, cb: unknown, config: MysqlConnectionConfig): MysqlCommand;
+}
 
 /** mysql2's own queue: `denque`, and since 3.23.3 a ring. */
 export interface MysqlQueue {
@@ -70,6 +82,7 @@ export interface MysqlConnectionConfig {
   readonly gracefulEnd?: boolean;
   /** Whether errors show the stack of their caller. */
   readonly trace?: boolean;
+  readonly namedPlaceholders?: unknown;
 }
 
 /** mysql2's `PoolConfig`; applications change it while the pool runs. */

@@ -10,6 +10,7 @@ import type * as Mysql2 from 'mysql2';
 import type * as Mysql2Promise from 'mysql2/promise';
 import { type Host, plainHost } from '../../adapters/host.js';
 import { enhancePool } from '../../adapters/mysql2/index.js';
+import { isKnown } from '../../adapters/mysql2/known-source.js';
 import { patchMysql2Pool } from '../../adapters/mysql2/patch.js';
 import { type Database, type Databases, startDatabases } from '../servers/index.js';
 import { HOSTS } from './hosts.js';
@@ -82,6 +83,9 @@ before(async function () {
 });
 
 after(() => databases?.stop());
+
+/** So many callers that a stack as deep would overflow. */
+const QUEUE = 20_000;
 
 for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
   describe(`mysql2 contract, ${flavour}`, () => {
@@ -540,6 +544,41 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
         (await third).release();
       });
 
+      it('25. a second release while the connection is on its way to a statement is ignored', async () => {
+        const pool = newPool({ connectionLimit: 1 });
+        const first = await connect(pool);
+        const order: string[] = [];
+        const statement = select(pool, 'SELECT 1').then(() => order.push('answered'));
+        const second = connect(pool).then((connection) => {
+          order.push('connected');
+          connection.release();
+        });
+        first.release();
+        first.release();
+        await Promise.all([statement, second]);
+        expect(order).to.deep.equal(['answered', 'connected']);
+      });
+
+      if (isOurs) {
+        it('25. nor does one while the statement runs', async () => {
+          const pool = newPool({ connectionLimit: 1 });
+          const first = await connect(pool);
+          let isAnswered = false;
+          const statement = select(pool, 'SELECT SLEEP(0.05)').then(() => {
+            isAnswered = true;
+          });
+          first.release();
+          await settled();
+          const second = connect(pool).then((connection) => {
+            expect(isAnswered).to.equal(true);
+            connection.release();
+          });
+          first.release();
+          pool.releaseConnection(first);
+          await Promise.all([statement, second]);
+        });
+      }
+
       it('26. pool.releaseConnection releases', async () => {
         const pool = newPool();
         const connection = await connect(pool);
@@ -793,6 +832,39 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
           .with.property('message')
           .that.includes('Bind parameters must not contain undefined');
         expect(counts(pool)).to.deep.equal([1, 1, 0]);
+      });
+
+      it('36. a long queue of such is told one after the other', async () => {
+        const pool = newPool({ connectionLimit: 1 });
+        const connection = await connect(pool);
+        let refused = 0;
+        const all = new Promise<void>((resolve) => {
+          for (let caller = 0; caller < QUEUE; caller += 1)
+            pool.execute('SELECT ?', [undefined as never], (error) => {
+              if (error instanceof TypeError) refused += 1;
+              if (refused === QUEUE) resolve();
+            });
+        });
+        connection.release();
+        await all;
+        await until(() => counts(pool).join() === '1,1,0');
+      });
+
+      it('36. a statement that cannot be prepared gives its connection back once', async () => {
+        const pool = newPool({ connectionLimit: 1 });
+        const failed = new Promise((resolve) => pool.execute('SELEC 1', (error) => resolve(error)));
+        const second = connect(pool);
+        let thirdHasIt = false;
+        const third = connect(pool).then((connection) => {
+          thirdHasIt = true;
+          return connection;
+        });
+        expect(await failed).to.include({ code: 'ER_PARSE_ERROR' });
+        const holder = await second;
+        expect(await select(holder, 'SELECT 1 AS one')).to.deep.equal([{ one: 1 }]);
+        expect(thirdHasIt).to.equal(false);
+        holder.release();
+        (await third).release();
       });
 
       it('37. namedPlaceholders of the pool apply', async () => {
@@ -1302,6 +1374,16 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
         connection.release();
         expect(['error', 'end'].map((name) => connection.listenerCount(name))).to.deep.equal([1, 1]);
       });
+
+      if (flavour === 'stock') {
+        it('what its pools do is what we know of it, and do in fewer steps', () => {
+          const promisePool = newPromisePool();
+          for (const { query, execute } of [promisePool, promisePool.pool]) {
+            expect(isKnown(query)).to.equal(true);
+            expect(isKnown(execute)).to.equal(true);
+          }
+        });
+      }
 
       it('10,000 leases leave no listener behind', async () => {
         const pool = newPromisePool({ connectionLimit: 1 });
