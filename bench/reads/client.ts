@@ -20,7 +20,10 @@ export interface OpenedClient<L extends Library = Library> {
   close(): Promise<void>;
 }
 
-/** Nothing of ours is loaded for a stock peer. `flags` undefined leaves it stock. */
+/** By which a patched mysql2 is known. */
+const MARK = Symbol.for('opentelemetry-instrumentation-enhanced-pool.mysql2');
+
+/** Nothing of ours is loaded for a stock peer. `flags` undefined leaves it stock. By `require`, for an `import` knows nothing of copies. */
 export async function openClient(
   library: Library,
   { host, port, user, password, database }: Address,
@@ -30,7 +33,7 @@ export async function openClient(
   let engine: Pool<unknown> | undefined;
   let stop: (() => Promise<unknown>) | undefined;
   if (flags !== undefined) {
-    const { observedHost, patchLibrary } = await import('../enhancement.js');
+    const { observedHost, patchLibrary } = require('../enhancement.js') as typeof import('../enhancement.js');
     const observed = observedHost({ optimizations: flags });
     const adopted = observed.host.adopted.bind(observed.host);
     observed.host.adopted = (info, given, control) => {
@@ -40,7 +43,11 @@ export async function openClient(
     patchLibrary(library, observed.host);
     stop = observed.stop;
   }
-  const { client, close } = await open(library, { host, port, user, password, database }, max);
+  const { client, close } = open(library, { host, port, user, password, database }, max);
+  if (library === 'mysql2' && MARK in (client as mysql.Pool).pool !== (flags !== undefined))
+    throw new Error('stock and enhanced share a copy of mysql2');
+  // What a pool loads when it is first used belongs to the same copy.
+  if (library === 'mysql2') await (client as mysql.Pool).query('DO 1');
   return {
     client,
     engine: () => engine,
@@ -53,22 +60,25 @@ export async function openClient(
 
 type Settings = Omit<Address, 'url'>;
 
-async function open(
+function open(
   library: Library,
   settings: Settings,
   max: number,
-): Promise<{ client: Clients[Library]; close(): Promise<unknown> }> {
+): { client: Clients[Library]; close(): Promise<unknown> } {
   if (library === 'pg') {
-    const { default: driver } = await import('pg');
+    const driver = require('pg') as typeof pg;
     const pool = new driver.Pool({ ...settings, max });
     return { client: pool, close: () => pool.end() };
   }
   if (library === 'mysql2') {
-    const { default: driver } = await import('mysql2/promise');
+    const driver = require('mysql2/promise') as typeof mysql;
     const pool = driver.createPool({ ...settings, connectionLimit: max });
     return { client: pool, close: () => pool.end() };
   }
-  const { default: builder } = await import('knex');
-  const knex = builder({ client: 'pg', connection: settings, pool: { min: 0, max } });
+  const knex = (require('knex') as typeof import('knex').default)({
+    client: 'pg',
+    connection: settings,
+    pool: { min: 0, max },
+  });
   return { client: knex, close: () => knex.destroy() };
 }

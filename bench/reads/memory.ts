@@ -58,14 +58,14 @@ export const memory: Suite = {
 /** A new process for every sample: what was the most that one ever had is not to be had twice. */
 function weigh(
   workload: string,
-  address: ConstructorParameters<typeof Side>[1]['address'],
+  address: Parameters<typeof Side.start>[0]['address'],
   { rounds, loadMs }: Extent,
   endsAt: number,
 ): Promise<Memories> {
   const live = ({ name, flags }: (typeof COMPARED)[number]) => {
     say(`${workload}, ${name}`);
-    const side = new Side(name, { workload, address, max: MAX, flags }, AS_AFTER_MINUTES);
-    return side.memory(loadMs).finally(() => side.stop());
+    const [side] = Side.start({ workload, address, peers: [{ name, max: MAX, flags }] }, AS_AFTER_MINUTES);
+    return side!.memory(loadMs).finally(() => side!.stop());
   };
   return interleave(COMPARED, rounds, live, endsAt);
 }

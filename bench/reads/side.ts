@@ -4,6 +4,7 @@ import type { Address } from '../../test/servers/database.js';
 import { closedLoop, type Window } from '../closed-loop.js';
 import { type Obedient, obeyOrders, PeerProcess } from '../peer-process.js';
 import { type OpenedClient, openClient } from './client.js';
+import { ownClients } from './own-pool.js';
 import { WORKLOADS, type Workload } from './workloads.js';
 
 export interface SharingWindow extends Window {
@@ -16,61 +17,83 @@ export interface Memory {
   readonly peakRssBytes: number;
 }
 
-/** Which peer a process is. */
-export interface Part {
-  readonly workload: string;
-  readonly address: Address;
+/** One peer of a process. */
+export interface PeerPart {
+  readonly name: string;
   readonly max: number;
   /** Undefined: stock. */
   readonly flags: OptimizationFlags | undefined;
 }
 
-type Order =
+/** What a process is. */
+interface Part {
+  readonly workload: string;
+  readonly address: Address;
+  /** Several have a copy each of everything that is run. */
+  readonly peers: readonly PeerPart[];
+}
+
+type Order = { readonly peer: string } & (
   | { readonly do: 'measure' | 'warmUp'; readonly windowMs: number }
   | { readonly do: 'answers'; readonly turns: number }
-  | { readonly do: 'memory'; readonly loadMs: number };
+  | { readonly do: 'memory'; readonly loadMs: number }
+);
 
 /** A peer in its process. */
 export class Side {
   readonly name: string;
   readonly #process: PeerProcess<Part, Order>;
 
-  constructor(name: string, part: Part, engineFlags: readonly string[] = []) {
+  private constructor(name: string, process: PeerProcess<Part, Order>) {
     this.name = name;
-    this.#process = new PeerProcess(__filename, part, engineFlags);
+    this.#process = process;
+  }
+
+  /** Peers that share a process. */
+  static start(part: Part, engineFlags: readonly string[] = []): Side[] {
+    const process = new PeerProcess<Part, Order>(__filename, part, engineFlags);
+    return part.peers.map(({ name }) => new Side(name, process));
   }
 
   measure(windowMs: number): Promise<SharingWindow> {
-    return this.#process.ask({ do: 'measure', windowMs });
+    return this.#process.ask({ peer: this.name, do: 'measure', windowMs });
   }
 
   /** As `measure`, of what comes before. */
   warmUp(windowMs: number): Promise<SharingWindow> {
-    return this.#process.ask({ do: 'warmUp', windowMs });
+    return this.#process.ask({ peer: this.name, do: 'warmUp', windowMs });
   }
 
   /** What the first so many requests give. */
   answers(turns: number): Promise<unknown[]> {
-    return this.#process.ask({ do: 'answers', turns });
+    return this.#process.ask({ peer: this.name, do: 'answers', turns });
   }
 
   /** After so long under load: what is live while it stands, and the most that the process ever had. */
   memory(loadMs: number): Promise<Memory> {
-    return this.#process.ask({ do: 'memory', loadMs });
+    return this.#process.ask({ peer: this.name, do: 'memory', loadMs });
   }
 
+  /** Ends its process. */
   stop(): Promise<void> {
     return this.#process.stop();
   }
 }
 
-async function open({ workload: name, address, max, flags }: Part): Promise<Obedient<Order>> {
+async function open({ workload: name, address, peers }: Part): Promise<Obedient<Order>> {
   const workload = WORKLOADS.find((known) => known.name === name)!;
   // What an application with telemetry has loaded without us.
   require('@opentelemetry/sdk-metrics');
   require('@opentelemetry/instrumentation');
-  const opened = await openClient(workload.library, address, max, flags);
-  return { obey: (order) => obey(order, opened, workload), close: () => opened.close() };
+  const opened = new Map<string, OpenedClient>();
+  for (const peer of peers) {
+    const opens = peers.length === 1 ? openClient : ownClients();
+    opened.set(peer.name, await opens(workload.library, address, peer.max, peer.flags));
+  }
+  return {
+    obey: (order) => obey(order, opened.get(order.peer)!, workload),
+    close: () => Promise.all([...opened.values()].map((client) => client.close())),
+  };
 }
 
 async function obey(order: Order, opened: OpenedClient, workload: Workload): Promise<unknown> {

@@ -12,7 +12,7 @@ import { median, middleHalf, over, paired } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
 import { TUNED_MAX } from '../tuned.js';
-import { type SharingWindow, Side } from './side.js';
+import { type PeerPart, type SharingWindow, Side } from './side.js';
 import { PGBENCH, READS, type Workload } from './workloads.js';
 
 const STOCK = 'stock';
@@ -41,12 +41,18 @@ const BY_THE_BOOK: readonly Peer[] = [
   { name: ON_TUNED, max: TUNED_MAX, flags: SETTLED },
 ];
 
+/** Nothing is shared on mysql2: what there is to see is what the engine costs. */
+const TOGETHER: readonly Peer[] = [...COMPARED, { name: STOCK_AGAIN }];
+
 /** Controls for the first load of each suite only: they take as long as the others. */
-const peersOf = (workload: Workload): readonly Peer[] => [
-  ...COMPARED,
-  ...(workload === READS[0] || workload === PGBENCH[0] ? CONTROLS : []),
-  ...(workload.tuned ? BY_THE_BOOK : []),
-];
+const peersOf = (workload: Workload): readonly Peer[] => {
+  if (workload.together) return TOGETHER;
+  return [
+    ...COMPARED,
+    ...(workload === READS[0] || workload === PGBENCH[0] ? CONTROLS : []),
+    ...(workload.tuned ? BY_THE_BOOK : []),
+  ];
+};
 
 export const MAX = 10;
 const COMPARED_TURNS = 200;
@@ -61,6 +67,9 @@ interface Extent {
 
 const FULL: Extent = { rounds: 11, windowMs: 500, warmUpMs: 1_200 };
 const QUICK: Extent = { rounds: 2, windowMs: 150, warmUpMs: 250 };
+
+/** Turns in one process are so many times as many, and as short: the nearer in time two are, the more their comparison is worth. */
+const SHORTER = 15;
 
 type Windows = Readonly<Record<string, readonly SharingWindow[]>>;
 
@@ -112,8 +121,9 @@ const AIMS: readonly Aim[] = [
   ),
   times('knex, primary keys, 10 callers', 'throughput over stock', 'perSecond', { atLeast: 1.5 }),
   times('knex, primary keys, 64 callers', 'throughput over stock', 'perSecond', { atLeast: 2 }),
-  times('mysql2 query, primary keys, 64 callers', 'throughput over stock', 'perSecond', { atLeast: 1 }),
-  times('mysql2 execute, primary keys, 64 callers', 'throughput over stock', 'perSecond', { atLeast: 1 }),
+  ...READS.filter(({ together }) => together).map(({ name }) =>
+    times(name, 'throughput over stock', 'perSecond', { atLeast: 1 }),
+  ),
   times('select-only, 64 clients', 'throughput over stock', 'perSecond', { atLeast: 2.5 }),
   times('TPC-B-like, 64 clients', 'throughput over stock', 'perSecond', { atLeast: 1.2 }),
   ...[...READS, ...PGBENCH]
@@ -131,7 +141,7 @@ export const reads = suiteOf(
   'reads',
   'What does one connection for many short reads win, and does it ever lose?',
   READS,
-  { full: 170, quick: 18 },
+  { full: 200, quick: 18 },
 );
 export const pgbench = suiteOf(
   'pgbench',
@@ -163,13 +173,13 @@ function suiteOf(
           found[workload.name] = await measureWorkload(
             databases,
             workload,
-            quick ? COMPARED : peersOf(workload),
+            quick && !workload.together ? COMPARED : peersOf(workload),
             quick ? QUICK : FULL,
             endsAt,
           );
         }
         return {
-          tables: Object.entries(found).map(([workload, windows]) => tableOf(workload, windows)),
+          tables: wanted.map((workload) => tableOf(workload, found[workload.name]!)),
           goals: goalsOf(found),
           charts: Object.entries(found).map(([workload, windows]) => latencyChart(workload, windows)),
           samples: found,
@@ -191,15 +201,17 @@ async function measureWorkload(
   say(workload.name);
   await setUp(databases, workload);
   const address = workload.library === 'mysql2' ? databases.mysql : databases.postgres;
+  const shorter = workload.together ? SHORTER : 1;
+  const parts = peers.map(({ name, flags, max = MAX }): PeerPart => ({ name, max, flags }));
   const sides: Side[] = [];
   try {
-    for (const { name, flags, max = MAX } of peers) {
-      const side = new Side(name, { workload: workload.name, address, max, flags });
-      sides.push(side);
-      await warmUp(side, warmUpMs);
+    for (const sharing of workload.together ? [parts] : parts.map((part) => [part])) {
+      const started = Side.start({ workload: workload.name, address, peers: sharing });
+      sides.push(...started);
+      for (const side of started) await warmUp(side, warmUpMs);
     }
     await compareAnswers(sides);
-    return await interleave(sides, rounds, (side) => side.measure(windowMs), endsAt);
+    return await interleave(sides, rounds * shorter, (side) => side.measure(windowMs / shorter), endsAt);
   } finally {
     for (const side of sides) await side.stop();
   }
@@ -235,7 +247,7 @@ async function compareAnswers(sides: readonly Side[]): Promise<void> {
   if (wrong.length > 0) throw new Error(`${wrong.map(({ name }) => name)} answered otherwise than stock`);
 }
 
-function tableOf(title: string, windows: Windows): Table {
+function tableOf({ name: title, together }: Workload, windows: Windows): Table {
   return {
     title: `${title}, max ${MAX}; tuned: ${TUNED_MAX}`,
     columns: ['', 'requests/s', 'middle half', 'over stock', 'CPU µs', 'p99 µs', 'connections in use'],
@@ -248,7 +260,7 @@ function tableOf(title: string, windows: Windows): Table {
       figure(median(figures(windows, name, 'p99Microseconds'))),
       name.startsWith(ON) ? figure(median(figures(windows, name, 'connections'))) : '',
     ]),
-    note: 'each peer in a process of its own, in turns; CPU: of that process, per request; connections in use: most that were leased at once',
+    note: `${together ? 'all in one process' : 'each peer in a process of its own'}, in turns; CPU: of that process, per request; connections in use: most that were leased at once`,
   };
 }
 

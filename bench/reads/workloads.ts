@@ -1,3 +1,4 @@
+import type { Pool as CorePool } from 'mysql2';
 import type { Clients, Library } from './client.js';
 import { ITEM, ITEM_OF_MYSQL, itemOf, readItem } from './items.js';
 
@@ -21,6 +22,11 @@ interface WorkloadOf<L extends Library> {
   readonly quick?: boolean;
   /** Whether it is compared with pools set up by the book as well. */
   readonly tuned?: boolean;
+  /**
+   * Whether its peers take short turns in one process, where they hardly differ: what the luck of compiler and heap makes of two processes is
+   * more than that.
+   */
+  readonly together?: boolean;
 }
 
 export type Workload = WorkloadOf<'pg'> | WorkloadOf<'knex'> | WorkloadOf<'mysql2'>;
@@ -110,6 +116,7 @@ const mysql2Query: WorkloadOf<'mysql2'> = {
   callers: 64,
   setUp: ITEM_OF_MYSQL,
   run: async (pool, turn) => (await pool.query(READ_OF_MYSQL, [itemOf(turn)]))[0],
+  together: true,
 };
 
 const mysql2Execute: WorkloadOf<'mysql2'> = {
@@ -118,6 +125,19 @@ const mysql2Execute: WorkloadOf<'mysql2'> = {
   run: async (pool, turn) => (await pool.execute(READ_OF_MYSQL, [itemOf(turn)]))[0],
   quick: true,
 };
+
+/** The same by a callback, as the pool below a promise pool is asked. */
+const byCallback = (
+  method: string,
+  ask: (pool: CorePool, id: number, done: (error: unknown, rows: unknown) => void) => unknown,
+): WorkloadOf<'mysql2'> => ({
+  ...mysql2Query,
+  name: `mysql2 ${method} with a callback, primary keys, 64 callers`,
+  run: ({ pool }, turn) =>
+    new Promise((resolve, reject) => {
+      ask(pool, itemOf(turn), (error, rows) => (error ? reject(error) : resolve(rows)));
+    }),
+});
 
 export const READS: readonly Workload[] = [
   byKey(10),
@@ -129,6 +149,8 @@ export const READS: readonly Workload[] = [
   throughKnex(64),
   mysql2Query,
   mysql2Execute,
+  byCallback('query', (pool, id, done) => pool.query(READ_OF_MYSQL, [id], done)),
+  byCallback('execute', (pool, id, done) => pool.execute(READ_OF_MYSQL, [id], done)),
 ];
 
 /** For memory: all connections busy, and so many callers that most of them wait. */
