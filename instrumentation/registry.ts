@@ -42,12 +42,14 @@ export interface FollowedPool {
   slots(): Iterable<Readonly<Slot<unknown>>>;
 }
 
-/** The time series of one pool name. When the pool is closed, a later pool of the same name carries them on. */
+/** The time series of one pool: its name and its database. When it is closed, a later pool of the same carries them on. */
 export class PoolSeries {
   readonly name: string;
   readonly attributes: Attributes;
-  readonly #attributesApart = new Map<Apart, Attributes>();
-  /** What earlier pools of this name had counted, or this one before it was handed back. */
+  /** The same for all pools whose series have the same attributes. */
+  readonly key: string;
+  readonly #attributesApart: Map<Apart, Attributes>;
+  /** What earlier pools of this key had counted, or this one before it was handed back. */
   #past: ReadonlyMap<Counted, number>;
   #counters: Readonly<PoolCounters> | undefined = undefined;
   #statements: Readonly<StatementCounters> | undefined = undefined;
@@ -55,10 +57,14 @@ export class PoolSeries {
   #pool: WeakRef<FollowedPool> | undefined = undefined;
   #wasToldOpen = false;
 
-  constructor(name: string, identity: Attributes, past: ReadonlyMap<Counted, number> = new Map()) {
+  /** @param closed pools by their keys: if one is of this key, what it counted and told goes on here. */
+  constructor(name: string, identity: Attributes, closed: ReadonlyMap<string, PoolSeries>) {
     this.name = name;
     this.attributes = Object.freeze({ ...identity, [ATTR_POOL_NAME]: name });
-    this.#past = past;
+    this.key = JSON.stringify(this.attributes);
+    const before = closed.get(this.key);
+    this.#past = before?.counts() ?? new Map();
+    this.#attributesApart = before === undefined ? new Map() : before.#attributesApart;
   }
 
   /** Tells of `pool` from now on, on top of what was counted before. */
@@ -89,7 +95,7 @@ export class PoolSeries {
     return this.#pool?.deref();
   }
 
-  /** What was counted of it, earlier pools of this name included. */
+  /** What was counted of it, earlier pools of its key included. */
   count(series: Counted): number {
     const now = this.#counters === undefined ? 0 : series.read(this.#counters, this.#statements);
     return (this.#past.get(series) ?? 0) + now;
@@ -118,6 +124,7 @@ export class PoolSeries {
 /** The pools that are told of, by name. */
 export class PoolRegistry {
   readonly #open = new Map<string, PoolSeries>();
+  /** By their keys: pools of one name may have been of different databases. */
   readonly #closed = new Map<string, PoolSeries>();
   #lookForOrphansAt = MOST_CLOSED;
 
@@ -126,8 +133,8 @@ export class PoolRegistry {
     const name = freeName(askedName ?? defaultPoolName(info));
     namesInUse.add(name);
     if (this.#open.size >= this.#lookForOrphansAt) this.#closeOrphans();
-    const series = new PoolSeries(name, databaseIdentity(info), this.#closed.get(name)?.counts());
-    this.#closed.delete(name);
+    const series = new PoolSeries(name, databaseIdentity(info), this.#closed);
+    this.#closed.delete(series.key);
     this.#open.set(name, series);
     return series;
   }
@@ -136,7 +143,7 @@ export class PoolRegistry {
   close(series: PoolSeries): void {
     if (!this.#forgetOpen(series)) return;
     series.finish();
-    this.#closed.set(series.name, series);
+    this.#closed.set(series.key, series);
     if (this.#closed.size > MOST_UNTOLD) this.#closed.delete(this.#leastMissed());
   }
 
@@ -156,15 +163,15 @@ export class PoolRegistry {
 
   /** All closed ones have been told as zero now. */
   trimClosed(): void {
-    for (const name of this.#closed.keys()) {
+    for (const key of this.#closed.keys()) {
       if (this.#closed.size <= MOST_CLOSED) return;
-      this.#closed.delete(name);
+      this.#closed.delete(key);
     }
   }
 
   /** Of the closed ones: the oldest of which nobody keeps a value, else the oldest. */
   #leastMissed(): string {
-    for (const [name, { wasToldOpen }] of this.#closed) if (!wasToldOpen) return name;
+    for (const [key, { wasToldOpen }] of this.#closed) if (!wasToldOpen) return key;
     return this.#closed.keys().next().value!;
   }
 

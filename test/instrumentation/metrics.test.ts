@@ -210,6 +210,32 @@ describe('pool metrics', () => {
     expect(await collected.values('enhanced_pool.connection.opened', POOL)).to.deep.equal({ orders: 2 });
   });
 
+  it('become zero when a pool is closed, though the next one of its name leads to another database', async () => {
+    begin({ pools: () => ({ name: 'tenants' }) });
+    const limits = () => collected.values('db.client.connection.limit', POOL, 'db.namespace');
+    const first = openFakePool({ database: 'one' })!;
+    (await first.engine.acquire()).release();
+    expect(await limits()).to.deep.equal({ 'tenants one': 10 });
+    await first.close();
+    open({ database: 'two' });
+    expect(await limits()).to.deep.equal({ 'tenants one': 0, 'tenants two': 10 });
+    expect(await collected.values('enhanced_pool.connection.opened', POOL, 'db.namespace')).to.deep.equal({
+      'tenants one': 1,
+      'tenants two': 0,
+    });
+  });
+
+  it('that were so of a closed pool are zero in the next one, also where nobody collected in between', async () => {
+    begin();
+    const first = openFakePool()!;
+    first.engine.isolate();
+    const states = () => collected.values('enhanced_pool.circuit.status', 'enhanced_pool.circuit.state');
+    expect(await states()).to.deep.equal({ open: 1 });
+    await first.close();
+    open();
+    expect(await states()).to.deep.equal({ open: 0, closed: 1 });
+  });
+
   it('forget pools that come and go', async () => {
     begin();
     for (let number = 0; number < 300; number += 1) {
