@@ -54,7 +54,7 @@ export class PgStatement {
   readonly known: Statement;
   /** The name that we gave it on the connection it was sent by. */
   name: string | undefined = undefined;
-  /** Whether the server had it by that name before. */
+  /** Whether the server had it by that name when it was sent: one that shares may be on its way with what is to prepare it. */
   wasPrepared = false;
   /** Whether it was refused for what may be the fault of its name alone. */
   isDoubted = false;
@@ -284,6 +284,8 @@ export class PgStatements<C> {
     // Messages are in the server's language; the function that raised the error is not.
     const { code, routine } = error as { code?: unknown; routine?: unknown };
     const stale = code === '0A000' && routine === 'RevalidateCachedQuery';
+    // What was to prepare it failed.
+    if (code === '26000' && !statement.wasPrepared) return true;
     if (!stale && code !== '26000' && code !== '42P05') {
       statement.isDoubted = statement.wasPrepared && pooled.refusesUnrun && OF_OLD_TYPES.test(String(code));
       return statement.isDoubted;
@@ -308,7 +310,7 @@ export class PgStatements<C> {
     if (pooled.client.getTransactionStatus?.() !== 'I' || !preparation.next()) return undefined;
     const { key, name } = preparation;
     if (pooled.prepared.use(key, name)) {
-      statement.wasPrepared = true;
+      statement.wasPrepared = pooled.client.connection?.parsedStatements?.[name] !== undefined;
       this.counters.preparedHits += 1;
       return name;
     }

@@ -343,6 +343,31 @@ describe('statements under names of ours, when their tables change', function ()
     await admin.query('drop sequence runs');
   });
 
+  it('a table that is gone for a while costs nobody the names', async () => {
+    await administer([...RESET, ...tableOf('int')]);
+    const known = 'select id from changed where c = $1';
+    const anew = 'select id  from changed where c = $1';
+    const { run, engine } = openPool({});
+    const together = (text: string) =>
+      Promise.allSettled(Array.from({ length: RUNS }, async () => run(text, 1)));
+    await untilShared(engine, () => together(known), RUNS / 2);
+    await administer(['alter table changed rename to elsewhere']);
+    const { shared } = engine().counters;
+    const haveShared = () => engine().counters.shared - shared >= RUNS;
+    for (let runs = 0; runs < 20 || (!haveShared() && runs < 1_000); runs += 1) {
+      for (const outcome of await together(anew)) {
+        if (outcome.status === 'fulfilled') expect.fail('it found a table that is not there');
+        expect(outcome.reason).include({ code: '42P01' });
+      }
+    }
+    expect(haveShared()).equal(true);
+    await administer(['alter table elsewhere rename to changed']);
+    await untilNamed(engine, () => run(anew, 1));
+    const { preparedHits } = counters(engine);
+    await untilNamed(engine, () => run(anew, 1));
+    expect(counters(engine).preparedHits).above(preparedHits);
+  });
+
   it('values that cannot be read cost nobody his name', async () => {
     await administer([...RESET, ...tableOf('int')]);
     const text = 'select id from changed where c = $1';
