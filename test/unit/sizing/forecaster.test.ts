@@ -9,6 +9,18 @@ function newForecaster(): Forecaster {
   return new Forecaster(0, () => true, { onDecision() {}, onSeasonFault() {} });
 }
 
+/** Each time a crowd of twelve, and so many steps until the next. */
+function crowdsOf(forecaster: Forecaster) {
+  let now = 0;
+  return (steps: number, heard: (forecast: Forecast) => void = () => {}) => {
+    for (let step = 0; step < steps; step += 1) {
+      now += 100;
+      const crowd = step < 4 ? { peak: 12, load: 4, arrivals: 100 } : {};
+      heard(forecaster.step(observed({ now, open: 12, ...crowd })));
+    }
+  };
+}
+
 describe('the forecaster', () => {
   it('opens ahead of what recurs, and does not keep it in between', () => {
     const costs: string[] = [];
@@ -53,7 +65,8 @@ describe('the forecaster', () => {
     const [, smartMs, plainMs] = costs[firstOfSeason - 2]!.split(' ');
     expect(smartMs, 'until then all is as without it').equal(plainMs);
     const ofLastCrowd = costs.filter((cost) => !cost.endsWith(' 0.0')).slice(-24);
-    expect(ofLastCrowd.filter((cost) => cost.startsWith('seasonal'))).length(12);
+    const ofSeason = ofLastCrowd.filter((cost) => cost.startsWith('seasonal'));
+    expect(ofSeason.map((cost) => cost.split(' ')[1])).deep.equal(Array(12).fill('0.5'));
     // Of one that the idle timeout keeps for ten seconds in vain, and that the season opens in time.
     expect(costs.slice(-200)).include('forecaster 0.5 205.0').and.include('seasonal 0.5 7.3');
   });
@@ -68,15 +81,46 @@ describe('the forecaster', () => {
       },
       onSeasonFault() {},
     });
-    let now = 0;
-    for (let step = 0; step < 3_000; step += 1) {
-      now += 100;
-      const crowd = step % 150 < 4 ? { peak: 12, load: 4, arrivals: 100 } : {};
-      expect(forecaster.step(observed({ now, open: 12, ...crowd })).reason).not.equal('seasonal');
-    }
+    const next = crowdsOf(forecaster);
+    for (let crowd = 0; crowd < 20; crowd += 1)
+      next(150, ({ reason }) => expect(reason).not.equal('seasonal'));
     expect(forecaster.foreseen, 'nothing is left to it').equal(0);
-    expect(forecaster.nextAbove(0, now - 7_500, 40)).equal(Number.POSITIVE_INFINITY);
+    expect(forecaster.nextAbove(0, 292_500, 40)).equal(Number.POSITIVE_INFINITY);
     expect(costs.plainMs).above(costs.smartMs).and.above(0);
+  });
+
+  it('charges the season with what it costs that it did not foresee a crowd', () => {
+    const costs: string[] = [];
+    const onDecision = (flag: string, smartMs: number) => costs.push(`${flag} ${smartMs.toFixed(1)}`);
+    const forecaster = new Forecaster(0, () => true, { onDecision, onSeasonFault() {} });
+    const next = crowdsOf(forecaster);
+    for (let crowd = 0; crowd < 20; crowd += 1) next(150);
+    next(75);
+    expect(costs).not.include('seasonal 200.5');
+    next(4);
+    expect(costs).include('seasonal 200.5');
+  });
+
+  it('trusts a season on through a period seen better, and has another one prove itself anew', () => {
+    const changesTo = (steps: number) => {
+      const forecaster = newForecaster();
+      const next = crowdsOf(forecaster);
+      const changes: [periodMs: number, foreseen: number][] = [];
+      for (let crowd = 0; crowd < 50; crowd += 1) {
+        next(crowd < 20 ? 150 : steps, () => {
+          if (forecaster.periodMs !== (changes.at(-1)?.[0] ?? 0))
+            changes.push([forecaster.periodMs, forecaster.foreseen]);
+        });
+      }
+      expect(forecaster.foreseen).equal(12);
+      return changes;
+    };
+    const first = [
+      [14_500, 0],
+      [15_000, 12],
+    ];
+    expect(changesTo(155)).deep.equal([...first, [15_500, 12]]);
+    expect(changesTo(250)).deep.equal([...first, [75_000, 0], [25_000, 0]]);
   });
 
   /** Steps of a load, each connection open that is needed: what the forecaster says of each. */

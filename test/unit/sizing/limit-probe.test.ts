@@ -275,7 +275,7 @@ describe('the limit probe', () => {
 
   it('cannot tell another load while more are leased than may be, nor where no lease is timed', () => {
     for (const view of [{ leased: 17 }, { useTimes: { count: 0, sumMs: 0 } }]) {
-      const crowd = found();
+      const crowd = found().run(1_000);
       crowd.view = view;
       crowd.server = () => 900;
       expect(crowd.run(1_000).isTrying, JSON.stringify(view)).equal(false);
