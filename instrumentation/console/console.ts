@@ -29,7 +29,7 @@ export class PoolConsole {
 
   /** Listens to a pool beside whoever else does. */
   beside(observer: Observer<unknown> | undefined, pool: string): Observer<unknown> {
-    const listener = this.#decisions.listener(pool);
+    const listener = this.#decisions.of(pool);
     return observer === undefined ? listener : together(observer, listener);
   }
 }

@@ -5,13 +5,16 @@ import type {
   Lease,
   NestedAcquires,
   Observer,
+  OpenReason,
   ServerMove,
   Slot,
   Waiter,
   WorkloadChange,
 } from '../../src/index.js';
 import { errorType } from '../telemetry/attributes.js';
-import { whyServed } from '../telemetry/spans.js';
+import { LastCheck } from '../telemetry/last-check.js';
+import { whyOpened, whyServed } from '../telemetry/spans.js';
+import { RecentDurations } from './recent-durations.js';
 
 /** One thing that a pool did, in words. */
 export interface ToldDecision {
@@ -21,6 +24,8 @@ export interface ToldDecision {
     | 'failed'
     | 'opened'
     | 'closed'
+    | 'severed'
+    | 'moved'
     | 'resized'
     | 'leak'
     | 'flag'
@@ -29,68 +34,136 @@ export interface ToldDecision {
   readonly words: string;
 }
 
-const MOST_REMEMBERED = 60;
+/** So many of each sort are remembered: the common ones do not wash away those that come once an hour. */
+const MOST_REMEMBERED = { served: 20, connections: 40, rare: 60 };
+const SORTS: Partial<Record<ToldDecision['kind'], keyof typeof MOST_REMEMBERED>> = {
+  served: 'served',
+  opened: 'connections',
+  closed: 'connections',
+  failed: 'connections',
+};
 const MOST_POOLS = 100;
 
-/** The last decisions of every pool, in words. */
-export class DecisionLog {
-  readonly #byPool = new Map<string, ToldDecision[]>();
+/** What one pool did lately, and what its callers waited and held. */
+export class PoolLog implements Observer<unknown> {
+  readonly waits = new RecentDurations();
+  readonly uses = new RecentDurations();
+  readonly #told: Readonly<Record<keyof typeof MOST_REMEMBERED, ToldDecision[]>> = {
+    served: [],
+    connections: [],
+    rare: [],
+  };
+  readonly #lastCheck = new LastCheck();
+  readonly #openedWhy = new WeakMap<Slot<unknown>, OpenReason>();
 
-  of(pool: string): readonly ToldDecision[] {
-    return this.#byPool.get(pool) ?? [];
+  /** In the order in which they were made. */
+  get decisions(): readonly ToldDecision[] {
+    return Object.values(this.#told)
+      .flat()
+      .sort((one, other) => one.at - other.at);
   }
 
-  remember(pool: string, kind: ToldDecision['kind'], words: string): void {
-    let told = this.#byPool.get(pool);
-    if (told === undefined) {
-      told = [];
-      this.#byPool.set(pool, told);
+  /** The changes of the circuit, of as long ago as they are remembered. */
+  get circuit(): readonly ToldDecision[] {
+    return this.#told.rare.filter(({ kind }) => kind === 'circuit');
+  }
+
+  onLeased(lease: Lease<unknown>, waitedMs: number, waiter: Waiter<unknown> | undefined): void {
+    this.waits.record(waitedMs, performance.now());
+    if (waiter === undefined) return;
+    const { reason } = whyServed(lease, waiter.openedFor, this.#lastCheck.cameBefore(lease.slot));
+    this.#tell('served', `connection ${lease.slot.id} after ${waitedMs.toFixed(1)} ms: ${reason}`);
+  }
+
+  onReleased(_lease: Lease<unknown>, heldMs: number): void {
+    this.uses.record(heldMs, performance.now());
+  }
+
+  onFailed(error: unknown, waitedMs: number): void {
+    this.waits.record(waitedMs, performance.now());
+    this.#tell('failed', `a caller got ${errorType(error)} after ${waitedMs.toFixed(0)} ms`);
+  }
+
+  onOpening(slot: Slot<unknown>, _waiter: Waiter<unknown> | undefined, reason: OpenReason): void {
+    this.#openedWhy.set(slot, reason);
+  }
+
+  onOpened(slot: Slot<unknown>, tookMs: number): void {
+    const why = this.#openedWhy.get(slot);
+    const told = why === undefined ? '' : `: ${whyOpened(why)}`;
+    this.#tell('opened', `connection ${slot.id} opened in ${tookMs.toFixed(1)} ms${told}`);
+  }
+
+  onOpenFailed(slot: Slot<unknown>, tookMs: number, error: unknown): void {
+    this.#tell(
+      'failed',
+      `connection ${slot.id} did not open: ${errorType(error)} after ${tookMs.toFixed(0)} ms`,
+    );
+  }
+
+  onChecked(slot: Slot<unknown>, _tookMs: number, error: unknown): void {
+    if (error === undefined) this.#lastCheck.ended(slot);
+  }
+
+  onClosed(slot: Slot<unknown>, reason: CloseReason): void {
+    this.#tell('closed', `connection ${slot.id} closed: ${reason}, after ${slot.uses} uses`);
+  }
+
+  onResized(from: number, to: number, reason: string): void {
+    this.#tell('resized', `at most ${to} connections, before ${from}: ${reason}`);
+  }
+
+  onLeakSuspected(slot: Slot<unknown>, heldMs: number): void {
+    this.#tell('leak', `connection ${slot.id} has been held for ${Math.round(heldMs)} ms`);
+  }
+
+  onNestedAcquires({ held, stuckMs }: NestedAcquires<unknown>): void {
+    this.#tell(
+      'leak',
+      `${held} connections are held by callers who wait for another, for ${Math.round(stuckMs)} ms`,
+    );
+  }
+
+  onSevered(slot: Slot<unknown>, silentMs: number): void {
+    this.#tell('severed', `connection ${slot.id} cut: nothing came on it for ${Math.round(silentMs)} ms`);
+  }
+
+  onServerMoved({ host, from, to }: ServerMove): void {
+    this.#tell('moved', `${host} is ${to.join(', ')} now: connections to ${from.join(', ')} are replaced`);
+  }
+
+  onCircuitChanged({ from, to, reason }: CircuitChange): void {
+    this.#tell('circuit', `circuit: ${from} → ${to}, because ${reason}`);
+  }
+
+  onWorkloadChanged({ from, to }: WorkloadChange): void {
+    this.#tell('workload', `the load is ${to}, it was ${from}`);
+  }
+
+  onFlagChanged({ name, from, to, reason }: FlagChange): void {
+    this.#tell('flag', `${name}: ${from} → ${to}, because ${reason}`);
+  }
+
+  #tell(kind: ToldDecision['kind'], words: string): void {
+    const sort = SORTS[kind] ?? 'rare';
+    const told = this.#told[sort];
+    told.push({ at: Date.now(), kind, words });
+    if (told.length > MOST_REMEMBERED[sort]) told.shift();
+  }
+}
+
+/** The log of every pool, by its name. */
+export class DecisionLog {
+  readonly #byPool = new Map<string, PoolLog>();
+
+  of(pool: string): PoolLog {
+    let log = this.#byPool.get(pool);
+    if (log === undefined) {
+      log = new PoolLog();
+      this.#byPool.set(pool, log);
       const [oldest] = this.#byPool.keys();
       if (this.#byPool.size > MOST_POOLS) this.#byPool.delete(oldest!);
     }
-    told.push({ at: Date.now(), kind, words });
-    if (told.length > MOST_REMEMBERED) told.shift();
-  }
-
-  /** Listens to one pool. */
-  listener(pool: string): Observer<unknown> {
-    const tell = (kind: ToldDecision['kind'], words: string) => this.remember(pool, kind, words);
-    return {
-      onLeased(lease: Lease<unknown>, waitedMs: number, waiter: Waiter<unknown> | undefined) {
-        if (waiter === undefined) return;
-        const { reason } = whyServed(lease, waiter.openedFor, false);
-        tell('served', `connection ${lease.slot.id} after ${waitedMs.toFixed(1)} ms: ${reason}`);
-      },
-      onFailed: (error: unknown, waitedMs: number) =>
-        tell('failed', `a caller got ${errorType(error)} after ${waitedMs.toFixed(0)} ms`),
-      onOpened: (slot: Slot<unknown>, tookMs: number) =>
-        tell('opened', `connection ${slot.id} opened in ${tookMs.toFixed(1)} ms`),
-      onOpenFailed: (slot: Slot<unknown>, tookMs: number, error: unknown) =>
-        tell(
-          'failed',
-          `connection ${slot.id} did not open: ${errorType(error)} after ${tookMs.toFixed(0)} ms`,
-        ),
-      onClosed: (slot: Slot<unknown>, reason: CloseReason) =>
-        tell('closed', `connection ${slot.id} closed: ${reason}, after ${slot.uses} uses`),
-      onResized: (from: number, to: number, reason: string) =>
-        tell('resized', `at most ${to} connections, before ${from}: ${reason}`),
-      onLeakSuspected: (slot: Slot<unknown>, heldMs: number) =>
-        tell('leak', `connection ${slot.id} has been held for ${Math.round(heldMs)} ms`),
-      onNestedAcquires: ({ held, stuckMs }: NestedAcquires<unknown>) =>
-        tell(
-          'leak',
-          `${held} connections are held by callers who wait for another, for ${Math.round(stuckMs)} ms`,
-        ),
-      onSevered: (slot: Slot<unknown>, silentMs: number) =>
-        tell('closed', `connection ${slot.id} cut: nothing came on it for ${Math.round(silentMs)} ms`),
-      onServerMoved: ({ host, from, to }: ServerMove) =>
-        tell('closed', `${host} is ${to.join(', ')} now: connections to ${from.join(', ')} are replaced`),
-      onCircuitChanged: ({ from, to, reason }: CircuitChange) =>
-        tell('circuit', `circuit: ${from} → ${to}, because ${reason}`),
-      onWorkloadChanged: ({ from, to }: WorkloadChange) =>
-        tell('workload', `the load is ${to}, it was ${from}`),
-      onFlagChanged: ({ name, from, to, reason }: FlagChange) =>
-        tell('flag', `${name}: ${from} → ${to}, because ${reason}`),
-    };
+    return log;
   }
 }

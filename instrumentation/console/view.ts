@@ -3,6 +3,7 @@ import { SlotState } from '../../src/index.js';
 import type { FollowedPool, PoolRegistry, PoolSeries } from '../registry.js';
 import type { DecisionLog, ToldDecision } from './decisions.js';
 import { findingsOf } from './findings.js';
+import type { RecentSummary } from './recent-durations.js';
 
 /** A connection as the console shows it. */
 export interface ConnectionView {
@@ -30,9 +31,11 @@ export interface PoolView {
   readonly identity: Readonly<Record<string, unknown>>;
   readonly stats: PoolStats;
   readonly counters: Readonly<PoolCounters>;
-  readonly wait: DurationSummary;
-  readonly use: DurationSummary;
-  readonly create: DurationSummary;
+  /** Of the last ten seconds. */
+  readonly wait: RecentSummary;
+  readonly use: RecentSummary;
+  /** Of the pool's whole life. */
+  readonly ever: Readonly<Record<'wait' | 'use' | 'create', DurationSummary>>;
   readonly flags: readonly FlagReport[];
   /** How many connections the forecast asks for; undefined while there is none. */
   readonly forecast: number | undefined;
@@ -45,6 +48,8 @@ export interface PoolView {
   /** Leaks, what stands before the server, the fleet and names, in sentences. */
   readonly findings: readonly string[];
   readonly decisions: readonly ToldDecision[];
+  /** When the pool's trust in its server changed. */
+  readonly circuit: readonly ToldDecision[];
 }
 
 /** All that the console shows at one instant; nothing that telemetry would not carry. */
@@ -70,14 +75,16 @@ function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog
   if (pool === undefined) return undefined;
   const report = pool.report();
   const { stats, counters, wait, use, create, flags, sizing, limit, queries } = report;
+  const log = decisions.of(name);
+  const now = performance.now();
   return {
     name,
     identity: attributes,
     stats,
     counters,
-    wait,
-    use,
-    create,
+    wait: log.waits.summary(now),
+    use: log.uses.summary(now),
+    ever: { wait, use, create },
     flags,
     forecast: pool.outlook?.target,
     sizing,
@@ -85,7 +92,8 @@ function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog
     queries: queries.slice(0, MOST_QUERIES),
     connections: connectionViews(pool),
     findings: findingsOf(report),
-    decisions: decisions.of(name),
+    decisions: log.decisions,
+    circuit: log.circuit,
   };
 }
 

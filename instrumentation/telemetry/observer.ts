@@ -51,6 +51,7 @@ import {
 import { errorType } from './attributes.js';
 import { tellEvent } from './events.js';
 import { type CheckOutcome, HealthRounds } from './health-rounds.js';
+import { LastCheck } from './last-check.js';
 import type { Apart } from './metric-table.js';
 import type { QueryFollower, QueryNote } from './queries.js';
 import { ATTR_ERROR_TYPE } from './semconv.js';
@@ -110,8 +111,7 @@ export class PoolObserver implements Observer<unknown> {
   #cause: Span | undefined = undefined;
   readonly #waits = new Thinning();
   readonly #uses = new Thinning();
-  #checked: Slot<unknown> | undefined = undefined;
-  #usesWhenChecked = 0;
+  readonly #lastCheck = new LastCheck();
 
   constructor(signals: Signals, series: PoolSeries, queries?: QueryFollower) {
     this.#signals = signals;
@@ -232,8 +232,7 @@ export class PoolObserver implements Observer<unknown> {
     this.#recordCheck(slot.retiring === 'dirty' ? 'reset' : 'check', outcome, tookMs);
     this.#blame(this.#rounds.checked(slot, outcome, tookMs, error));
     if (error !== undefined) return;
-    this.#checked = slot;
-    this.#usesWhenChecked = slot.uses;
+    this.#lastCheck.ended(slot);
   }
 
   onWarmed(_slot: Slot<unknown>, tookMs: number, error: unknown): void {
@@ -309,11 +308,6 @@ export class PoolObserver implements Observer<unknown> {
     return this.#series.pool;
   }
 
-  /** Whether this lease is the first since the check. */
-  #wasChecked(slot: Slot<unknown>): boolean {
-    return slot === this.#checked && slot.uses === this.#usesWhenChecked + 1;
-  }
-
   #tellImmediate(lease: Lease<unknown>): void {
     if (this.#signals.telemetry.acquireSpans !== 'all') return;
     this.#tellAtOnce(lease.since, () => ({
@@ -363,7 +357,7 @@ export class PoolObserver implements Observer<unknown> {
   }
 
   #whyServed(lease: Lease<unknown>, { openedFor }: Waiter<unknown>): Decision {
-    return whyServed(lease, openedFor, this.#wasChecked(lease.slot));
+    return whyServed(lease, openedFor, this.#lastCheck.cameBefore(lease.slot));
   }
 
   /** On the span that caused it, too: not everybody who reads traces sees logs. */

@@ -181,6 +181,11 @@ const OPENED: Readonly<Record<OpenReason, Attributes>> = {
   replacement: decided({ chosen: 'open', reason: 'it takes the place of one that has to go' }),
 };
 
+/** The same for people. */
+export function whyOpened(why: OpenReason): string {
+  return String(OPENED[why][ATTR_DECISION_REASON]);
+}
+
 /** Why connections are checked for which no caller waits. */
 const CHECKED: Readonly<Record<CheckReason, Attributes>> = {
   suspect: decided({

@@ -80,6 +80,20 @@ describe('the console in a browser', function () {
     expect(await page.textContent('#findings')).to.include('statements prepared: 2');
     const before = await page.textContent('#decisions');
     await page.waitForFunction((text) => document.querySelector('#decisions')?.textContent !== text, before);
+    await page.evaluate(() => {
+      const cell = document.querySelector('#connections tbody td')!;
+      getSelection()!.selectAllChildren(cell);
+      Object.assign(window, { cell });
+    });
+    const told = await page.textContent('#decisions');
+    await page.waitForFunction((text) => document.querySelector('#decisions')?.textContent !== text, told);
+    expect(await page.evaluate(whatIsSelected), 'what was selected before an update').to.be.true;
+    await page.getByRole('button', { name: 'Pause' }).click();
+    const still = await page.textContent('#shown');
+    await sleep(1_500);
+    expect(await page.textContent('#shown')).to.equal(still);
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.waitForFunction((text) => document.querySelector('#shown')?.textContent !== text, still);
     await page.selectOption('#pool', 'reports');
     await page.waitForFunction(() => /limit\s*3/.test(document.querySelector('#numbers')?.textContent ?? ''));
     expect(await page.locator('#size canvas').count()).to.equal(1);
@@ -123,6 +137,13 @@ describe('the console in a browser', function () {
     });
   }
 });
+
+/** Whether the first cell is the same one as before, and still selected. */
+function whatIsSelected(): boolean {
+  const cell = document.querySelector('#connections tbody td');
+  const selected = getSelection()!;
+  return cell === (window as unknown as { cell: unknown }).cell && selected.containsNode(cell!, true);
+}
 
 /** Pixels of the first chart that are neither grey nor transparent. */
 function coloursDrawn(): number {

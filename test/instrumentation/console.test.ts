@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { draw } from '../../instrumentation/console/top.js';
 import type { ConsoleView } from '../../instrumentation/console/view.js';
 import { EnhancedPoolInstrumentation } from '../../instrumentation/index.js';
 import { type FakePool, openFakePool } from './fake-library.js';
@@ -106,6 +107,12 @@ describe('the console', () => {
     const [leak, statements] = shown!.findings;
     expect(leak).to.match(/^connection \d has been held for \d+ ms/);
     expect(statements).to.include('statements prepared: 2, of which 1 ahead; 5 runs');
+    expect(shown?.wait.count).to.be.within(1, 4);
+    expect(shown?.wait.maxMs).to.be.at.least(shown!.wait.p50Ms);
+    expect(shown?.ever.wait.count).to.be.above(0);
+    expect(shown?.decisions.find(({ kind }) => kind === 'opened')?.words).to.match(
+      /opened in .* ms: a caller waits and no connection is idle/,
+    );
     expect(body).not.to.include('hunter2');
   });
 
@@ -131,6 +138,20 @@ describe('the console', () => {
       run(process.execPath, [cli, 'top', `${address.origin}/?token=no`, '--once']),
     );
     expect((refused as { stderr: string }).stderr).to.include('the token is missing or wrong');
+  });
+
+  it('shows in a terminal what there is room for, the sums of every pool first', async () => {
+    const view = JSON.parse((await ask('/snapshot')).body) as ConsoleView;
+    const [orders] = view.pools;
+    const many = { ...view, pools: [orders!, { ...orders!, name: 'reports' }, { ...orders!, name: 'jobs' }] };
+    const lines = draw(many, { rows: 17, columns: 60 }).split('\n');
+    expect(lines.length).to.be.at.most(16);
+    for (const line of lines) expect(line.length).to.be.at.most(60);
+    for (const name of ['orders', 'reports', 'jobs'])
+      expect(lines.join('\n')).to.match(new RegExp(`^${name} `, 'm'));
+    expect(draw(many))
+      .to.include('connections:')
+      .and.match(/ forecast \d/);
   });
 
   it('is not there unless it was asked for', async () => {

@@ -11,18 +11,26 @@
 
   const past = new Map();
   let charts;
+  let paused = false;
   let spokenAt = -SPOKEN_EVERY_MS;
   let latest;
 
   const source = new EventSource(`events${location.search}`);
   source.onmessage = ({ data }) => {
     latest = JSON.parse(data);
-    element('status').textContent = `process ${latest.pid}, live`;
+    // What comes while the page stands still is missing in its charts no more than in itself afterwards.
+    for (const pool of latest.pools) remember(pool, latest.at);
+    if (paused) return;
+    say(`process ${latest.pid}, live`);
     show();
   };
-  source.onerror = () => {
-    element('status').textContent = 'the application does not answer';
-  };
+  source.onerror = () => say('the application does not answer');
+  element('pause').addEventListener('click', () => {
+    paused = !paused;
+    element('pause').setAttribute('aria-pressed', paused);
+    say(paused ? 'paused' : 'going on');
+    if (!paused) show();
+  });
   element('pool').addEventListener('change', () => {
     charts = undefined;
     show();
@@ -37,11 +45,10 @@
   });
 
   function show() {
-    const { pools, at } = latest ?? { pools: [] };
+    const { pools } = latest ?? { pools: [] };
     element('empty').hidden = pools.length > 0;
     element('shown').hidden = pools.length === 0;
     offer(pools.map(({ name }) => name));
-    for (const pool of pools) remember(pool, at);
     const pool = pools.find(({ name }) => name === element('pool').value);
     if (pool === undefined) return;
     showNumbers(pool);
@@ -92,8 +99,8 @@
     showSentences('findings', pool.findings, 'nothing out of the ordinary');
     showSizes(pool);
     showList('decisions', [...pool.decisions].reverse());
-    showList('circuit', [...past.get(pool.name).circuit].reverse());
-    showPairs('counts', countsOf(pool.counters));
+    showList('circuit', [...pool.circuit].reverse(), `the circuit is ${pool.stats.circuit}`);
+    showPairs('counts', [...durationsOf(pool.ever), ...countsOf(pool.counters)]);
     speak(pool);
   }
 
@@ -133,16 +140,12 @@
   function remember({ name, stats, wait, forecast }, at) {
     let kept = past.get(name);
     if (kept === undefined) {
-      kept = { size: [[], [], [], [], [], []], wait: [[], [], []], circuit: [] };
+      kept = { size: [[], [], [], [], [], []], wait: [[], [], []] };
       past.set(name, kept);
     }
     if (kept.size[0].at(-1) === at / 1_000) return;
     push(kept.size, [at / 1_000, inUse(stats), idle(stats), stats.target, forecast ?? null, stats.limit]);
     push(kept.wait, [at / 1_000, stats.waiting, wait.p99Ms]);
-    const words = `the circuit is ${stats.circuit}`;
-    if (kept.circuit.at(-1)?.words === words) return;
-    kept.circuit.push({ at, words });
-    if (kept.circuit.length > KEPT) kept.circuit.shift();
   }
 
   function push(columns, values) {
@@ -163,8 +166,8 @@
       ['load', sizing?.workload ?? '–'],
       ['limit', stats.limit],
       ['circuit', stats.circuit],
-      ['p99 wait', ms(wait.p99Ms)],
-      ['p99 held', ms(use.p99Ms)],
+      ['p99 wait, 10 s', ms(wait.p99Ms)],
+      ['p99 held, 10 s', ms(use.p99Ms)],
     ]);
   }
 
@@ -175,7 +178,7 @@
         ['in use', 'idle', 'target', 'forecast', 'limit'],
         ['--used', '--idle', '--target', '--forecast', '--limit'],
       ),
-      wait: chart('wait', ['waiting', 'p99 wait, ms'], ['--used', '--target']),
+      wait: chart('wait', ['waiting', 'p99 wait of 10 s, ms'], ['--used', '--target'], 'ms'),
     };
     charts.size.setData(kept.size);
     charts.wait.setData(kept.wait);
@@ -195,17 +198,29 @@
     return color;
   }
 
-  function chart(id, names, colours) {
+  /** @param lastScale of the last line, where it is not counted as the others are. */
+  function chart(id, names, colours, lastScale) {
     const place = element(id);
     place.replaceChildren();
     const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 } };
+    const range = (_plot, _least, most) => [0, Math.max(1, most * 1.1)];
+    const scaleOf = (index) => (lastScale !== undefined && index === names.length - 1 ? lastScale : 'y');
+    const right = { ...axis, scale: lastScale, side: 1, grid: { show: false } };
     return new uPlot(
       {
         width: place.clientWidth,
         height: 200,
-        series: [{}, ...names.map((label, index) => ({ label, stroke: colour(colours[index]), width: 2 }))],
-        axes: [axis, axis],
-        scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] } },
+        series: [
+          {},
+          ...names.map((label, index) => ({
+            label,
+            scale: scaleOf(index),
+            stroke: colour(colours[index]),
+            width: 2,
+          })),
+        ],
+        axes: lastScale === undefined ? [axis, axis] : [axis, axis, right],
+        scales: { y: { range }, ...(lastScale === undefined ? {} : { [lastScale]: { range } }) },
       },
       [[], ...names.map(() => [])],
       place,
@@ -222,18 +237,28 @@
     );
   }
 
+  function durationsOf(ever) {
+    return Object.entries(ever).flatMap(([name, { p50Ms, p99Ms, maxMs }]) => [
+      [`${name}: p50`, ms(p50Ms)],
+      [`${name}: p99`, ms(p99Ms)],
+      [`${name}: longest`, ms(maxMs)],
+    ]);
+  }
+
   function words(name) {
     return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   }
 
   function showPairs(id, pairs) {
-    element(id).replaceChildren(
-      ...pairs.map(([name, value]) => {
-        const pair = document.createElement('div');
-        pair.append(text('dt', name), text('dd', value));
-        return pair;
-      }),
-    );
+    children(element(id), pairs.length, 'div', (pair, index) => {
+      const [name, value] = pairs[index];
+      children(
+        pair,
+        2,
+        (part) => (part === 0 ? 'dt' : 'dd'),
+        (cell, part) => tell(cell, part === 0 ? name : value),
+      );
+    });
   }
 
   function showTable(id, caption, heads, rows) {
@@ -250,28 +275,47 @@
       }
       table.createTBody();
     }
-    table.tBodies[0].replaceChildren(
-      ...rows.map((cells) => {
-        const row = document.createElement('tr');
-        row.append(...cells.map((cell) => text('td', cell)));
-        return row;
-      }),
-    );
+    children(table.tBodies[0], rows.length, 'tr', (row, index) => {
+      children(row, heads.length, 'td', (cell, column) => tell(cell, rows[index][column]));
+    });
   }
 
-  function showList(id, entries) {
-    element(id).replaceChildren(
-      ...entries.map(({ at, words: said }) => {
-        const item = document.createElement('li');
-        item.append(text('time', new Date(at).toLocaleTimeString()), ` ${said}`);
-        return item;
-      }),
-    );
+  /** @param now what is said first, without a time. */
+  function showList(id, entries, now) {
+    const said = entries.map(({ at, words: what }) => [new Date(at).toLocaleTimeString(), ` ${what}`]);
+    if (now !== undefined) said.unshift(['now', ` ${now}`]);
+    children(element(id), said.length, 'li', (item, index) => {
+      const tags = ['time', 'span'];
+      children(
+        item,
+        2,
+        (part) => tags[part],
+        (part, which) => tell(part, said[index][which]),
+      );
+    });
+  }
+
+  /** Keeps what is there, so that neither a selection nor the place where somebody reads is lost. */
+  function children(parent, count, tag, fill) {
+    while (parent.children.length > count) parent.lastElementChild.remove();
+    for (let index = 0; index < count; index += 1) {
+      const name = typeof tag === 'string' ? tag : tag(index);
+      fill(parent.children[index] ?? parent.appendChild(document.createElement(name)), index);
+    }
+  }
+
+  function tell(place, content) {
+    const words = String(content);
+    if (place.textContent !== words) place.textContent = words;
+  }
+
+  function say(words) {
+    tell(element('status'), words);
   }
 
   function showSentences(id, sentences, ifNone) {
     const said = sentences.length === 0 ? [ifNone] : sentences;
-    element(id).replaceChildren(...said.map((sentence) => text('li', sentence)));
+    children(element(id), said.length, 'li', (item, index) => tell(item, said[index]));
   }
 
   function text(tag, content) {
