@@ -1,18 +1,13 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { diag, logs, type Tracer, trace } from '@opentelemetry/api';
-import {
-  MeterProvider,
-  PeriodicExportingMetricReader,
-  type PushMetricExporter,
-} from '@opentelemetry/sdk-metrics';
-import { patchKnex, patchMysql2Pool, patchPgPool } from '../adapters/patches.js';
 import { settle } from '../instrumentation/config.js';
 import { InstrumentationHost } from '../instrumentation/host.js';
 import { PoolInstruments } from '../instrumentation/telemetry/metrics.js';
 import type { TelemetryConfig } from '../instrumentation/types.js';
 import type { OptimizationFlags } from '../src/index.js';
 import { OPTIMIZATION_NAMES, OPTIMIZATIONS } from '../src/rollout/flags.js';
+import { collectingProvider } from './collecting.js';
 import type { Library } from './reads/client.js';
 
 /**
@@ -23,13 +18,17 @@ export const SETTLED: OptimizationFlags = Object.fromEntries(
   OPTIMIZATION_NAMES.filter((name) => OPTIMIZATIONS[name].fallback === 'auto').map((name) => [name, 'on']),
 );
 
-/** Puts the copy of a library that is loaded now on our engine. */
+/** Puts the copy of a library that is loaded now on our engine; as in an application, no adapter is loaded but its own. */
 export function patchLibrary(library: Library, host: InstrumentationHost): void {
   if (library === 'pg') {
+    const { patchPgPool } = require('../adapters/pg/patch.js') as typeof import('../adapters/pg/patch.js');
     patchPgPool(Object.getPrototypeOf(require('pg').Pool), host);
   } else if (library === 'mysql2') {
+    const { patchMysql2Pool } =
+      require('../adapters/mysql2/patch.js') as typeof import('../adapters/mysql2/patch.js');
     patchMysql2Pool(require(join(dirname(require.resolve('mysql2')), 'lib/base/pool.js')), host);
   } else {
+    const { patchKnex } = require('../adapters/knex/patch.js') as typeof import('../adapters/knex/patch.js');
     const inKnex = createRequire(require.resolve('knex'));
     const [Client, Runner, Transaction] = ['client', 'execution/runner', 'execution/transaction'].map(
       (file) => inKnex(`./lib/${file}.js`),
@@ -37,15 +36,6 @@ export function patchLibrary(library: Library, host: InstrumentationHost): void 
     patchKnex({ Client, Runner, Transaction }, host);
   }
 }
-
-const EXPORT_INTERVAL_MS = 1_000;
-
-/** Takes what is aggregated and sends it nowhere. */
-const nowhere: PushMetricExporter = {
-  export: (_metrics, done) => done({ code: 0 }),
-  forceFlush: async () => {},
-  shutdown: async () => {},
-};
 
 /** What a bench wants told, and where spans go: nowhere, unless it brings a tracer. */
 export interface Observing {
@@ -86,13 +76,4 @@ export function observedHost({
     signals.instruments = new PoolInstruments(provider.getMeter('bench'), host.registry);
   }
   return { host, collect: () => provider.forceFlush(), stop: () => provider.shutdown() };
-}
-
-/** Metrics that are aggregated, collected every second, and thrown away. */
-export function collectingProvider(): MeterProvider {
-  return new MeterProvider({
-    readers: [
-      new PeriodicExportingMetricReader({ exporter: nowhere, exportIntervalMillis: EXPORT_INTERVAL_MS }),
-    ],
-  });
 }

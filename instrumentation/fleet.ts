@@ -8,15 +8,10 @@ import type { FleetConfig } from './types.js';
 type Warn = (message: string) => void;
 
 /**
- * A pool's place in the fleet that it belongs to, by configuration; undefined where it belongs to none. Where the package `redis`
- * is missing that is told, and the pool has its static share.
+ * A pool's place in the fleet that it belongs to, by configuration. Where the package `redis` is missing that is told, and the pool
+ * has its static share.
  */
-export function fleetOf(
-  info: PoolInfo,
-  config: FleetConfig | false | undefined,
-  warn: Warn,
-): FleetParts | undefined {
-  if (config === undefined || config === false) return undefined;
+export function fleetOf(info: PoolInfo, config: FleetConfig, warn: Warn): FleetParts {
   const { redis, name = nameOf(info), ...budget } = config;
   if (redis === undefined) return { budget };
   try {

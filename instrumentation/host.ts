@@ -8,20 +8,19 @@ import type {
   Watching,
   WatchSource,
 } from '../adapters/host.js';
-import { type Observer, Pool, type PoolReport, WatchedPool } from '../src/index.js';
+import { type FleetParts, type Observer, Pool, type PoolReport, WatchedPool } from '../src/index.js';
 import { together } from '../src/observer.js';
 import { OPTIMIZATION_NAMES } from '../src/rollout/flags.js';
 import { checkOverrides, differencesOf, type Settings } from './config.js';
 import type { PoolConsole } from './console/console.js';
 import { flagsOf, isInEngineShare } from './flags.js';
-import { fleetOf } from './fleet.js';
 import { type FollowedPool, PoolRegistry, type PoolSeries } from './registry.js';
 import { spanCallers } from './telemetry/callers.js';
 import { PoolObserver } from './telemetry/observer.js';
 import { QueryFollower } from './telemetry/queries.js';
 import type { Signals } from './telemetry/signals.js';
 import { inBackground } from './telemetry/spans.js';
-import type { Mode, PoolOverrides } from './types.js';
+import type { FleetConfig, Mode, PoolOverrides } from './types.js';
 
 /** What is remembered of a pool that is to run, or runs, on the engine, or is watched. */
 interface Known {
@@ -75,7 +74,7 @@ export class InstrumentationHost implements Host {
       options: { ...options, ...overrides.options },
       observer: overrides.warm === undefined ? observer : this.#tellingOfWarmUps(observer, info),
       flags: this.#flagsOf(info),
-      fleet: fleetOf(info, overrides.fleet ?? this.settings.fleet, (message) => this.#log.warn(message)),
+      fleet: this.#fleetOf(info, overrides.fleet ?? this.settings.fleet),
       differences: differencesOf(overrides.compatibility ?? compatibility),
       background: inBackground,
       callers: spanCallers,
@@ -221,6 +220,14 @@ export class InstrumentationHost implements Host {
       level = 'debug';
     };
     return observer === undefined ? { onWarmed } : together(observer, { onWarmed });
+  }
+
+  /** Undefined for a pool that belongs to none. */
+  #fleetOf(info: PoolInfo, config: FleetConfig | false | undefined): FleetParts | undefined {
+    if (config === undefined || config === false) return undefined;
+    // Few have one.
+    const { fleetOf }: typeof import('./fleet.js') = require('./fleet.js');
+    return fleetOf(info, config, (message) => this.#log.warn(message));
   }
 
   #flagsOf(info: PoolInfo) {

@@ -11,7 +11,6 @@ import { InstrumentationBase, type InstrumentationModuleDefinition } from '@open
 import type { PoolReport } from '../src/index.js';
 import { notBuilt } from '../src/rollout/flags.js';
 import { checkConfig, checkedOrThrow, merged, settle } from './config.js';
-import { PoolConsole } from './console/console.js';
 import { configFile, isSwitchedOff, readEnvironment } from './environment.js';
 import { InstrumentationHost } from './host.js';
 import { dismiss, enlist, someoneIsEnlisted } from './hosts.js';
@@ -157,6 +156,8 @@ export class EnhancedPoolInstrumentation extends InstrumentationBase<EnhancedPoo
   private openConsole(): void {
     const wanted = this.host.settings.telemetry.console;
     if (wanted === false || this.host.console !== undefined) return;
+    // Few want it, and it brings an HTTP server along.
+    const { PoolConsole } = require('./console/console.js') as typeof import('./console/console.js');
     this.host.console = new PoolConsole(this.host.registry);
     this.host.console.start(wanted === true ? 0 : wanted, log);
   }

@@ -5,8 +5,14 @@ import {
   InstrumentationNodeModuleFile,
 } from '@opentelemetry/instrumentation';
 import type { Library } from '../adapters/host.js';
-import { patchKnex, patchMysql2Pool, patchPgPool } from '../adapters/patches.js';
 import { processHost } from './hosts.js';
+
+// An adapter is loaded with its library: few applications have all three.
+const adapters = {
+  pg: () => require('../adapters/pg/patch.js') as typeof import('../adapters/pg/patch.js'),
+  mysql2: () => require('../adapters/mysql2/patch.js') as typeof import('../adapters/mysql2/patch.js'),
+  knex: () => require('../adapters/knex/patch.js') as typeof import('../adapters/knex/patch.js'),
+};
 
 type Version = readonly [major: number, minor: number, patch: number];
 
@@ -33,7 +39,7 @@ const TARGETS: readonly Target[] = [
     isMain: true,
     from: [3, 1, 1],
     below: [4, 0, 0],
-    patch: (exports) => patchPgPool(exports, processHost),
+    patch: (exports) => adapters.pg().patchPgPool(exports, processHost),
   },
   {
     library: 'mysql2',
@@ -41,7 +47,7 @@ const TARGETS: readonly Target[] = [
     file: 'lib/base/pool.js',
     from: [3, 12, 0],
     below: [4, 0, 0],
-    patch: (exports) => patchMysql2Pool(exports, processHost),
+    patch: (exports) => adapters.mysql2().patchMysql2Pool(exports, processHost),
   },
   {
     library: 'mysql2',
@@ -49,7 +55,7 @@ const TARGETS: readonly Target[] = [
     file: 'lib/pool.js',
     from: [2, 0, 0],
     below: [3, 12, 0],
-    patch: (exports) => patchMysql2Pool(exports, processHost),
+    patch: (exports) => adapters.mysql2().patchMysql2Pool(exports, processHost),
   },
   {
     library: 'knex',
@@ -122,7 +128,7 @@ function patchKnexCopy(Client: never, filename = fileThatExports(Client)): void 
     filename === undefined ? undefined : require.cache[join(dirname(filename), file)]?.exports;
   const Runner = beside('execution/runner.js');
   const Transaction = beside('execution/transaction.js');
-  patchKnex({ Client, Runner, Transaction }, processHost);
+  adapters.knex().patchKnex({ Client, Runner, Transaction }, processHost);
 }
 
 function fileThatExports(exports: unknown): string | undefined {

@@ -100,6 +100,28 @@ describe('the package', () => {
     expect(Object.keys(dependencies)).deep.equal(['@opentelemetry/instrumentation']);
   });
 
+  it('loads an adapter with its library, and what few want when they ask for it', () => {
+    const tell = `const ours = Object.keys(require.cache).filter((file) => !file.includes('node_modules'));
+      console.log(JSON.stringify([...ours, ...process.moduleLoadList]))`;
+    const loadedWith = (library: string): string[] =>
+      JSON.parse(
+        execFileSync(
+          process.execPath,
+          ['--input-type=commonjs', '-e', `require('${NAME}/register'); require('${library}'); ${tell}`],
+          { cwd: root, encoding: 'utf8' },
+        ),
+      );
+    const others = { pg: ['mysql2', 'knex'], mysql2: ['pg', 'knex'] };
+    for (const [library, absent] of Object.entries(others)) {
+      const loaded = loadedWith(library);
+      const isThere = (part: string) => loaded.some((file) => file.endsWith(part));
+      expect(isThere(`/adapters/${library}/patch.js`), library).equal(true);
+      for (const other of absent) expect(isThere(`/adapters/${other}/patch.js`), other).equal(false);
+      for (const rare of ['/console/console.js', '/redis/leases.js', 'NativeModule http'])
+        expect(isThere(rare), rare).equal(false);
+    }
+  });
+
   it('is checked and published by workflows that hold no token and run what exists', () => {
     for (const [name, needed] of Object.entries(WORKFLOWS)) {
       const text = readFileSync(join(root, '.github/workflows', `${name}.yml`), 'utf8');

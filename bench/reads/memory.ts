@@ -82,8 +82,8 @@ function tableOf(title: string, memories: Memories): Table {
       megabytes(name, 'peakRssBytes'),
     ]),
     note:
-      "heap: used right after a collection while the load stands. OpenTelemetry's metrics SDK is loaded in both, and " +
-      'both begin with the young generation that V8 gives a process after minutes of load',
+      "heap: used right after a collection while the load stands. Both hold the same small application: pg, this load, and OpenTelemetry's " +
+      'metrics SDK with a reader that collects every second. Both begin with the young generation that V8 gives a process after minutes of load',
   };
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OptimizationFlags } from '../../src/index.js';
 import type { Address } from '../../test/servers/database.js';
 import { closedLoop, type Window } from '../closed-loop.js';
+import { collectingProvider } from '../collecting.js';
 import { type Obedient, obeyOrders, PeerProcess } from '../peer-process.js';
 import { type OpenedClient, openClient } from './client.js';
 import { ownClients } from './own-pool.js';
@@ -82,9 +83,9 @@ export class Side {
 
 async function open({ workload: name, address, peers }: Part): Promise<Obedient<Order>> {
   const workload = WORKLOADS.find((known) => known.name === name)!;
-  // What an application with telemetry has loaded without us.
-  require('@opentelemetry/sdk-metrics');
+  // What an application with telemetry has without us as well; the engine comes with its own.
   require('@opentelemetry/instrumentation');
+  const metrics = peers.some(({ flags }) => flags === undefined) ? collectingProvider() : undefined;
   const opened = new Map<string, OpenedClient>();
   for (const peer of peers) {
     const opens = peers.length === 1 ? openClient : ownClients();
@@ -92,7 +93,7 @@ async function open({ workload: name, address, peers }: Part): Promise<Obedient<
   }
   return {
     obey: (order) => obey(order, opened.get(order.peer)!, workload),
-    close: () => Promise.all([...opened.values()].map((client) => client.close())),
+    close: () => Promise.all([...opened.values()].map((client) => client.close()).concat(metrics?.shutdown() ?? [])),
   };
 }
 
