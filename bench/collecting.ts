@@ -15,9 +15,9 @@ const nowhere: PushMetricExporter = {
 
 /** Metrics that are aggregated, collected every second, and thrown away. */
 export function collectingProvider(): MeterProvider {
-  return new MeterProvider({
-    readers: [
-      new PeriodicExportingMetricReader({ exporter: nowhere, exportIntervalMillis: EXPORT_INTERVAL_MS }),
-    ],
-  });
+  return new MeterProvider({ readers: [collectingReader()] });
+}
+
+export function collectingReader(): PeriodicExportingMetricReader {
+  return new PeriodicExportingMetricReader({ exporter: nowhere, exportIntervalMillis: EXPORT_INTERVAL_MS });
 }

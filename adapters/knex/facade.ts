@@ -28,7 +28,7 @@ import type { PgStatement } from '../pg/statements.js';
 import { changedRows as changedRowsOfPg } from '../pg/transaction.js';
 import { currentHint } from '../query-hint.js';
 import { warmUpOf } from '../warming.js';
-import { Acquisition, ServedElsewhere } from './acquisition.js';
+import { Acquisition, Acquisitions, ServedElsewhere } from './acquisition.js';
 import { type DriverListener, KnexDriver, type PooledConnection, pipelines } from './driver.js';
 import type {
   KnexClient,
@@ -78,7 +78,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
   readonly #announced: Announced;
   readonly #stopListening: () => void;
   /** In the order of the queue. */
-  readonly #waiting = new Set<Acquisition>();
+  readonly #waiting = new Acquisitions();
   /** Those who came too late, when the pool was closing. */
   readonly #turnedAway = new Set<PendingOperation>();
   readonly #min: number;

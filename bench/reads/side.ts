@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OptimizationFlags } from '../../src/index.js';
 import type { Address } from '../../test/servers/database.js';
 import { closedLoop, type Window } from '../closed-loop.js';
-import { collectingProvider } from '../collecting.js';
+import { collectingProvider, collectingReader } from '../collecting.js';
 import { type Obedient, obeyOrders, PeerProcess } from '../peer-process.js';
 import { type OpenedClient, openClient } from './client.js';
 import { ownClients } from './own-pool.js';
@@ -32,7 +32,13 @@ interface Part {
   readonly address: Address;
   /** Several have a copy each of everything that is run. */
   readonly peers: readonly PeerPart[];
+  /** Whether OpenTelemetry is started as the README says, by its Node SDK; else only metrics are. */
+  readonly nodeSdk?: boolean;
 }
+
+const FIRST_CALLERS = 10;
+/** Of the time of the load. */
+const FIRST_SHARE = 0.3;
 
 type Order = { readonly peer: string } & (
   | { readonly do: 'measure' | 'warmUp'; readonly windowMs: number }
@@ -81,11 +87,12 @@ export class Side {
   }
 }
 
-async function open({ workload: name, address, peers }: Part): Promise<Obedient<Order>> {
+async function open({ workload: name, address, peers, nodeSdk }: Part): Promise<Obedient<Order>> {
   const workload = WORKLOADS.find((known) => known.name === name)!;
-  // What an application with telemetry has without us as well; the engine comes with its own.
+  // What an application with telemetry has without us as well; the engine comes with metrics of its own.
   require('@opentelemetry/instrumentation');
-  const metrics = peers.some(({ flags }) => flags === undefined) ? collectingProvider() : undefined;
+  const hasStock = peers.some(({ flags }) => flags === undefined);
+  const telemetry = nodeSdk ? await startedSdk() : hasStock ? collectingProvider() : undefined;
   const opened = new Map<string, OpenedClient>();
   for (const peer of peers) {
     const opens = peers.length === 1 ? openClient : ownClients();
@@ -93,8 +100,24 @@ async function open({ workload: name, address, peers }: Part): Promise<Obedient<
   }
   return {
     obey: (order) => obey(order, opened.get(order.peer)!, workload),
-    close: () => Promise.all([...opened.values()].map((client) => client.close()).concat(metrics?.shutdown() ?? [])),
+    async close() {
+      await Promise.all([...opened.values()].map((client) => client.close()));
+      await telemetry?.shutdown();
+    },
   };
+}
+
+/** Spans and logs go nowhere, and metrics where those of `collectingProvider` go. */
+async function startedSdk(): Promise<{ shutdown(): Promise<void> }> {
+  const { NodeSDK } = await import('@opentelemetry/sdk-node');
+  const sdk = new NodeSDK({
+    metricReaders: [collectingReader()],
+    spanProcessors: [],
+    logRecordProcessors: [],
+    autoDetectResources: false,
+  });
+  sdk.start();
+  return sdk;
 }
 
 async function obey(order: Order, opened: OpenedClient, workload: Workload): Promise<unknown> {
@@ -129,7 +152,12 @@ async function measure(
   return { ...window, connections };
 }
 
+/**
+ * Few callers first, as an application has when it starts: V8 decides once what lives long, and in a process whose first work is
+ * 512 requests at once it takes rows for that, and allocates them as old ever after.
+ */
 async function weigh(opened: OpenedClient, workload: Workload, loadMs: number): Promise<Memory> {
+  await measure(opened, { ...workload, callers: FIRST_CALLERS }, loadMs * FIRST_SHARE);
   const load = measure(opened, workload, loadMs);
   await sleep(loadMs * 0.9);
   globalThis.gc?.();

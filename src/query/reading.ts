@@ -203,7 +203,7 @@ export class Reader {
       this.deeper();
     }
     this.mainLevel = this.level();
-    this.lead = leadOf[tokens.token];
+    this.lead = leadOf(tokens.token);
     if (this.lead === undefined) {
       this.stateful = true;
     } else {
@@ -369,7 +369,7 @@ export class Reader {
     // The commonest come first: V8 tries the cases one after another.
     switch (role) {
       case Role.plain:
-        if (leadOf[token] !== undefined && this.wraps(level)) this.unsure = true;
+        if (leadOf(token) !== undefined && this.wraps(level)) this.unsure = true;
         return this.name();
       case Role.select:
         this.begins(level, Role.select, 'select');

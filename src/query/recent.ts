@@ -3,6 +3,14 @@ const WAYS = 7;
 const CONTESTED = 3;
 const SAMPLES = 6;
 
+interface Entry<V> {
+  readonly sample: number;
+  readonly text: string;
+  readonly value: V | undefined;
+}
+
+const NONE: Entry<never> = { sample: 0, text: '', value: undefined };
+
 /**
  * The classes of texts seen lately, by text. Texts hold literals, so they never leave this memory, and `maxEntries`
  * bounds it. It is not a `Map`, which would hash every character of a new text: a few characters choose a set of seven
@@ -10,61 +18,47 @@ const SAMPLES = 6;
  * are never repeated does not drive out the ones that are.
  */
 export class Recent<V> {
-  private readonly sets: number;
-  private readonly samples: Int32Array;
-  private readonly texts: string[];
-  private readonly values: (V | undefined)[];
+  /** Each is made when its first text comes: most applications have few. */
+  private readonly sets: (Entry<V>[] | undefined)[];
   private turn = 0;
 
   constructor(maxEntries: number) {
     // A power of two, so that choosing one takes no division.
-    this.sets = 2 ** Math.floor(Math.log2(Math.max(1, maxEntries / WAYS)));
-    this.samples = new Int32Array(this.sets * WAYS);
-    this.texts = new Array<string>(this.sets * WAYS).fill('');
-    this.values = new Array<V | undefined>(this.sets * WAYS).fill(undefined);
+    const sets = 2 ** Math.floor(Math.log2(Math.max(1, maxEntries / WAYS)));
+    this.sets = new Array<Entry<V>[] | undefined>(sets).fill(undefined);
   }
 
   get(text: string): V | undefined {
     const sample = sampleOf(text);
-    const first = this.firstPlace(sample);
-    const place = this.find(text, sample, first);
+    const set = this.sets[sample & (this.sets.length - 1)];
+    if (set === undefined) return undefined;
+    const place = find(set, text, sample);
     if (place === undefined) return undefined;
-    const value = this.values[place];
-    if (place > first) this.swap(place, Math.min(place, first + WAYS - CONTESTED) - 1);
-    return value;
+    const entry = set[place]!;
+    if (place > 0) {
+      const forward = Math.min(place, WAYS - CONTESTED) - 1;
+      set[place] = set[forward]!;
+      set[forward] = entry;
+    }
+    return entry.value;
   }
 
   set(text: string, value: V): void {
     const sample = sampleOf(text);
-    const first = this.firstPlace(sample);
+    const number = sample & (this.sets.length - 1);
+    this.sets[number] ??= new Array<Entry<V>>(WAYS).fill(NONE);
+    const set = this.sets[number];
     this.turn = (this.turn + 1) % CONTESTED;
-    const place = this.find(text, sample, first) ?? first + WAYS - CONTESTED + this.turn;
-    this.samples[place] = sample;
-    this.texts[place] = text;
-    this.values[place] = value;
+    set[find(set, text, sample) ?? WAYS - CONTESTED + this.turn] = { sample, text, value };
   }
+}
 
-  private find(text: string, sample: number, first: number): number | undefined {
-    for (let place = first; place < first + WAYS; place += 1) {
-      if (this.samples[place] === sample && this.texts[place] === text) return place;
-    }
-    return undefined;
+function find(set: readonly Entry<unknown>[], text: string, sample: number): number | undefined {
+  for (let place = 0; place < WAYS; place += 1) {
+    const entry = set[place]!;
+    if (entry.sample === sample && entry.text === text) return place;
   }
-
-  private firstPlace(sample: number): number {
-    return (sample & (this.sets - 1)) * WAYS;
-  }
-
-  private swap(one: number, other: number): void {
-    const { samples, texts, values } = this;
-    const [sample, text, value] = [samples[one] as number, texts[one] as string, values[one]];
-    samples[one] = samples[other] as number;
-    texts[one] = texts[other] as string;
-    values[one] = values[other];
-    samples[other] = sample;
-    texts[other] = text;
-    values[other] = value;
-  }
+  return undefined;
 }
 
 /** The length and some characters from all over the text. */

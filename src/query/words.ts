@@ -94,12 +94,19 @@ export type Call = (typeof Call)[keyof typeof Call];
 /** The token of a name of the application's own. Words that the reader knows are the numbers after it. */
 export const WORD = 256;
 const MAX_WORDS = 2048;
+const MAX_LETTERS = 16_384;
 
 /** By token, so that marks and literals, which are smaller numbers, have entries too: `plain` and `unknown`. */
 export const roleOf = new Uint8Array(WORD + MAX_WORDS);
 export const postgresqlCallOf = new Uint8Array(WORD + MAX_WORDS);
 export const mysqlCallOf = new Uint8Array(WORD + MAX_WORDS);
-export const leadOf = new Array<Lead | undefined>(WORD + MAX_WORDS).fill(undefined);
+const leadNumbers = new Uint8Array(WORD + MAX_WORDS);
+const numberedLeads: readonly (Lead | undefined)[] = [undefined, ...leads];
+
+/** What a statement is that begins with this token. */
+export function leadOf(token: number): Lead | undefined {
+  return numberedLeads[leadNumbers[token]!];
+}
 
 const roles: readonly (readonly [Role, string])[] = [
   [Role.select, 'select'],
@@ -163,7 +170,10 @@ const roles: readonly (readonly [Role, string])[] = [
 const SLOTS = 4096;
 const hashes = new Int32Array(SLOTS);
 const tokens = new Uint16Array(SLOTS);
-const texts: string[] = [''];
+/** The letters of all words, one word after the other, which take far less than as many strings; word `n` begins at `starts[n]`. */
+const letters = new Uint8Array(MAX_LETTERS);
+const starts = new Uint16Array(MAX_WORDS + 1);
+let words = 1;
 
 /** Whether a word with this hash can be one of ours. */
 export function mayKnow(hash: number): boolean {
@@ -176,7 +186,7 @@ export function tokenOf(hash: number, text: string, start: number, stop: number)
     const token = tokens[slot] as number;
     if (token === 0) return WORD;
     // Hashes can collide, and a user's function that passed for a built-in one could hide a write.
-    if (hashes[slot] === hash && spells(texts[token - WORD] as string, text, start, stop)) return token;
+    if (hashes[slot] === hash && spells(token - WORD, text, start, stop)) return token;
   }
 }
 
@@ -184,21 +194,27 @@ function learnt(text: string): number {
   const hash = hashOf(text);
   const known = tokenOf(hash, text, 0, text.length);
   if (known !== WORD) return known;
-  if (texts.length === MAX_WORDS) throw new Error(`bug: no room for the word ${text}`);
+  const start = starts[words]!;
+  if (words === MAX_WORDS || start + text.length > MAX_LETTERS)
+    throw new Error(`bug: no room for the word ${text}`);
   let slot = hash & (SLOTS - 1);
   while (tokens[slot] !== 0) slot = (slot + 1) & (SLOTS - 1);
-  const token = WORD + texts.length;
-  texts.push(text);
+  const token = WORD + words;
+  for (let i = 0; i < text.length; i += 1) letters[start + i] = text.charCodeAt(i);
+  words += 1;
+  starts[words] = start + text.length;
   hashes[slot] = hash;
   tokens[slot] = token;
   return token;
 }
 
-function spells(known: string, text: string, start: number, stop: number): boolean {
-  if (known.length !== stop - start) return false;
-  for (let i = 0; i < known.length; i += 1) {
+function spells(word: number, text: string, start: number, stop: number): boolean {
+  const first = starts[word]!;
+  const length = stop - start;
+  if (starts[word + 1]! - first !== length) return false;
+  for (let i = 0; i < length; i += 1) {
     const c = text.charCodeAt(start + i);
-    if ((c >= 65 && c <= 90 ? c + 32 : c) !== known.charCodeAt(i)) return false;
+    if ((c >= 65 && c <= 90 ? c + 32 : c) !== letters[first + i]) return false;
   }
   return true;
 }
@@ -219,8 +235,8 @@ export function hashOf(word: string): number {
 for (const [role, words] of roles) {
   for (const text of listed(words)) roleOf[learnt(text)] = role;
 }
-for (const lead of leads) {
-  for (const text of listed(lead.words)) leadOf[learnt(text)] = lead;
+for (const [index, lead] of leads.entries()) {
+  for (const text of listed(lead.words)) leadNumbers[learnt(text)] = index + 1;
 }
 learnCalls(pureCalls, Call.pure);
 learnCalls(aggregateCalls, Call.aggregate);
