@@ -87,7 +87,6 @@ export class Digest {
   }
 
   key(): string {
-    while (this.lists > 0) this.closeList();
     return hex(mixed(this.a)) + hex(mixed(this.b ^ this.a));
   }
 }

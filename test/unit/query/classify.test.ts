@@ -161,6 +161,16 @@ describe('the fingerprint', () => {
     ['SELECT ARRAY[1, 2]', 'SELECT ARRAY[1, 2, 3, 4]'],
     ["SELECT ARRAY['a'::text]", "SELECT ARRAY['a'::text, 'b'::text]"],
     ['SELECT * FROM (VALUES (1)) v', 'SELECT * FROM (VALUES (1), (2)) v'],
+    ['SELECT * FROM t WHERE a IN (ARRAY[1])', 'SELECT * FROM t WHERE a IN (ARRAY[1, 2], ARRAY[3])'],
+    [
+      "SELECT * FROM t WHERE a IN (ARRAY['a']::text)",
+      "SELECT * FROM t WHERE a IN (ARRAY['a', 'b']::text, ARRAY['c']::text)",
+    ],
+    [
+      'INSERT INTO t VALUES (ARRAY[1]) RETURNING a',
+      'INSERT INTO t VALUES (ARRAY[1, 2]), (ARRAY[3]), (ARRAY[4]) RETURNING a',
+    ],
+    ['SELECT * FROM t WHERE (a = 1 AND b IN (1))', 'SELECT * FROM t WHERE (a = 2 AND b IN (1, 2))'],
     ['INSERT INTO t VALUES (1); SELECT 1', 'INSERT INTO t VALUES (1), (2); SELECT 1'],
     ['SELECT a FROM t WHERE b BETWEEN 1 AND 2', 'SELECT a FROM t WHERE b BETWEEN -1 AND +2'],
     ['SELECT * FROM t WHERE id IN (1)', 'SELECT * FROM t WHERE id IN (1, -2, +3)'],
@@ -188,6 +198,14 @@ describe('the fingerprint', () => {
     expect(fingerprint('select $ay, $za_1 from t', 'mysql')).not.equal(one);
   });
 
+  it('is one for lists in lists, and beyond 32 of them goes by their lengths as by any text', () => {
+    const nested = (depth: number, inner: string) =>
+      fingerprint(`SELECT ${'ARRAY['.repeat(depth)}${inner}${']'.repeat(depth)}`, 'postgresql');
+    for (const depth of [2, 32]) expect(nested(depth, '1')).equal(nested(depth, '1, 2'));
+    expect(new Set(['1', '1, 2', 'a', 'b'].map((inner) => nested(40, inner))).size).equal(4);
+    expect(nested(31, '1')).not.equal(nested(32, '1'));
+  });
+
   it('tells different queries apart', () => {
     const different = [
       'SELECT a FROM t',
@@ -203,6 +221,11 @@ describe('the fingerprint', () => {
       'SELECT a[1] + 1 FROM t',
       'SELECT f(1)',
       'SELECT f(1, 2)',
+      'SELECT a FROM t WHERE b IN (1)',
+      'SELECT a FROM t WHERE b IN (c)',
+      'SELECT a FROM t WHERE b IN (c, 1)',
+      'SELECT a FROM t WHERE b IN (1, c)',
+      'SELECT a FROM t WHERE b IN (1, c, 1)',
       "SELECT 'a' < b",
       "SELECT 'a' > b",
       "SELECT u'a'",

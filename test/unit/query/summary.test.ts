@@ -44,6 +44,8 @@ describe('the summary of a query', () => {
       'SELECT * FROM "My T"': 'SELECT "My T"',
       'SELECT * FROM "a"."b"': 'SELECT "a"."b"',
       'SELECT * FROM a.b.c': 'SELECT a.b.c',
+      "SELECT 'a\\\\' FROM t": 'SELECT t',
+      "EXPLAIN SELECT 'a": 'EXPLAIN',
       "SELECT * FROM 'canary', $1, t": 'SELECT t',
       'SELECT * FROM ONLY t': 'SELECT t',
       'SELECT extract(year FROM a), b IS DISTINCT FROM c FROM t': 'SELECT t',
@@ -83,6 +85,7 @@ describe('the summary of a query', () => {
     },
     mysql: {
       'SELECT * FROM "canary", ?, t': 'SELECT t',
+      "SELECT 'a\\', ' FROM canary -- '": 'SELECT',
       'REPLACE INTO t VALUES (1)': 'REPLACE t',
       'SELECT * FROM t; REPLACE INTO u VALUES (1)': 'SELECT t; REPLACE u',
       'UPDATE(t JOIN u ON t.id = u.id) SET a = 1': 'UPDATE t u',
