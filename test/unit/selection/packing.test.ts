@@ -3,6 +3,7 @@ import {
   FULL_MS,
   PACKED_MS,
   pack,
+  placementOf,
   type SharedConnection,
   SILENT_MS,
   spread,
@@ -45,5 +46,16 @@ describe('spreading', () => {
     expect(spread([nearlyFull], 0.5, 1_000)).equal(nearlyFull);
     expect(spread([connection({ leasedAt: 1_000 - SILENT_MS, loadMs: 1 })], 0.5, 1_000)).not.equal(undefined);
     expect(spread([connection({ loadMs: FULL_MS })], 0.5, 1_000)).equal(undefined);
+  });
+});
+
+describe('how a statement came onto its connection', () => {
+  it('is told by who is there with it, and by what is in flight', () => {
+    const placements = [
+      { holders: 1, loadMs: 5 },
+      { holders: 2, loadMs: PACKED_MS },
+      { holders: 2, loadMs: PACKED_MS + 0.01 },
+    ].map(placementOf);
+    expect(placements).deep.equal(['first', 'packed', 'spread']);
   });
 });
