@@ -12,7 +12,7 @@ import {
 } from '../src/index.js';
 import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
-import type { PoolerConfig } from './pg/pooler.js';
+import type { PoolerConfig, Warn } from './pg/pooler.js';
 import type { WarmHook } from './warming.js';
 
 /** The libraries whose pools can run on the engine. */
@@ -57,6 +57,8 @@ export interface PoolSetup {
   readonly follow?: FollowQuery | undefined;
   /** What stands between a pool and its PostgreSQL, where it is not to be found out. */
   readonly pooler?: PoolerConfig | undefined;
+  /** Undefined where nobody listens. */
+  readonly warn?: Warn | undefined;
   /** What the application wants done on connections that are opened ahead of demand. */
   readonly warm?: WarmHook | undefined;
 }

@@ -80,6 +80,7 @@ export class InstrumentationHost implements Host {
       callers: spanCallers,
       follow,
       pooler: { ...pooler, ...overrides.pooler },
+      warn: (message) => this.#log.warn(`a ${info.library} pool: ${message}`),
       warm: overrides.warm,
     };
   }

@@ -94,7 +94,7 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
     this.#host = host;
     this.#setup = setup;
     const { openTransactionsRolledBack } = setup.differences;
-    this.#pooler = origin.client.driverName === 'pg' ? new PgPooler(setup.pooler) : undefined;
+    this.#pooler = origin.client.driverName === 'pg' ? new PgPooler(setup.pooler, setup.warn) : undefined;
     this.#driver = new KnexDriver(
       pool,
       origin.client,

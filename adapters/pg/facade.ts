@@ -89,7 +89,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     this.#differences = setup.differences;
     this.#follow = setup.follow;
     this.#heededMax = pool.options.max;
-    this.#pooler = new PgPooler(setup.pooler);
+    this.#pooler = new PgPooler(setup.pooler, setup.warn);
     this.#driver = new PgDriver(
       pool,
       this.#pooler,

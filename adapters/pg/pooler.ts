@@ -11,6 +11,9 @@ export interface PoolerConfig {
   preparedStatements?: boolean;
 }
 
+/** Told, in a sentence, what whoever runs the application had better know. */
+export type Warn = (message: string) => void;
+
 /** The highest number of a process: Linux's `pid_max`, 2^22. Poolers make their numbers up of 32 random bits. */
 const HIGHEST_PROCESS_ID = 4_194_304;
 
@@ -29,8 +32,13 @@ export class PgPooler implements PoolerReport {
   /** Who was last answered by which of the server's processes. */
   readonly #lastOn = new Map<number, WeakRef<PgClient>>();
   readonly #backendOf = new WeakMap<PgClient, number>();
+  /** Undefined where nobody listens, and once he was told. */
+  #warn: Warn | undefined;
+  /** The first statement that goes by its session, or leaves something in it. */
+  #sessionUse: string | undefined = undefined;
 
-  constructor({ mode = 'auto', preparedStatements = false }: PoolerConfig = {}) {
+  constructor({ mode = 'auto', preparedStatements = false }: PoolerConfig = {}, warn?: Warn) {
+    this.#warn = warn;
     this.declared = mode !== 'auto';
     this.mode = mode === 'auto' ? 'none' : mode;
     this.preparedStatements = preparedStatements;
@@ -39,6 +47,22 @@ export class PgPooler implements PoolerReport {
   /** Whether a name given to a statement on a client is still known when it is used there again. */
   get keepsNames(): boolean {
     return this.mode === 'none' || this.mode === 'session' || this.preparedStatements;
+  }
+
+  /** A statement of this summary, met for the first time, goes by its session or leaves something in it. */
+  sessionUsed(summary: string): void {
+    this.#sessionUse ??= summary;
+    this.#warnOfSessions();
+  }
+
+  #warnOfSessions(): void {
+    if (this.mode !== 'transaction' || this.#sessionUse === undefined) return;
+    this.#warn?.(
+      `${this.#sessionUse} goes by its session, or leaves something in it, and behind a pooler in transaction mode the next statement may ` +
+        'have another: what it sets or locks is lost, or meets others. Use SET LOCAL and pg_advisory_xact_lock within a transaction, and a ' +
+        'connection past the pooler for LISTEN; or declare pooler: { mode: "session" } if it keeps sessions. This is told once for each pool.',
+    );
+    this.#warn = undefined;
   }
 
   /** A client has connected. Undefined where that shows that the server is there; else it settles when that is known. */
@@ -76,6 +100,7 @@ export class PgPooler implements PoolerReport {
     if (isShared || (before !== undefined && before !== backend)) {
       this.mode = 'transaction';
       this.#lastOn.clear();
+      this.#warnOfSessions();
       return;
     }
     if (this.#lastOn.size >= MAX_BACKENDS) this.#lastOn.clear();

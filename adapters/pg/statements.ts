@@ -122,7 +122,9 @@ export class PgStatements<C> {
     this.#engine = engine;
     this.#home = home;
     this.#pooler = pooler;
-    this.#statements = new Statements(engine.profiles, 'postgresql');
+    this.#statements = new Statements(engine.profiles, 'postgresql', ({ sessionStateful, summary }) => {
+      if (sessionStateful) pooler.sessionUsed(summary);
+    });
     this.#timesOut = timesOut;
   }
 

@@ -1,6 +1,6 @@
 import { barrierOf, LatestLeast, SharingProfile, SLOW_MS } from '../selection/sharing.js';
 import { SlowMoments } from '../selection/slow-moments.js';
-import type { Dialect } from './classify.js';
+import type { Classification, Dialect } from './classify.js';
 import { type Names, Preparation } from './preparation.js';
 import type { QueryProfile, QueryProfiles } from './profiles.js';
 import { Recent } from './recent.js';
@@ -55,10 +55,13 @@ export class Statements {
   readonly #names: Names = { generation: 0 };
   readonly #roundTrips = new LatestLeast(ROUND_TRIP_WINDOW);
   readonly #moments = new SlowMoments<SharingProfile>(SLOW_MS);
+  readonly #onNew: ((classification: Classification) => void) | undefined;
 
-  constructor(profiles: QueryProfiles, dialect: Dialect) {
+  /** `onNew` is told of a text that is not remembered, once it is read. */
+  constructor(profiles: QueryProfiles, dialect: Dialect, onNew?: (classification: Classification) => void) {
     this.#profiles = profiles;
     this.#dialect = dialect;
+    this.#onNew = onNew;
   }
 
   /** The shortest time in which anything was answered lately, in milliseconds. */
@@ -108,6 +111,7 @@ export class Statements {
     const profile = this.#profiles.of(text, this.#dialect);
     const { classification } = profile;
     if (classification === undefined) return undefined;
+    this.#onNew?.(classification);
     profile.sharing ??= new SharingProfile(barrierOf(classification));
     const preparation = new Preparation(text, classification, this.#names);
     return { text, profile, sharing: profile.sharing, preparation };

@@ -52,8 +52,8 @@ describe('behind PgBouncer in transaction mode', function () {
     await databases?.stop();
   });
 
-  const openPg = (pooler?: PoolerConfig, url = bouncer.url) => {
-    const { pool, engine } = sharingPool({ connectionString: url, max: 8 }, {}, { pooler });
+  const openPg = (pooler?: PoolerConfig, url = bouncer.url, warn?: (message: string) => void) => {
+    const { pool, engine } = sharingPool({ connectionString: url, max: 8 }, {}, { pooler, warn });
     pool.on('error', () => {});
     return {
       pool,
@@ -63,11 +63,11 @@ describe('behind PgBouncer in transaction mode', function () {
     };
   };
 
-  const openKnex = (pooler?: PoolerConfig) => {
+  const openKnex = (pooler?: PoolerConfig, url = bouncer.url, warn?: (message: string) => void) => {
     const { knex, engine } = sharingKnex(
-      { connection: { connectionString: bouncer.url }, pool: { min: 0, max: 8 }, log: { warn() {} } },
+      { connection: { connectionString: url }, pool: { min: 0, max: 8 }, log: { warn() {} } },
       {},
-      { pooler },
+      { pooler, warn },
     );
     return {
       engine,
@@ -107,6 +107,21 @@ describe('behind PgBouncer in transaction mode', function () {
       expect(statements!.prepared).equal(0);
       expect(pooler).include({ declared: false }).and.property('mode').not.equal('none');
       expect(opened.engine().stats()).include({ leased: 0, waiting: 0 });
+      await opened.close();
+    });
+
+    it(`${library} tells once that a session is not kept, and not where nothing goes by one`, async () => {
+      const told: string[] = [];
+      const opened: Opened = open({ mode: 'transaction' }, bouncer.url, (message) => told.push(message));
+      await opened.ask('select $1::int as token', [1]);
+      await opened.ask("insert into nowhere values ('secret')", []).catch(() => {});
+      expect(told).deep.equal([]);
+      await opened.ask("SET application_name = 'secret'", []);
+      await opened.ask('select pg_advisory_lock(4711)', []);
+      expect(told.length).equal(1);
+      expect(told[0])
+        .match(/^SET goes by its session/)
+        .and.not.contain('secret');
       await opened.close();
     });
 

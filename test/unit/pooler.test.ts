@@ -28,8 +28,8 @@ class FakeClient {
   }
 }
 
-function seen(config?: PoolerConfig) {
-  const pooler = new PgPooler(config);
+function seen(config?: PoolerConfig, warn?: (message: string) => void) {
+  const pooler = new PgPooler(config, warn);
   const client = (processID: number, backend: number) => {
     const fake = new FakeClient(processID, backend);
     const proof = pooler.welcomed(fake as unknown as PgClient);
@@ -102,6 +102,21 @@ describe('a pooler in front of PostgreSQL', () => {
       expect(pooler).include({ mode, declared: true, keepsNames: mode !== 'transaction' });
     }
     expect(seen({ mode: 'transaction', preparedStatements: true }).pooler.keepsNames).equal(true);
+  });
+
+  it('is told of once, with the first statement that goes by its session, whichever is known first', async () => {
+    for (const isUsedFirst of [true, false]) {
+      const told: string[] = [];
+      const { pooler, client } = seen({}, (message) => told.push(message));
+      if (isUsedFirst) pooler.sessionUsed('SET');
+      await client(MADE_UP, 7).ask();
+      expect(told).deep.equal([]);
+      await client(MADE_UP + 1, 7).ask();
+      pooler.sessionUsed('LISTEN');
+      expect(told.map((message) => message.split(' ')[0])).deep.equal([isUsedFirst ? 'SET' : 'LISTEN']);
+      pooler.sessionUsed('SET');
+      expect(told.length).equal(1);
+    }
   });
 
   it('has its clients prove the server from the moment it says that it cannot reach it, until one has', async () => {
