@@ -1596,8 +1596,9 @@ export class Pool<C> implements LeaseHome<C> {
     const waiter = this.#nextWaiter();
     if (waiter !== undefined && !this.#isOneTooMany(slot)) {
       if (proven || this.#driver.mustCheck?.(slot.connection!) !== true) return this.#handOver(slot, waiter);
-      if (this.#waiters.length > this.#slots.count(SlotState.checking))
-        return this.#check(slot, this.#readClock());
+      // One that was cleaned is counted itself.
+      const checks = this.#slots.count(SlotState.checking) - (slot.state === SlotState.checking ? 1 : 0);
+      if (this.#waiters.length > checks) return this.#check(slot, this.#readClock());
     }
     if (this.#drain !== undefined) return this.#close(slot, 'drain');
     slot.chosenOver = undefined;

@@ -38,7 +38,7 @@ const LEGAL_MOVES: readonly number[] = [
     SlotState.closing,
     SlotState.stale,
   ),
-  /* checking */ bits(SlotState.idle, SlotState.leased, SlotState.closing),
+  /* checking */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),
   /* closing  */ bits(SlotState.gone),
   /* gone     */ 0,
   /* warming  */ bits(SlotState.idle, SlotState.leased, SlotState.checking, SlotState.closing),

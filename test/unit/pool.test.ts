@@ -334,6 +334,25 @@ describe('release', () => {
     expect(it.counters.closed.dirty).equal(1);
   });
 
+  it('checks a connection that it has cleaned, where every lease asks for that, at once and for each who waits', async () => {
+    Object.assign(driver, { mustCheck: () => true });
+    driver.onCheck = () => ({ afterMs: 5, ends: 'well' });
+    for (const callers of [1, 2]) {
+      const it = pool({ max: 1 });
+      const first = follow(it.acquire());
+      await runtime.advance(10);
+      const dirty = first.lease!;
+      dirty.connection.dirty = true;
+      const waiting = Array.from({ length: callers }, () => follow(it.acquire()));
+      const { checks } = driver;
+      dirty.release();
+      await runtime.advance(5);
+      expect(waiting[0]!.lease!.connection).equal(dirty.connection);
+      expect(dirty.connection.dirty).equal(false);
+      expect(driver.checks).equal(checks + 1);
+    }
+  });
+
   it('retires a connection after maxUses', async () => {
     const it = pool({ maxUses: 2 });
     const first = await leaseOf(it);

@@ -9,7 +9,7 @@ const LEGAL: Record<keyof typeof SlotState, (keyof typeof SlotState)[]> = {
   opening: ['idle', 'leased', 'checking', 'closing', 'gone', 'warming'],
   idle: ['leased', 'checking', 'closing', 'stale'],
   leased: ['idle', 'leased', 'checking', 'closing', 'stale'],
-  checking: ['idle', 'leased', 'closing'],
+  checking: ['idle', 'leased', 'checking', 'closing'],
   closing: ['gone'],
   gone: [],
   warming: ['idle', 'leased', 'checking', 'closing'],
