@@ -16,6 +16,8 @@ export interface FakeConnection {
 export interface Reply {
   readonly afterMs: number;
   readonly ends: 'well' | 'badly' | 'never';
+  /** What is told where it ends badly. */
+  readonly error?: Error;
 }
 
 const AT_ONCE: Reply = { afterMs: 0, ends: 'well' };
@@ -93,10 +95,12 @@ export class FakeDriver implements Driver<FakeConnection> {
     return connection.dirty;
   }
 
-  #reply({ afterMs, ends }: Reply, complaint: string): Promise<void> {
+  #reply({ afterMs, ends, error }: Reply, complaint: string): Promise<void> {
     if (ends === 'never') return new Promise(() => {});
     return new Promise((resolve, reject) => {
-      this.runtime.schedule(afterMs, () => (ends === 'well' ? resolve() : reject(new Error(complaint))));
+      this.runtime.schedule(afterMs, () =>
+        ends === 'well' ? resolve() : reject(error ?? new Error(complaint)),
+      );
     });
   }
 }

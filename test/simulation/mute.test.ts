@@ -1,58 +1,11 @@
 import { expect } from 'chai';
 import { type CheckReason, createPool, type Lease, type Pool } from '../../src/index.js';
-import { type FakeConnection, FakeDriver, type Reply } from './fake-driver.js';
+import type { FakeConnection, Reply } from './fake-driver.js';
+import { MuteDriver } from './mute-driver.js';
 import { VirtualRuntime } from './virtual-runtime.js';
 
 const MAX = 6;
 const STATEMENT = { sql: 'SELECT 1', dialect: 'postgresql' } as const;
-
-/** A server behind a network that can go mute: connections of before then carry nothing any more. */
-class MuteDriver extends FakeDriver {
-  readonly mute = new Set<FakeConnection>();
-  /** Connections that owe an answer, and what is told should they be cut. */
-  readonly owing = new Map<FakeConnection, (error: Error) => void>();
-  questions = 0;
-  /** How long the server takes to answer one. */
-  questionMs = 0;
-  /** Whether the server works on what a connection owes. */
-  worksOn: (connection: FakeConnection) => boolean = (connection) => !this.mute.has(connection);
-
-  bytesHeard(connection: FakeConnection): number | undefined {
-    return this.owing.has(connection) ? 0 : undefined;
-  }
-
-  override check(connection: FakeConnection): Promise<void> {
-    if (this.mute.has(connection)) return this.#never(connection);
-    return super.check(connection);
-  }
-
-  async findDead(connection: FakeConnection, silent: readonly FakeConnection[]): Promise<FakeConnection[]> {
-    this.questions += 1;
-    if (this.mute.has(connection)) await this.#never(connection);
-    if (this.questionMs > 0) await this.#late(connection);
-    return silent.filter((each) => !this.worksOn(each));
-  }
-
-  sever(connection: FakeConnection, error: Error): void {
-    connection.broken = true;
-    this.owing.get(connection)?.(error);
-    this.owing.delete(connection);
-  }
-
-  #late(connection: FakeConnection): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.owing.set(connection, reject);
-      this.runtime.schedule(this.questionMs, () => {
-        this.owing.delete(connection);
-        resolve();
-      });
-    });
-  }
-
-  #never(connection: FakeConnection): Promise<never> {
-    return new Promise((_, reject) => this.owing.set(connection, reject));
-  }
-}
 
 class World {
   readonly runtime = new VirtualRuntime(1);
@@ -99,7 +52,7 @@ class World {
 
   #work(lease: Lease<FakeConnection>, takesMs: number): void {
     const { connection } = lease;
-    this.driver.owing.set(connection, (error) => {
+    const answered = this.driver.owe(connection, (error) => {
       this.errors.push(error);
       this.pool.heed(error, connection);
       lease.release('broken');
@@ -107,7 +60,7 @@ class World {
     if (this.driver.mute.has(connection)) return;
     this.runtime.schedule(takesMs, () => {
       if (this.driver.mute.has(connection) || lease.released) return;
-      this.driver.owing.delete(connection);
+      answered();
       this.answered += 1;
       lease.release();
     });
@@ -217,12 +170,12 @@ describe('a network that goes mute', () => {
     const acquired = world.pool.acquire(STATEMENT);
     await world.runtime.advance(50);
     const lease = await acquired;
-    world.driver.owing.set(lease.connection, () => {});
+    const answered = world.driver.owe(lease.connection, () => {});
     const { opens } = world.driver;
     const drained = world.pool.drain();
     await world.runtime.advance(5_000);
     expect(world.driver.opens).equal(opens);
-    world.driver.owing.clear();
+    answered();
     lease.release();
     await world.runtime.advance(100);
     await drained;

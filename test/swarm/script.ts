@@ -16,11 +16,19 @@ export type Happening = { readonly atMs: number } & (
       readonly nests?: boolean;
       /** Tries to share a connection first. */
       readonly shares?: boolean;
+      /** The name of the statement, where it is prepared. */
+      readonly statement?: string;
+      /** Nobody may have its connection any more before that has answered. */
+      readonly leavesDoubt?: boolean;
     }
   | { readonly kind: 'down'; readonly forMs: number }
   | { readonly kind: 'slow opens'; readonly forMs: number; readonly openMs: number }
   | { readonly kind: 'full'; readonly forMs: number; readonly limit: number }
   | { readonly kind: 'kill'; readonly share: number }
+  /** A share of what is open carries nothing any more, and ends after so long. */
+  | { readonly kind: 'mute'; readonly share: number; readonly forMs: number }
+  /** The server's name leads elsewhere; for so long it cannot be looked up. */
+  | { readonly kind: 'move'; readonly hiddenMs: number }
   | { readonly kind: 'stall'; readonly forMs: number }
   | { readonly kind: 'isolate'; readonly forMs: number; readonly waiting: 'hold' | 'reject' }
   | { readonly kind: 'resize'; readonly max: number; readonly min: number }
@@ -63,13 +71,18 @@ export function scriptOf(seed: number): Script {
     closeTimeoutMs: one([50, 500]),
     checkAfterIdleMs: one([0, 20, 500]),
     idleTimeoutMs: one([0, 100, 2_000]),
-    maxLifetimeMs: one([0, 0, 1_500]),
-    maxUses: one([0, 0, 7]),
+    maxLifetimeMs: one([0, 0, 0, 1_500]),
+    maxUses: one([0, 0, 0, 7]),
     maxWaiters: one([0, 40]),
     openRetryMs: one([0, 0, 30]),
     leakThresholdMs: one([0, 300]),
   };
-  const flags = Object.fromEntries(BUILT_OPTIMIZATIONS.map((name) => [name, one(SETTINGS)]));
+  const flags = {
+    ...Object.fromEntries(BUILT_OPTIMIZATIONS.map((name) => [name, one(SETTINGS)])),
+    // What they find is seldom: half of the pools look for it.
+    stallWatchdog: one([...SETTINGS, 'on', 'on'] as const),
+    addressWatch: one([...SETTINGS, 'on', 'on'] as const),
+  };
   const [knee, openMs] = [whole(1, 12), one([1, 5, 40])];
   const happenings = [...calls(random), ...faults(random, whole(0, 6), max)];
   return {
@@ -102,6 +115,8 @@ function calls(random: () => number): Happening[] {
       ...(random() < 0.05 ? { abortAfterMs: 50 * random() } : {}),
       ...(random() < 0.02 ? { nests: true } : {}),
       ...(random() < 0.2 ? { shares: true } : {}),
+      ...(random() < 0.2 ? { statement: `s${Math.floor(4 * random())}` } : {}),
+      ...(random() < 0.02 ? { leavesDoubt: true } : {}),
     });
   };
   const gapMs = () => (-Math.log(1 - random()) * 1_000) / perSecond;
@@ -116,13 +131,15 @@ function faults(random: () => number, count: number, max: number): Happening[] {
   return Array.from({ length: count }, (): Happening => {
     const atMs = random() * QUIET_AFTER_MS * 0.9;
     const forMs = random() * (QUIET_AFTER_MS - atMs);
-    const chance = Math.floor(7 * random());
+    const chance = Math.floor(10 * random());
     if (chance === 0) return { atMs, kind: 'down', forMs };
     if (chance === 1) return { atMs, kind: 'slow opens', forMs, openMs: 50 + 2_000 * random() };
     if (chance === 2) return { atMs, kind: 'full', forMs, limit: 1 + Math.floor(max * random()) };
     if (chance === 3) return { atMs, kind: 'kill', share: random() };
     if (chance === 4) return { atMs, kind: 'stall', forMs: 60 + 400 * random() };
     if (chance === 5) return { atMs, kind: 'isolate', forMs, waiting: random() < 0.5 ? 'hold' : 'reject' };
+    if (chance === 6) return { atMs, kind: 'mute', share: random() < 0.5 ? 1 : random(), forMs };
+    if (chance <= 8) return { atMs, kind: 'move', hiddenMs: random() < 0.5 ? 0 : forMs };
     const wanted = 1 + Math.floor(12 * random());
     return { atMs, kind: 'resize', max: wanted, min: Math.floor(wanted * random() * 0.5) };
   });
