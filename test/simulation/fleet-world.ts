@@ -16,6 +16,8 @@ import { VirtualRuntime } from './virtual-runtime.js';
 /** A database server that counts who is connected. */
 class Server {
   readonly connections = new Map<object, Process>();
+  /** When each connection began to open. */
+  readonly openedAt: number[] = [];
   #violation: string | undefined = undefined;
   readonly #budget: number;
   readonly #runtime: VirtualRuntime;
@@ -27,6 +29,7 @@ class Server {
 
   connect(process: Process): object {
     const connection = {};
+    this.openedAt.push(this.#runtime.now());
     this.connections.set(connection, process);
     if (this.connections.size > this.#budget) {
       this.#violation ??= `${this.connections.size} connections at ${Math.round(this.#runtime.now())} ms, the budget is ${this.#budget}`;
@@ -45,6 +48,8 @@ class Redis {
   readonly table: LeaseTable;
   state: 'up' | 'down' | 'hung' = 'up';
   readonly links = new Set<Link>();
+  /** When it was asked. */
+  readonly renewedAt: number[] = [];
 
   constructor(budget: ResolvedBudget) {
     this.table = new LeaseTable(budget);
@@ -97,6 +102,7 @@ class Link implements LeaseStore {
       };
       const serve = () => {
         if (this.#process.isDead || this.#redis.state === 'down') return fail();
+        this.#redis.renewedAt.push(this.#clock.now());
         try {
           const grant = this.#redis.table.renew(this.member, request, this.#clock.now());
           this.#process.runtime.schedule(this.#clock.random() * 5, () => resolve(grant));

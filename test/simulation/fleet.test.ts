@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { FleetWorld } from './fleet-world.js';
+import { mostWithin } from './most-within.js';
 
 const SEEDS = Number(process.env.FLEET_SEEDS ?? 25);
 const LEASE_MS = 2_000;
@@ -18,6 +19,63 @@ describe('a budget that many processes share', function () {
     }
   });
 });
+
+const FIFTY = { members: 50, maxConnections: 90 };
+const CALLERS = 20;
+/** Each begins at a random moment: five milliseconds for each member (`START_SPREAD_MS`). */
+const SPREAD_MS = 5 * FIFTY.members;
+/** Whoever hears that somebody is short asks within a quarter of a second: after half of that, on the average (`CONTENDED_EVERY_MS`). */
+const RENEWALS_PER_SECOND = 8;
+
+describe('fifty processes that start again at once', function () {
+  this.timeout(120_000);
+
+  for (const keepsLeases of [true, false]) {
+    const where = keepsLeases ? 'where their leases are remembered' : 'where nothing is remembered of them';
+    it(`never storm the server, nor the store, ${where}`, async () => {
+      for (let seed = 1; seed <= 3; seed += 1) {
+        const world = new FleetWorld(seed, FIFTY);
+        const { clock, redis, server } = world;
+        const startAll = () => {
+          for (let count = 0; count < FIFTY.members; count += 1) world.start();
+        };
+        startAll();
+        await rush(world, 4_000);
+        for (const process of [...world.processes]) world.kill(process);
+        if (!keepsLeases) {
+          redis.die();
+          redis.comeBack(false);
+        }
+        const from = clock.now();
+        startAll();
+        await rush(world, 8_000);
+        const since = (moments: readonly number[]) => moments.filter((at) => at >= from);
+        const opened = since(server.openedAt);
+        // No place of the budget is opened twice, however often shares change hands.
+        expect(mostWithin(1_000, opened), 'openings within a second').most(FIFTY.maxConnections);
+        expect(mostWithin(1_000, since(redis.renewedAt)), 'renewals within a second').most(
+          FIFTY.members * RENEWALS_PER_SECOND,
+        );
+        if (!keepsLeases) {
+          const first = opened.filter((at) => at - from <= LEASE_MS);
+          expect(first.length, 'openings in the first lease').most(FIFTY.members);
+          expect(mostWithin(SPREAD_MS / 5, first), 'of them in a fifth of their spread').most(
+            FIFTY.members / 2,
+          );
+        }
+        for (const process of world.processes) expect(process.served, 'callers served by each').above(0);
+      }
+    });
+  }
+});
+
+/** All have more callers than the budget has connections, all the while. */
+async function rush(world: FleetWorld, durationMs: number): Promise<void> {
+  for (let passedMs = 0; passedMs < durationMs; passedMs += STEP_MS) {
+    for (const process of world.processes) while (process.waiting < CALLERS) process.call(100);
+    await world.pass(STEP_MS);
+  }
+}
 
 /** Half a minute of faults, one after the other, under changing load; then a quiet one in which everybody has to be served. */
 async function live(seed: number): Promise<void> {
