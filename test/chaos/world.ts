@@ -35,13 +35,17 @@ export class World {
   answered = 0;
   /** Errors by what they say, numbers left out. */
   readonly errors = new Map<string, number>();
+  readonly #share: number;
   readonly #unhandled: unknown[] = [];
   readonly #note = (error: unknown) => this.#unhandled.push(error);
   #goesOn = true;
   #callers: Promise<void>[] = [];
 
-  /** @param random what the networks draw delays and losses from. */
-  static async begin(random: () => number): Promise<World> {
+  /**
+   * @param random what the networks draw delays and losses from.
+   * @param share how long troubles last, as a share of what they do by themselves.
+   */
+  static async begin(random: () => number, share = 1): Promise<World> {
     const databases = await startDatabases({
       postgres: { settings: { max_connections: SERVER_CONNECTIONS } },
       mysql: { settings: { max_connections: SERVER_CONNECTIONS } },
@@ -50,10 +54,15 @@ export class World {
     const networks = await Promise.all(
       [postgres, mysql].map(({ port }) => TroubledNetwork.before(port, random)),
     );
-    return new World(databases, networks);
+    return new World(databases, networks, share);
   }
 
-  private constructor(databases: Databases<'postgres' | 'mysql'>, networks: readonly TroubledNetwork[]) {
+  private constructor(
+    databases: Databases<'postgres' | 'mysql'>,
+    networks: readonly TroubledNetwork[],
+    share: number,
+  ) {
+    this.#share = share;
     this.databases = databases;
     this.networks = networks;
     const [toPostgres, toMysql] = networks as [TroubledNetwork, TroubledNetwork];
@@ -93,6 +102,11 @@ export class World {
   #count({ message }: Error): void {
     const words = message.replace(/\d+/g, 'N').slice(0, 80);
     this.errors.set(words, (this.errors.get(words) ?? 0) + 1);
+  }
+
+  /** How long a trouble lasts that may last so long. */
+  lastsMs(mostMs: number): number {
+    return mostMs * this.#share;
   }
 
   heal(): void {
@@ -249,7 +263,7 @@ const each = async (world: World, work: (database: World['databases']['postgres'
 const onNetworks = (trouble: (network: TroubledNetwork) => void, durationMs: number): Trouble => {
   return async (world) => {
     for (const network of world.networks) trouble(network);
-    await sleep(durationMs);
+    await sleep(world.lastsMs(durationMs));
     world.heal();
   };
 };
@@ -262,10 +276,11 @@ export const TROUBLES: Readonly<Record<string, Trouble>> = {
   restart: (world) => each(world, (database) => database.restart()),
   'a stopped server': async (world) => {
     await each(world, (database) => database.freeze());
-    await sleep(1_500);
+    await sleep(world.lastsMs(1_500));
     await each(world, (database) => database.thaw());
   },
-  'a full server': async ({ databases: { postgres } }) => {
+  'a full server': async (world) => {
+    const { postgres } = world.databases;
     const others = Array.from({ length: SERVER_CONNECTIONS }, () => new pg.Client(postgres.url));
     for (const other of others) other.on('error', () => {});
     const connected = await Promise.allSettled(others.map((other) => other.connect()));
@@ -276,7 +291,7 @@ export const TROUBLES: Readonly<Record<string, Trouble>> = {
         ['127.0.0.2'],
       ).catch(() => {});
     }
-    await sleep(1_000);
+    await sleep(world.lastsMs(1_000));
     await Promise.allSettled(others.map((other) => other.end()));
   },
   latency: onNetworks((network) => {
@@ -288,13 +303,13 @@ export const TROUBLES: Readonly<Record<string, Trouble>> = {
   }, 2_000),
   'half-open connections': onNetworks((network) => network.goMute(), 2_500),
   'slow accept': async (world) => {
-    for (const network of world.networks) network.acceptDelayMs = 800;
+    for (const network of world.networks) network.acceptDelayMs = world.lastsMs(800);
     await each(world, (database) => database.restart({ mode: 'immediate' }));
-    await sleep(1_500);
+    await sleep(world.lastsMs(1_500));
     world.heal();
   },
-  'a stalled event loop': async () => {
-    for (const until = performance.now() + 1_200; performance.now() < until; );
+  'a stalled event loop': async (world) => {
+    for (const until = performance.now() + world.lastsMs(1_200); performance.now() < until; );
   },
   'a jump of the clock': async () => {
     clockOffsetMs += 3_600_000;
@@ -309,7 +324,7 @@ export const TROUBLES: Readonly<Record<string, Trouble>> = {
     const most = Number(/Max open files\s+(\d+)/.exec(readLimits())?.[1] ?? 1_024);
     await each(world, (database) => database.halt({ mode: 'immediate' }));
     if (!limit(used)) throw new Error('prlimit could not lower the number of open files');
-    await sleep(500);
+    await sleep(world.lastsMs(500));
     limit(most);
     await each(world, (database) => database.resume());
   },
