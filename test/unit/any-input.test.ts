@@ -36,6 +36,7 @@ const KEYS = [
     'checkAfterIdleMs',
     'enabled',
   ],
+  ...['fleet', 'redis', 'members', 'maxConnections', 'leaseMs', 'name'],
 ];
 
 const key = fc.oneof(fc.constantFrom(...KEYS), fc.constantFrom(...UNSAFE), fc.string({ maxLength: 8 }));
@@ -48,6 +49,8 @@ const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
       'strict',
       'observe',
       'transaction',
+      'redis://127.0.0.1',
+      90,
       true,
       false,
       null,
@@ -140,30 +143,52 @@ describe('whatever is given', () => {
         .array(fc.tuple(key, fc.constantFrom('on', 'off', '', 'constructor')), { maxLength: 4 })
         .map((pairs) => pairs.map((pair) => pair.join('=')).join(',')),
     );
+    const budget = fc
+      .array(
+        fc.tuple(
+          fc.oneof(fc.constantFrom('maxConnections', 'members', 'leaseMs', 'name'), key),
+          fc.oneof(
+            fc.integer({ min: -1, max: 1_000 }).map(String),
+            fc.constantFrom('1e3', 'NaN', '', ...UNSAFE),
+          ),
+        ),
+        { maxLength: 5 },
+      )
+      .map((pairs) => pairs.map((pair) => pair.join('=')).join(','));
+    let fleets = 0;
     try {
       fc.assert(
         fc.property(
           fc.option(word, { nil: undefined }),
           fc.option(word, { nil: undefined }),
           fc.option(word, { nil: undefined }),
+          fc.option(fc.oneof(word, budget, fc.constant('maxConnections=90,members=50')), { nil: undefined }),
+          fc.option(fc.oneof(word, fc.constantFrom('redis://127.0.0.1', `redis://:${NEEDLE}@h h`)), {
+            nil: undefined,
+          }),
           fc.oneof(
             tree.map((given) => JSON.stringify(given) ?? ''),
             fc.string({ unit: 'binary' }),
           ),
-          (optimizations, console, enabled, text) => {
+          (optimizations, console, enabled, fleet, redis, text) => {
             writeFileSync(file, text);
-            const { good } = readEnvironment({
+            const { good, faults } = readEnvironment({
               ENHANCED_POOL_OPTIMIZATIONS: optimizations,
               ENHANCED_POOL_CONSOLE: console,
               ENHANCED_POOL_ENABLED: enabled,
+              ENHANCED_POOL_FLEET: fleet,
+              ENHANCED_POOL_FLEET_REDIS: redis,
               ENHANCED_POOL_CONFIG: file,
             });
+            expect(faults.join()).not.contain(NEEDLE);
+            if (good.fleet !== undefined) fleets += 1;
             expect(isPlain(good)).equal(true);
             expect(checkConfig(good).faults).deep.equal([]);
           },
         ),
         { numRuns: 500 },
       );
+      expect(fleets, 'budgets that were good').above(0);
     } finally {
       rmSync(folder, { recursive: true });
     }
