@@ -53,7 +53,7 @@ import { tellEvent } from './events.js';
 import { type CheckOutcome, HealthRounds } from './health-rounds.js';
 import { LastCheck } from './last-check.js';
 import type { Apart } from './metric-table.js';
-import type { QueryFollower, QueryNote } from './queries.js';
+import type { QueryFollower } from './queries.js';
 import { ATTR_ERROR_TYPE } from './semconv.js';
 import {
   CIRCUIT_EVENT,
@@ -82,7 +82,8 @@ import {
 } from './spans.js';
 import { Thinning } from './thinning.js';
 
-type Note = AcquireNote | QueryNote;
+/** What is noted of a caller in the queue: an acquire that will have a span, or the span of its query. */
+type Note = AcquireNote | Span;
 
 const TIMEOUTS: ReadonlySet<string> = new Set(['CHECK_TIMEOUT', 'WARM_TIMEOUT']);
 
@@ -140,8 +141,8 @@ export class PoolObserver implements Observer<unknown> {
     const note = waiter.note as Note | undefined;
     if (note === undefined) return;
     if (!('position' in note)) {
-      note.waitedMs = waitedMs;
-      note.span.setAttributes({
+      note.setAttributes({
+        [ATTR_WAITED_MS]: waitedMs,
         [ATTR_CONNECTION_ID]: lease.slot.id,
         ...decided(this.#whyServed(lease, waiter)),
       });
@@ -174,7 +175,7 @@ export class PoolObserver implements Observer<unknown> {
     const note = waiter.note as Note | undefined;
     if (note === undefined) return;
     if (!('position' in note)) {
-      note.waitedMs = waitedMs;
+      note.setAttribute(ATTR_WAITED_MS, waitedMs);
       return;
     }
     tellAcquire(this.#signals.tracer, {

@@ -14,13 +14,7 @@ import {
 import type { Signals } from './signals.js';
 import { isTraced, startSpanIn, tellFailure } from './spans.js';
 
-/** A query under way that has a span. */
-export interface QueryNote {
-  readonly span: Span;
-  waitedMs: number;
-}
-
-/** What all queries of one summary have in common. */
+/** What all queries of one summary have in common, as long as none waits. */
 interface QueryKind {
   readonly spanName: string;
   readonly attributes: Attributes;
@@ -33,8 +27,8 @@ const CLIENT_SPAN = Object.freeze({ kind: SpanKind.CLIENT });
 
 /** Makes one span for each query that a pool runs for its caller. */
 export class QueryFollower {
-  /** The query that asks for a connection at this moment. */
-  asking: QueryNote | undefined = undefined;
+  /** The span of the query that asks for a connection at this moment. */
+  asking: Span | undefined = undefined;
   readonly #signals: Signals;
   readonly #identity: Attributes;
   readonly #dialect: Dialect;
@@ -53,11 +47,10 @@ export class QueryFollower {
     if (!telemetry.querySpans || !isTraced(caller, telemetry.requireParentSpan)) return run(done);
     const { spanName, attributes } = this.#kindOf(sql);
     const span = startSpanIn(caller, tracer, spanName, CLIENT_SPAN, attributes);
-    const note: QueryNote = { span, waitedMs: 0 };
-    this.asking = note;
+    this.asking = span;
     try {
       run((error, ...told) => {
-        tellEnd(note, error);
+        tellEnd(span, error);
         done(error, ...told);
       });
     } finally {
@@ -76,23 +69,20 @@ export class QueryFollower {
   }
 
   #newKind(summary: string): QueryKind {
-    const identity = this.#identity;
+    const unnamed: Attributes = { ...this.#identity, [ATTR_WAITED_MS]: 0 };
     if (summary !== '') {
       return {
         spanName: summary,
-        attributes: Object.freeze({ ...identity, [ATTR_DB_QUERY_SUMMARY]: summary }),
+        attributes: Object.freeze({ ...unnamed, [ATTR_DB_QUERY_SUMMARY]: summary }),
       };
     }
-    return {
-      spanName: String(identity[ATTR_DB_NAMESPACE] ?? identity[ATTR_DB_SYSTEM_NAME]),
-      attributes: identity,
-    };
+    const spanName = String(unnamed[ATTR_DB_NAMESPACE] ?? unnamed[ATTR_DB_SYSTEM_NAME]);
+    return { spanName, attributes: Object.freeze(unnamed) };
   }
 }
 
 /** The span reads no clock of ours: the SDK converts a time that it is given, which costs more than to look itself. */
-function tellEnd({ span, waitedMs }: QueryNote, error: unknown): void {
-  span.setAttribute(ATTR_WAITED_MS, waitedMs);
+function tellEnd(span: Span, error: unknown): void {
   if (error) {
     const status = statusOf(error);
     if (status !== undefined) span.setAttribute(ATTR_DB_RESPONSE_STATUS_CODE, status);

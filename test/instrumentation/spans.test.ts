@@ -388,6 +388,8 @@ describe('pool spans', () => {
       ['orders', undefined],
       ['SELECT item', 'SELECT item'],
     ]);
+    for (const { attributes } of told)
+      expect(attributes['enhanced_pool.acquire.waited_ms']).to.be.a('number');
   });
 
   it('let a sampler go by the attributes of a query that begins a trace, and make no other', async () => {
