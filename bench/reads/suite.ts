@@ -208,7 +208,7 @@ async function measureWorkload(
     for (const sharing of workload.together ? [parts] : parts.map((part) => [part])) {
       const started = Side.start({ workload: workload.name, address, peers: sharing });
       sides.push(...started);
-      for (const side of started) await warmUp(side, warmUpMs);
+      await warmUp(started, warmUpMs);
     }
     await compareAnswers(sides);
     return await interleave(sides, rounds * shorter, (side) => side.measure(windowMs / shorter), endsAt);
@@ -217,13 +217,17 @@ async function measureWorkload(
   }
 }
 
-/** Until the compiler has seen enough of it as well: on a busy machine a time alone would end with some peers cold. */
-async function warmUp(side: Side, warmUpMs: number): Promise<void> {
-  let requests = 0;
+/**
+ * Until the compiler has seen enough of it as well: on a busy machine a time alone would end with some peers cold. In turns, for what several
+ * peers of a process share is compiled for all of them.
+ */
+async function warmUp(sides: readonly Side[], warmUpMs: number): Promise<void> {
   const enough = WARM_REQUESTS * Math.min(1, warmUpMs / 1_000);
-  for (let turn = 0; turn < MOST_WARM_UPS && requests < enough; turn += 1) {
-    const { perSecond } = await side.warmUp(warmUpMs);
-    requests += (perSecond * warmUpMs) / 1_000;
+  let fewest = 0;
+  for (let turn = 0; turn < MOST_WARM_UPS && fewest < enough; turn += 1) {
+    const requests: number[] = [];
+    for (const side of sides) requests.push(((await side.warmUp(warmUpMs)).perSecond * warmUpMs) / 1_000);
+    fewest += Math.min(...requests);
   }
 }
 
