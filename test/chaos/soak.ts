@@ -11,7 +11,7 @@ const SAMPLE_EVERY_MS = 3_000;
 const CALLERS = 6;
 const WARM_AFTER_MIN = 2;
 /** Growth that no application would notice. What the process holds is the heap, and buffers, code and pages that the allocator keeps for later. */
-const FLAT_KB_A_MINUTE = { heap: 50, rss: 500 } as const;
+const FLAT_KB_A_MINUTE = { heap: 50, rss: 200 } as const;
 /** A slope is none while it is within so many standard errors of it. */
 const ERRORS = 3;
 
