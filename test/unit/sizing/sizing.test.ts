@@ -4,6 +4,7 @@ import { Histogram } from '../../../src/histogram.js';
 import { OPTIMIZATION_NAMES, type OptimizationName } from '../../../src/rollout/flags.js';
 import { Openings } from '../../../src/sizing/openings.js';
 import { type PoolView, Sizing } from '../../../src/sizing/sizing.js';
+import type { WorkloadChange } from '../../../src/sizing/workload.js';
 
 const acting = Object.fromEntries(OPTIMIZATION_NAMES.map((name) => [name, true])) as Record<
   OptimizationName,
@@ -13,10 +14,11 @@ const options = { min: 0, max: 20, idleTimeoutMs: 10_000 } as ResolvedOptions;
 
 /** What a pool counts, and the sizing that observes it. */
 class Upkeep {
+  readonly changes: WorkloadChange[] = [];
   readonly sizing = new Sizing(acting, new Openings(() => 20), 0, {
     onDecision() {},
     onSeasonFault() {},
-    onWorkload() {},
+    onWorkload: (change) => this.changes.push(change),
   });
   readonly useTimes = new Histogram();
   readonly createTimes = new Histogram();
@@ -140,5 +142,22 @@ describe('the sizing of a pool', () => {
     expect(upkeep.sizing.forecast.reason).equal('trend');
     expect(upkeep.sizing.forecast.ahead).within(18, 20);
     expect(upkeep.sizing.outlook(7_000)).include({ target: upkeep.sizing.forecast.target });
+  });
+
+  it('tells once what its load and its queries have become, adds up what was needed, and goes by it', () => {
+    const upkeep = new Upkeep();
+    for (let step = 1; step <= 900; step += 1) {
+      upkeep.arrivals += 2;
+      upkeep.useTimes.record(2_500);
+      upkeep.at(100 * step, { peak: 5, demand: 5, open: 8 });
+    }
+    expect(upkeep.changes).deep.equal([
+      { axis: 'shape', from: 'idle', to: 'steady' },
+      { axis: 'mix', from: 'oltp', to: 'analytic' },
+    ]);
+    expect(upkeep.sizing.outlook(upkeep.now)).include({ workload: 'steady', mix: 'analytic' });
+    expect(upkeep.sizing.policy).include({ rotatesSlowly: true, comparable: false });
+    const { usage } = upkeep.sizing.report(upkeep.now, options, 1, true);
+    expect(usage).deep.equal({ peak: 5, peakAgoMs: 0, openMs: 8 * 90_000, unneededMs: 3 * 90_000 });
   });
 });
