@@ -213,7 +213,9 @@ export class Breaker {
     this.#refusing = refuse;
     this.nextOpenAt = now + (refuse ? REFUSED_MS * (1 + this.#random() / 10) : this.#backoffMs(now));
     if (live === 0) this.#move('open', what, now);
-    else if (refuse || this.#failedInARow >= FAILED_OPENS) this.#move('degraded', what, now);
+    // A probe that fails beside one that came late would else leave a half-open circuit without a probe.
+    else if (refuse || this.#failedInARow >= FAILED_OPENS || this.state === 'half_open')
+      this.#move('degraded', what, now);
     return refuse && live === 0 ? 'refuse' : 'hold';
   }
 

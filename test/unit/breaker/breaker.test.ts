@@ -45,6 +45,19 @@ describe('the circuit breaker', () => {
     expect(breaker.state, 'one failed opening beside live connections').equal('closed');
   });
 
+  it('is degraded, not half-open without a probe, where one fails beside a connection that came late', () => {
+    const { breaker, states } = worked();
+    breaker.openFailed('refused', 10_000, 0, 10_000);
+    breaker.opening(10_100);
+    // It began to open before the circuit did.
+    breaker.opened(9_000, 10_150);
+    expect(breaker.openFailed('refused', 10_100, 1, 10_200)).equal('hold');
+    expect(states).deep.equal(['open', 'half_open', 'degraded']);
+    expect(breaker.room(11_000, 0, 10), 'another is tried').equal(1);
+    for (let now = 11_000; now < 16_000; now += 100) breaker.tick(1, now);
+    expect(breaker.state).equal('closed');
+  });
+
   it('leaves the first failure of a pool that never worked to its caller', () => {
     const breaker = new Breaker(
       () => 0,
