@@ -6,8 +6,7 @@ let test = 0;
 
 function forgetOtherTests(recent) {
   if (recent.test === test) return;
-  recent.texts.fill('');
-  recent.values.fill(undefined);
+  recent.sets.fill(undefined);
   recent.test = test;
 }
 
