@@ -71,7 +71,7 @@ export class MysqlFacade implements PoolControl {
   readonly #letGo: () => void;
   #fallen = false;
   #heededLimit: unknown;
-  #isStarting = false;
+  #startsAtOnce = false;
 
   /** `letGo`: from then on the patches leave the pool to the stock code. */
   constructor(
@@ -125,17 +125,18 @@ export class MysqlFacade implements PoolControl {
   }
 
   /**
-   * Runs one statement of `pool.query` or `pool.execute`. One that had to wait starts in the same turn of the event loop in which its connection
-   * comes back; whoever had that before may release it as often as he likes, until the statement has `ended`.
+   * Runs one statement of `pool.query` or `pool.execute`. One that had to wait starts in the same turn of the event loop in which another one of
+   * these ended on its connection; whoever had that before may release it as often as he likes, until the statement has `ended`.
    */
   run(start: StatementStart, sql: unknown, prepares: boolean, context: AsyncResource | undefined): void {
-    const { promises, keepsContext } = this;
+    const { promises } = this;
     this.promises = false;
     if (this.#pool._closed) return fail(start, 'Pool is closed.');
     const hint = this.engine.readsQueries ? hintOf(sql, prepares) : currentHint();
     const lease = this.engine.tryAcquire(hint);
     if (lease === undefined) {
-      const callers = context ?? (keepsContext ? callersContext() : undefined);
+      // A promise needs none, but whoever follows the statement itself, as its span does, is to find it in its caller's.
+      const callers = context ?? (this.#differences.callbacksKeepContext ? callersContext() : undefined);
       return this.#waitInLine(start, callers, hint, sql, true);
     }
     this.#take(lease, true);
@@ -143,26 +144,31 @@ export class MysqlFacade implements PoolControl {
     else process.nextTick(start, null, lease.connection.connection, lease);
   }
 
-  /** Of a statement that fails at once the next one gets the connection, and has a stack of its own: else a long queue of such overflowed it. */
+  /**
+   * In this turn of the event loop where the last statement ended as the server ends one; else as stock does, a tick later. By then the connection is
+   * destroyed where its holder does so after the release, or where the rest of an answer that could not be read has met nobody. Of a statement that fails
+   * at once the next one has a stack of its own: else a long queue of such overflowed it.
+   */
   #start(start: StatementStart, lease: ConnectionLease, context: AsyncResource | undefined): void {
-    if (this.#isStarting) return process.nextTick(startIn, context, start, lease);
-    this.#isStarting = true;
-    try {
-      startIn(context, start, lease);
-    } finally {
-      this.#isStarting = false;
-    }
+    if (!this.#startsAtOnce) return process.nextTick(startIn, context, start, lease);
+    this.#startsAtOnce = false;
+    startIn(context, start, lease);
   }
 
-  /** A statement is over. */
-  ended(connection: MysqlConnection, lease: ConnectionLease | undefined): void {
+  /** A statement is over; `failure`: what went wrong. */
+  ended(connection: MysqlConnection, lease: ConnectionLease | undefined, failure: unknown): void {
     if (lease !== undefined) {
       const pooled = lease.connection;
       // One that died has left the pool.
       if (pooled.lease !== lease) return;
       handOver(pooled);
     }
-    connection.release();
+    this.#startsAtOnce = !failure || isServers(failure);
+    try {
+      connection.release();
+    } finally {
+      this.#startsAtOnce = false;
+    }
   }
 
   createQuery(sql: unknown, values: unknown, cb: unknown, config: MysqlConnectionConfig): MysqlCommand {
@@ -395,6 +401,11 @@ function hand(pooled: PooledConnection, done: ConnectionCallback, context?: Asyn
   handOver(pooled);
   if (context === undefined) done(null, pooled.connection);
   else context.runInAsyncScope(done, undefined, null, pooled.connection);
+}
+
+/** Whether it is the server's answer to a statement, after which nothing more of that comes. */
+function isServers(failure: unknown): boolean {
+  return typeof (failure as { sqlState?: unknown }).sqlState === 'string';
 }
 
 function startIn(context: AsyncResource | undefined, start: StatementStart, lease: ConnectionLease): void {

@@ -44,10 +44,10 @@ export const query: Statement = (pool, facade, sql, values, cb) => {
       connection!.query(command);
       atEnd(command, lease, () => {
         if (isReadOnly(failure)) connection!.destroy();
-        else facade.ended(connection!, lease);
+        else facade.ended(connection!, lease, failure);
       });
     } catch (thrown) {
-      facade.ended(connection!, lease);
+      facade.ended(connection!, lease, thrown);
       failed(facade, command, context, told, thrown);
     }
   };
@@ -61,14 +61,16 @@ export const execute: Statement = (_pool, facade, sql, values, given) => {
   const context = contextOf(facade, cb);
   const start: StatementStart = (error, connection, lease) => {
     if (error) return refuse(facade, context, cb, error);
+    let failure: unknown;
     try {
       const command = connection!.execute(sql, parameters, (met, rows, fields) => {
+        failure = met;
         if (isReadOnly(met)) connection!.destroy();
         tell(facade, context, cb, met, rows, fields);
       });
-      atEnd(command, lease, () => facade.ended(connection!, lease));
+      atEnd(command, lease, () => facade.ended(connection!, lease, failure));
     } catch (thrown) {
-      facade.ended(connection!, lease);
+      facade.ended(connection!, lease, thrown);
       refuse(facade, context, cb, thrown);
     }
   };

@@ -867,6 +867,33 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
         (await third).release();
       });
 
+      for (const method of ['query', 'execute'] as const) {
+        it(`36. ${method}: what is left of an answer that could not be read is nobody else’s`, async () => {
+          const pool = newPool({ connectionLimit: 1 });
+          const unreadable = {
+            sql: 'SELECT 1 AS one UNION SELECT 2 UNION SELECT 3',
+            typeCast: () => {
+              throw new Error('unreadable');
+            },
+          };
+          const first = new Promise((resolve) => pool[method](unreadable, (error) => resolve(error)));
+          const next = select(pool, 'SELECT 5 AS five').catch((error: Error) => error);
+          expect(await first).to.include({ message: 'unreadable' });
+          const answer = await next;
+          if (!(answer instanceof Error)) expect(answer).to.deep.equal([{ five: 5 }]);
+        });
+      }
+
+      it('36. a statement that waits is answered, or told why not, when its connection is released and destroyed at once', async () => {
+        const pool = newPool({ connectionLimit: 1 });
+        const first = await connect(pool);
+        const next = select(pool, 'SELECT 5 AS five').catch((error: Error) => error);
+        first.release();
+        first.destroy();
+        const answer = await next;
+        if (!(answer instanceof Error)) expect(answer).to.deep.equal([{ five: 5 }]);
+      });
+
       it('37. namedPlaceholders of the pool apply', async () => {
         const pool = newPool({ namedPlaceholders: true });
         const rows = await new Promise((resolve) =>
@@ -1364,6 +1391,30 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
           flavour === 'enhanced' ? ['idle', 'queued', 'last'] : ['opener', 'opener', 'opener'],
         );
       });
+
+      if (flavour === 'enhanced') {
+        it('55. a statement of a promise pool that waited is sent in its caller’s context', async () => {
+          const context = new AsyncLocalStorage<string>();
+          const pool = newPromisePool({ connectionLimit: 1 });
+          const first = await pool.getConnection();
+          const { connection } = first as unknown as { connection: Connection };
+          const sentIn: unknown[] = [];
+          for (const method of ['query', 'execute'] as const) {
+            const send = connection[method] as (...given: unknown[]) => unknown;
+            connection[method] = ((...given: unknown[]) => {
+              sentIn.push(context.getStore());
+              return send.apply(connection, given);
+            }) as never;
+          }
+          const waiting = [
+            context.run('one', () => pool.query('SELECT 1')),
+            context.run('other', () => pool.execute('SELECT 1')),
+          ];
+          context.run('releaser', () => first.release());
+          await Promise.all(waiting);
+          expect(sentIn).to.deep.equal(['one', 'other']);
+        });
+      }
 
       it('no listener is added to a connection beyond stock’s', async () => {
         const pool = newPool();
