@@ -1815,6 +1815,9 @@ export class Pool<C> implements LeaseHome<C> {
           this.#distrustAll();
           this.#checkSuspects(this.#now, Number.POSITIVE_INFINITY);
         }
+        // The question proves less than what is asked for before each lease.
+        if (suspects.length > 0 && this.#driver.mustCheck?.(slot.connection!) === true)
+          await this.#driver.check(slot.connection!);
       } catch (error) {
         this.#advised('stallWatchdog', undefined, () => this.#stalls.unanswered(slot));
         throw error;
@@ -2328,7 +2331,9 @@ export class Pool<C> implements LeaseHome<C> {
     this.#leaseCountAtTick = this.#leaseCount;
     this.#rested = !this.#inUse;
     this.#paceTiming(now);
-    this.#arm(this.#nextDueAt(now));
+    // A pool that is drained has nothing left to look at.
+    const isOver = this.#drain !== undefined && this.#slots.size + this.#waiters.length === 0;
+    if (!isOver) this.#arm(this.#nextDueAt(now));
   }
 
   #lookForLeaks(now: number): void {
