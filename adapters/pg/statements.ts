@@ -317,8 +317,12 @@ export class PgStatements<C> {
       return name;
     }
     this.counters.prepared += 1;
-    for (const old of pooled.prepared.add({ key, name, text: known.text })) this.#deallocate(old, pooled);
+    this.#remember({ key, name, text: known.text }, pooled);
     return name;
+  }
+
+  #remember(statement: NamedStatement, pooled: PipelinedClient): void {
+    for (const old of pooled.prepared.add(statement)) this.#deallocate(old, pooled);
   }
 
   /** Whether names that we give may be of use. */
@@ -337,6 +341,7 @@ export class PgStatements<C> {
       const known = hottest(
         Array.from(others, ({ prepared }) => prepared),
         MOST_PREPARED_AHEAD,
+        this.#statements.names,
       );
       const statements = known.filter(({ name }) => !this.#untaken.has(name));
       return statements.length === 0 ? undefined : this.#prepareAhead(pooled, statements);
@@ -348,7 +353,7 @@ export class PgStatements<C> {
 
   async #prepareAhead(pooled: PipelinedClient, statements: readonly NamedStatement[]): Promise<void> {
     const taken = await new Preparing(pooled.client, statements).ended;
-    for (const statement of statements.slice(0, taken)) pooled.prepared.add(statement);
+    for (const statement of statements.slice(0, taken)) this.#remember(statement, pooled);
     this.counters.prepared += taken;
     this.counters.preparedAhead += taken;
     const refused = statements[taken];

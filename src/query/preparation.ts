@@ -61,6 +61,10 @@ export interface Names {
   generation: number;
 }
 
+function nameOf(key: string, { generation }: Names): string {
+  return `${key}_${generation}`;
+}
+
 /** Whether, and by which name, one text is prepared. */
 export class Preparation {
   /** Whether it may have a name at all. */
@@ -82,20 +86,16 @@ export class Preparation {
     this.key = PREFIX + hashOf(text);
     this.#names = names;
     this.#generation = names.generation;
-    this.#name = this.#nameNow();
+    this.#name = nameOf(this.key, names);
   }
 
   /** By what it is prepared now. */
   get name(): string {
     if (this.#generation !== this.#names.generation) {
       this.#generation = this.#names.generation;
-      this.#name = this.#nameNow();
+      this.#name = nameOf(this.key, this.#names);
     }
     return this.#name;
-  }
-
-  #nameNow(): string {
-    return `${this.key}_${this.#generation}`;
   }
 
   /** Counts a run; true when it is to go by its name. */
@@ -152,12 +152,18 @@ export interface NamedStatement {
 
 /**
  * The statements that are run most just now, the hottest first, by what is prepared on the connections there are. Where a statement is a
- * share p of what runs on one, it has been 1/p runs since the last of it: so that gap tells, and nobody has to count.
+ * share p of what runs on one, it has been 1/p runs since the last of it: so that gap tells, and nobody has to count. Only by the names that
+ * `names` gives now: nothing goes by older ones any more.
  */
-export function hottest(connections: Iterable<PreparedStatements>, most: number): NamedStatement[] {
+export function hottest(
+  connections: Iterable<PreparedStatements>,
+  most: number,
+  names: Names,
+): NamedStatement[] {
   const heats = new Map<string, { readonly statement: NamedStatement; heat: number }>();
   for (const prepared of connections) {
     for (const { statement, runsSince } of prepared.statements()) {
+      if (statement.name !== nameOf(statement.key, names)) continue;
       const known = heats.get(statement.name) ?? { statement, heat: 0 };
       known.heat += 1 / (1 + runsSince);
       heats.set(statement.name, known);

@@ -49,10 +49,11 @@ export class Statements {
     redispatched: 0,
     movedOut: 0,
   };
+  /** By which names they go now. */
+  readonly names: Names = { generation: 0 };
   readonly #profiles: QueryProfiles;
   readonly #dialect: Dialect;
   readonly #byText = new Recent<Statement>(MAX_TEXTS);
-  readonly #names: Names = { generation: 0 };
   readonly #roundTrips = new LatestLeast(ROUND_TRIP_WINDOW);
   readonly #moments = new SlowMoments<SharingProfile>(SLOW_MS);
   readonly #onNew: ((classification: Classification) => void) | undefined;
@@ -113,7 +114,7 @@ export class Statements {
     if (classification === undefined) return undefined;
     this.#onNew?.(classification);
     profile.sharing ??= new SharingProfile(barrierOf(classification));
-    const preparation = new Preparation(text, classification, this.#names);
+    const preparation = new Preparation(text, classification, this.names);
     return { text, profile, sharing: profile.sharing, preparation };
   }
 }

@@ -96,6 +96,28 @@ describe('statements prepared ahead on PostgreSQL', function () {
     await pool.end();
   });
 
+  it('go by the names of now, and none of before is left where they do', async () => {
+    const { pool, engine } = open();
+    await pool.query('create table changing as select 1 as id, 1 as c');
+    const text = 'select c from changing where id = $1';
+    const runOften = async () => {
+      for (let run = 0; run < 40; run += 1) await pool.query(text, [1]);
+    };
+    await runOften();
+    const held = engine().tryAcquire()!;
+    await runOften();
+    held.release();
+    await pool.query('alter table changing alter c type text');
+    await runOften();
+    expect(engine().report().statements!.redispatched).above(0);
+    const added = await openedAhead<Pooled>(engine());
+    const { rows } = await added.client.query(
+      "select name from pg_prepared_statements where name like 'enhanced_pool_%'",
+    );
+    expect(rows.map(({ name }) => name.replace(/^.*_/, ''))).deep.equal(['1']);
+    await pool.end();
+  });
+
   it('leave out what the server does not take, and the connection is as good as any', async () => {
     const { pool, engine } = open();
     await pool.query('create table fleeting (id int)');

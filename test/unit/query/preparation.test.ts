@@ -147,11 +147,17 @@ describe('the statements that are run most just now', () => {
   /** A connection on which they were run, in this order. */
   const having = (...runs: string[]) => {
     const prepared = new PreparedStatements();
-    for (const key of runs) if (!prepared.use(key, key)) prepared.add(named(key, key));
+    return inGeneration(0, prepared, ...runs);
+  };
+  const inGeneration = (generation: number, prepared: PreparedStatements, ...runs: string[]) => {
+    for (const key of runs) {
+      const name = `${key}_${generation}`;
+      if (!prepared.use(key, name)) prepared.add(named(key, name));
+    }
     return prepared;
   };
   const keys = (connections: PreparedStatements[], most = 10) =>
-    hottest(connections, most).map(({ key }) => key);
+    hottest(connections, most, { generation: 0 }).map(({ key }) => key);
 
   it('are those that were run last, on as many connections as possible', () => {
     expect(keys([having('cold', 'hot', 'hot', 'hot')])).deep.equal(['hot', 'cold']);
@@ -164,8 +170,13 @@ describe('the statements that are run most just now', () => {
 
   it('are bounded, and come with what it takes to prepare them', () => {
     expect(keys([having('a', 'b', 'c')], 2)).deep.equal(['c', 'b']);
-    expect(hottest([having('a')], 1)).deep.equal([named('a', 'a')]);
+    expect(hottest([having('a')], 1, { generation: 0 })).deep.equal([named('a', 'a_0')]);
     expect(keys([])).deep.equal([]);
+  });
+
+  it('go by the names of now alone, whatever is left of older ones on connections that idle', () => {
+    const busy = inGeneration(1, having('a', 'b'), 'a');
+    expect(hottest([having('a', 'b', 'b'), busy], 10, { generation: 1 })).deep.equal([named('a', 'a_1')]);
   });
 
   it('follow the load when it becomes another', () => {
