@@ -29,7 +29,8 @@ const MOST_UNTAKEN = 256;
  */
 const OF_OLD_TYPES = /^(22|42|XX)/;
 
-const MOMENT = /^\d{4}-\d\d-\d\d/;
+/** Also as the first of a list or a range. */
+const MOMENT = /^[{[("]*\d{4}-\d\d-\d\d/;
 
 const NO_CONFIGURATION = {};
 
@@ -43,7 +44,8 @@ function plainTextOf(query: unknown): string | undefined {
 }
 
 function isMoment(value: unknown): boolean {
-  return value instanceof Date || (typeof value === 'string' && MOMENT.test(value));
+  if (typeof value === 'string') return MOMENT.test(value);
+  return value instanceof Date || (Array.isArray(value) && value.some(isMoment));
 }
 
 /** One statement on its way, and who is told of its answer: the first is the answer, wherever it comes from. */
@@ -307,8 +309,8 @@ export class PgStatements<C> {
     };
     const bound = values ?? given.values;
     if (given.name !== undefined || !Array.isArray(bound) || bound.length === 0) return undefined;
-    // Once its column has a time zone, a name of before would have it written as another moment, and nobody would be told.
-    if (statement.writes && bound.some(isMoment)) return undefined;
+    // Once its column has a time zone, a name of before would have it read as another moment, and nobody would be told.
+    if (bound.some(isMoment)) return undefined;
     if (pooled.client.getTransactionStatus?.() !== 'I' || !preparation.next()) return undefined;
     const { key, name } = preparation;
     if (pooled.prepared.use(key, name)) {

@@ -101,6 +101,30 @@ const CHANGES: readonly Change[] = [
     after: '2020-06-01T12:00:00.000Z',
   },
   {
+    what: 'a read by a moment that has a time zone now',
+    setUp: [...tableOf('timestamp'), "insert into changed (c) values ('2020-06-01 12:00')"],
+    text: 'select id from changed where c >= $1',
+    before: new Date('2020-01-01T00:00:00Z'),
+    change: retyped('timestamptz', `c at time zone 'UTC'`),
+    after: new Date('2020-06-01T15:00:00Z'),
+  },
+  {
+    what: 'a read by one of several such moments',
+    setUp: [...tableOf('timestamp'), "insert into changed (c) values ('2020-06-01 12:00')"],
+    text: 'select id from changed where c = any($1)',
+    before: [new Date('2020-01-01T00:00:00Z')],
+    change: retyped('timestamptz', `c at time zone 'UTC'`),
+    after: [new Date('2020-06-01T12:00:00Z')],
+  },
+  {
+    what: 'a read by a range of such moments',
+    setUp: [...tableOf('tsrange'), "insert into changed (c) values ('[2020-06-01 12:00,2020-06-02)')"],
+    text: 'select id from changed where c = $1',
+    before: '["2020-06-01 12:00+00","2020-06-02 00:00+00")',
+    change: retyped('tstzrange', `tstzrange(lower(c) at time zone 'UTC', upper(c) at time zone 'UTC')`),
+    after: '["2020-06-01 12:00+00","2020-06-02 00:00+00")',
+  },
+  {
     what: 'a write into a table that was made anew',
     setUp: tableOf('int'),
     text: INSERT,
@@ -200,6 +224,11 @@ describe('statements under names of ours, when their tables change', function ()
   });
   after(async () => {
     await stock?.end();
+    // Stock says so before its connection is closed, and a server that ends meanwhile is heard on it, by nobody.
+    const others =
+      "select from pg_stat_activity where application_name = '' and backend_type = 'client backend'";
+    while ((await admin?.query(`${others} and pid <> pg_backend_pid()`))?.rowCount)
+      await new Promise((next) => setTimeout(next, 5));
     await admin?.end();
     await databases?.stop();
   });
@@ -289,7 +318,8 @@ describe('statements under names of ours, when their tables change', function ()
       for (const [how, { run, engine }] of Object.entries(opened)) {
         const given = await outcomes(change, run, async () => {
           const runOnce = () => run(text, before);
-          if (!isMoment) await untilNamed(engine, runOnce);
+          if (isMoment) for (let runs = 0; runs < 2 * RUNS; runs += 1) await runOnce();
+          else await untilNamed(engine, runOnce);
           if (how === 'pg, shared' && !isAlone)
             await untilShared(engine, () => Promise.all(Array.from({ length: RUNS }, runOnce)));
         });
@@ -302,23 +332,21 @@ describe('statements under names of ours, when their tables change', function ()
 
   it('once one is refused for it, the others have other names, too: what they ask is not read by types of before', async () => {
     const byId = 'select c from changed where id = $1';
-    const byMoment = 'select id from changed where c > $1';
-    const later = new Date('2020-06-01T09:30:00Z');
-    await administer([
-      ...RESET,
-      ...tableOf('timestamp'),
-      "insert into changed (c) values ('2020-06-01 09:00')",
-    ]);
+    const byNumber = 'select id from changed where c = $1';
+    // As a `real` it is not what it is with more digits.
+    const number = 0.1;
+    await administer([...RESET, ...tableOf('real'), `insert into changed (c) values (${number})`]);
     const { run, engine } = openPool({ pipelining: 'off' });
     await untilNamed(engine, () => run(byId, 1));
-    for (let runs = 0; runs < 40; runs += 1) await run(byMoment, later);
-    await administer(retyped('timestamptz', `c at time zone 'UTC'`));
+    for (let runs = 0; runs < 40; runs += 1) await run(byNumber, number);
+    await administer(retyped('double precision', 'c::text::double precision'));
     const { redispatched } = counters(engine);
     for (let runs = 0; runs < 40 && counters(engine).redispatched === redispatched; runs += 1)
       await run(byId, 1);
     expect(counters(engine).redispatched).equal(redispatched + 1);
-    const expected = await inPool(stock)(byMoment, later);
-    for (let runs = 0; runs < RUNS; runs += 1) expect(await run(byMoment, later)).deep.equal(expected);
+    const expected = await inPool(stock)(byNumber, number);
+    expect(expected).include({ rowCount: 1 });
+    for (let runs = 0; runs < RUNS; runs += 1) expect(await run(byNumber, number)).deep.equal(expected);
   });
 
   it('what fails as it runs is not run twice', async () => {
