@@ -158,8 +158,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const hint = this.#hintOf(statement.query);
     const lease = this.engine.tryAcquire(hint);
     if (lease !== undefined) this.#startKnown(lease, statement);
-    else
-      this.#request(this.#inContext(this.#startingKnown(statement)), hint, costMs, true, statement.isSecond);
+    else this.#request(this.#inContext(this.#startingKnown(statement)), hint, costMs, true);
   }
 
   #runAlone(text: unknown, values: unknown, done: QueryCallback): void {
@@ -199,9 +198,9 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
         client.release!(failure);
         this.#harmless = undefined;
         this.#releasesOwn = false;
-        const isKnown = statement !== undefined && lease !== undefined;
-        if (isKnown && this.#heedKnown(lease, statement, failure)) return;
-        if (failure) done(failure);
+        const second = statement?.second;
+        if (second !== undefined) second.tell(failure, result);
+        else if (failure) done(failure);
         else done(undefined, result);
       };
       const answered: QueryCallback = (failure, result) => {
@@ -479,8 +478,10 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     this.#giveBack(lease, error, ended);
   }
 
+  /** By the queue, which never throws: an engine that closes or was handed back tells so, and this is called from within pg. */
   resend(statement: PgStatement): void {
-    this.#run(statement);
+    const hint = this.#hintOf(statement.query);
+    this.#request(this.#inContext(this.#startingKnown(statement)), hint, undefined, true, true);
   }
 
   /** Runs a query, on a client that is verified first if it is new and the application asked for that. */
@@ -491,23 +492,27 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
 
   /** As any other, but by a name where that pays, and what it shows is remembered. */
   #startKnown(lease: ClientLease, statement: PgStatement): void {
-    const learns: QueryCallback = (error, result) => {
-      if (!this.#heedKnown(lease, statement, error)) statement.tell(error, result);
-    };
-    this.#begin(lease, learns, (answered) => this.#sendKnown(lease, statement, answered));
+    const done: QueryCallback = (error, result) => (statement.second ?? statement).tell(error, result);
+    this.#begin(lease, done, (answered) => this.#sendKnown(lease, statement, answered));
   }
 
-  #sendKnown({ connection }: ClientLease, statement: PgStatement, answered: QueryCallback): void {
+  #sendKnown(lease: ClientLease, statement: PgStatement, answered: QueryCallback): void {
+    const { connection } = lease;
     statement.sentAt = performance.now();
-    this.#statements.send(statement, connection, answered);
-  }
-
-  /** What the end of a statement that ran alone shows. Whether it is sent again, for the name that we gave it was refused. */
-  #heedKnown(lease: ClientLease, statement: PgStatement, error: unknown): boolean {
-    if (!error) this.#statements.learnAlone(statement);
-    if (!error || !this.#statements.refusedName(statement, error, lease.connection)) return false;
-    this.#statements.sendAgain(statement);
-    return true;
+    this.#statements.send(statement, connection, (error, result) => {
+      // For values that it cannot send pg calls back twice.
+      if (lease.released) return;
+      if (!error) this.#statements.learnAlone(statement);
+      else if (this.#statements.refusedName(statement, error, connection)) {
+        // On the connection that it has: there may be no other.
+        this.#statements.sendAgain(statement, (second) => {
+          second.sentAt = performance.now();
+          connection.client.query(statement.query, statement.values, answered);
+        });
+        return;
+      }
+      answered(error, result);
+    });
   }
 
   #begin(lease: ClientLease, done: QueryCallback, send: (answered: QueryCallback) => void): void {

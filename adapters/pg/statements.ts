@@ -58,8 +58,8 @@ export class PgStatement {
   name: string | undefined = undefined;
   /** Whether the server had it by that name when it was sent: one that shares may be on its way with what is to prepare it. */
   wasPrepared = false;
-  /** Whether it was refused for what may be the fault of its name alone. */
-  isDoubted = false;
+  /** What the server refused it for, where that may be the fault of its name alone, or none of it. */
+  refusal: unknown = undefined;
   /** Whether it is another's second sending: it goes alone, and as it is. */
   readonly isSecond: boolean;
   /** Its second sending, unseen by the caller. */
@@ -151,8 +151,8 @@ export class PgStatements<C> {
   }
 
   /** What the statement is expected to cost a connection that it shares; undefined when it is to have one of its own. */
-  sharedCostMs({ known, isSecond }: PgStatement): number | undefined {
-    return isSecond ? undefined : this.costMsOf(known);
+  sharedCostMs({ known }: PgStatement): number | undefined {
+    return this.costMsOf(known);
   }
 
   /** The same of one that is yet to come, by what is known of its kind. */
@@ -240,7 +240,8 @@ export class PgStatements<C> {
   /** It failed in a way that stock does not know: what comes of its second sending is the answer. */
   #lost(statement: PgStatement): void {
     if (statement.second === undefined) this.sendAgain(statement);
-    else if (statement.secondFailure !== undefined) statement.tell(statement.secondFailure);
+    else if (statement.secondFailure !== undefined)
+      statement.tell(statement.refusal ?? statement.secondFailure);
     else statement.mayGoOnceMore = true;
   }
 
@@ -269,14 +270,14 @@ export class PgStatements<C> {
   /** What the server says to the second is an answer; a connection that it did not get, or lost, is none while the first may answer. */
   #answeredSecond(statement: PgStatement, second: PgStatement, error: unknown, result: unknown): void {
     const neverRan = second.sentAt === 0;
-    if (!error && statement.isDoubted) statement.known.preparation.renew(statement.name!);
+    if (!error && statement.refusal !== undefined) statement.known.preparation.renew(statement.name!);
     if (!error || !endsSession(error)) statement.tell(error, result);
     else if (statement.isShared && neverRan) statement.second = undefined;
     else if (statement.isShared) statement.secondFailure = error;
     else if (statement.mayGoOnceMore && neverRan && !this.#home.isEnding) {
       statement.mayGoOnceMore = false;
       this.sendAgain(statement);
-    } else statement.tell(error);
+    } else statement.tell(statement.refusal ?? error);
   }
 
   /**
@@ -284,15 +285,16 @@ export class PgStatements<C> {
    * to be sent again, once more and without a name.
    */
   refusedName(statement: PgStatement, error: unknown, pooled: PipelinedClient): boolean {
-    if (statement.name === undefined) return false;
+    if (statement.name === undefined || !pooled.refusesUnrun || endsSession(error)) return false;
     // Messages are in the server's language; the function that raised the error is not.
     const { code, routine } = error as { code?: unknown; routine?: unknown };
     const stale = code === '0A000' && routine === 'RevalidateCachedQuery';
     // What was to prepare it failed.
     if (code === '26000' && !statement.wasPrepared) return true;
     if (!stale && code !== '26000' && code !== '42P05') {
-      statement.isDoubted = statement.wasPrepared && pooled.refusesUnrun && OF_OLD_TYPES.test(String(code));
-      return statement.isDoubted;
+      if (!statement.wasPrepared || !OF_OLD_TYPES.test(String(code))) return false;
+      statement.refusal = error;
+      return true;
     }
     if (!stale) this.#refusals += 1;
     statement.known.preparation.renew(statement.name);

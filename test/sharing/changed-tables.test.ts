@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import type { Knex } from 'knex';
 import pg from 'pg';
+import { facadeOf } from '../../adapters/pg/patch.js';
+import type { PgPool } from '../../adapters/pg/shapes.js';
 import type { Pool } from '../../src/index.js';
 import { type Databases, startDatabases } from '../servers/index.js';
 import { sharingKnex, sharingPool, untilShared } from './sharing-pool.js';
@@ -369,6 +371,97 @@ describe('statements under names of ours, when their tables change', function ()
     expect(await ran()).equal(before + RUNS);
     expect(counters(engine).redispatched).equal(redispatched);
     await admin.query('drop sequence runs');
+  });
+
+  for (const code of ['42P05', '26000', '22P02']) {
+    it(`nor what fails as it runs as a refused name does (${code})`, async () => {
+      await administer([
+        ...RESET,
+        'create sequence runs',
+        `create or replace function fails(int) returns bigint language plpgsql as $$
+         begin
+           if nextval('runs') > 0 and $1 > 0 then raise exception using errcode = '${code}'; end if;
+           return 0;
+         end $$`,
+      ]);
+      const { run, engine } = openPool({ pipelining: 'off' });
+      await untilNamed(engine, () => run('select fails($1)', 0));
+      const ran = async () => Number((await admin.query('select last_value from runs')).rows[0].last_value);
+      const before = await ran();
+      const { redispatched } = counters(engine);
+      for (let runs = 0; runs < RUNS; runs += 1) {
+        const error = await Promise.resolve(run('select fails($1)', 1)).catch((failure) => failure);
+        expect(error).include({ code });
+      }
+      expect(await ran()).equal(before + RUNS);
+      expect(counters(engine).redispatched).equal(redispatched);
+      await administer(['drop function fails(int)', 'drop sequence runs']);
+    });
+  }
+
+  const ENDS = {
+    'the pool is ended': (pool: pg.Pool) => pool.end(),
+    'the pool falls back to stock': (pool: pg.Pool) => {
+      facadeOf(pool as unknown as PgPool, undefined)!.fallBack('to see what becomes of it');
+      open.push(() => pool.end());
+    },
+  };
+  for (const [what, end] of Object.entries(ENDS)) {
+    const toldOf = (given: PromiseLike<unknown>) =>
+      Promise.resolve(given).then(
+        () => 'answered',
+        ({ code }) => code,
+      );
+
+    it(`what is refused while ${what} is answered on the connection that it has`, async () => {
+      await administer([...RESET, ...tableOf('int')]);
+      const { pool, engine } = sharingPool(
+        { connectionString: databases.postgres.url, max: 1 },
+        { pipelining: 'off' },
+      );
+      const run = inPool(pool);
+      await untilNamed(engine, () => run(INSERT, 1));
+      await administer(retyped('bigint'));
+      const { redispatched } = counters(engine);
+      const told = toldOf(run(INSERT, 3_000_000_000));
+      const ended = end(pool);
+      expect(await told).equal('answered');
+      await ended;
+      expect(counters(engine).redispatched).equal(redispatched + 1);
+    });
+
+    it(`who is refused on a shared connection while ${what} is told why`, async () => {
+      await administer([...RESET, ...tableOf('int')]);
+      const text = 'select id from changed where c = $1';
+      const { pool, engine } = sharingPool({ connectionString: databases.postgres.url, max: 1 });
+      const run = inPool(pool);
+      const together = (value: unknown) => Array.from({ length: RUNS }, () => toldOf(run(text, value)));
+      await untilNamed(engine, () => run(text, 1));
+      await untilShared(engine, () => Promise.all(together(1)), RUNS / 2);
+      const told = together('no number');
+      const ended = end(pool);
+      expect(await Promise.all(told)).deep.equal(told.map(() => '22P02'));
+      await ended;
+    });
+  }
+
+  it('what is refused in a full pool waits for nobody', async () => {
+    await administer([...RESET, ...tableOf('int')]);
+    const text = 'select id from changed where c = $1';
+    const { pool, engine } = sharingPool(
+      { connectionString: databases.postgres.url, max: 1, connectionTimeoutMillis: 1_000 },
+      { pipelining: 'off' },
+    );
+    open.push(() => pool.end());
+    const run = inPool(pool);
+    await untilNamed(engine, () => run(text, 1));
+    const { redispatched } = counters(engine);
+    const error = Promise.resolve(run(text, 'no number')).catch((failure) => failure);
+    // On a machine that stands still he may wait too long himself.
+    const next = pool.query('select pg_sleep(2)').catch(() => {});
+    expect(await error).include({ code: '22P02' });
+    expect(counters(engine).redispatched).equal(redispatched + 1);
+    await next;
   });
 
   it('a table that is gone for a while costs nobody the names', async () => {

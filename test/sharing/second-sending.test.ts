@@ -16,6 +16,7 @@ const TIMED_OUT = new Error('timeout exceeded when trying to connect');
 const LOST = new Error('Connection terminated unexpectedly');
 const SQL_ERROR = serverError('22012');
 const NAME_UNKNOWN = serverError('26000');
+const UNREADABLE = serverError('22P02');
 
 function serverError(code: string): Error {
   return Object.assign(new Error(`SQLSTATE ${code}`), { code, severity: 'ERROR' });
@@ -55,12 +56,14 @@ describe('the second sending of a statement', () => {
   function share(sql: string): PgStatement {
     const sent = statements.of(sql, undefined, (error, result) => told.push(error ?? result))!;
     const client = {
+      connection: { on() {} },
       query(_query: unknown, _values: unknown, done: QueryCallback) {
         answerFirst = done;
       },
     };
     const lease = { released: false, servedMs: 1, fellSilent: false };
     const pipelined = new PipelinedClient(client as unknown as PgClient);
+    pipelined.hearBinds();
     statements.share(sent, lease as unknown as SharedLease<unknown>, pipelined);
     return sent;
   }
@@ -166,6 +169,32 @@ describe('the second sending of a statement', () => {
     seconds[1]!.tell(TIMED_OUT);
     expect(told).deep.equal([TIMED_OUT]);
     expect(seconds).length(2);
+  });
+
+  for (const [how, failSecond] of [
+    ['gets no connection', () => seconds[0]!.tell(TIMED_OUT)],
+    ['loses its connection', () => answerSecond(LOST)],
+  ] as const) {
+    it(`${how} after the first was refused for what may be its name's fault: that the caller is told`, () => {
+      seconds.length = 0;
+      const write = share('insert into t values (2)');
+      write.name = 'ours';
+      write.wasPrepared = true;
+      answerFirst(UNREADABLE);
+      expect(told).deep.equal([]);
+      expect(seconds).length(1);
+      failSecond();
+      expect(told).deep.equal([UNREADABLE]);
+      expect(seconds).length(1);
+    });
+  }
+
+  it('loses its connection before the first is refused for what may be its name’s fault: that the caller is told', () => {
+    statement.name = 'ours';
+    statement.wasPrepared = true;
+    answerSecond(LOST);
+    answerFirst(UNREADABLE);
+    expect(told).deep.equal([UNREADABLE]);
   });
 
   it('of a write does not exist: nobody knows whether the first ran', () => {
