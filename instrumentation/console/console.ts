@@ -8,10 +8,12 @@ import { viewOf } from './view.js';
 
 /** A page that shows what the pools of this process do, for whoever develops on this machine. */
 export class PoolConsole {
-  readonly #decisions = new DecisionLog();
+  readonly #decisions: DecisionLog;
   readonly #server: ConsoleServer;
 
   constructor(registry: PoolRegistry) {
+    const isOpen = (pool: string) => [...registry.open()].some(({ name }) => name === pool);
+    this.#decisions = new DecisionLog(isOpen);
     this.#server = new ConsoleServer(() => viewOf(registry, this.#decisions));
   }
 

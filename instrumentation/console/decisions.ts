@@ -155,14 +155,27 @@ export class PoolLog implements Observer<unknown> {
 /** The log of every pool, by its name. */
 export class DecisionLog {
   readonly #byPool = new Map<string, PoolLog>();
+  readonly #isOpen: (pool: string) => boolean;
 
+  /** @param isOpen whether there is a pool of that name: its log is kept, of others only so many. */
+  constructor(isOpen: (pool: string) => boolean) {
+    this.#isOpen = isOpen;
+  }
+
+  /** Undefined where there was never a pool of that name, or long ago. */
+  find(pool: string): PoolLog | undefined {
+    return this.#byPool.get(pool);
+  }
+
+  /** For a pool to write to. */
   of(pool: string): PoolLog {
-    let log = this.#byPool.get(pool);
-    if (log === undefined) {
-      log = new PoolLog();
-      this.#byPool.set(pool, log);
-      const [oldest] = this.#byPool.keys();
-      if (this.#byPool.size > MOST_POOLS) this.#byPool.delete(oldest!);
+    const found = this.#byPool.get(pool);
+    if (found !== undefined) return found;
+    const log = new PoolLog();
+    this.#byPool.set(pool, log);
+    if (this.#byPool.size > MOST_POOLS) {
+      const closed = [...this.#byPool.keys()].find((name) => name !== pool && !this.#isOpen(name));
+      if (closed !== undefined) this.#byPool.delete(closed);
     }
     return log;
   }

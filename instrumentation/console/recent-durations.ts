@@ -1,28 +1,41 @@
+import { BUCKETS, bucketMiddleMs, Histogram } from '../../src/histogram.js';
 import type { DurationSummary } from '../../src/index.js';
 
 /** Of what is older nobody who looks at a live page wants to know. */
-const RECENT_MS = 10_000;
-const MOST_KEPT = 2_000;
+const SECONDS = 10;
 
 /** What is told of durations that ended lately. */
 export type RecentSummary = Pick<DurationSummary, 'count' | 'p50Ms' | 'p99Ms' | 'maxMs'>;
 
-/** Durations of the last ten seconds, or the last two thousand where there were more. */
+/** Durations of the last ten seconds, the one that is under way included. */
 export class RecentDurations {
-  readonly #endedAt = new Float64Array(MOST_KEPT).fill(Number.NEGATIVE_INFINITY);
-  readonly #durationMs = new Float64Array(MOST_KEPT);
-  #next = 0;
+  readonly #seconds: { readonly second: number; readonly durations: Histogram }[] = [];
 
   record(durationMs: number, now: number): void {
-    this.#endedAt[this.#next] = now;
-    this.#durationMs[this.#next] = durationMs;
-    this.#next = (this.#next + 1) % MOST_KEPT;
+    const second = Math.floor(now / 1_000);
+    let latest = this.#seconds.at(-1);
+    if (latest?.second !== second) {
+      latest = { second, durations: new Histogram() };
+      this.#seconds.push(latest);
+      if (this.#seconds.length > SECONDS) this.#seconds.shift();
+    }
+    latest.durations.record(durationMs);
   }
 
   /** Zeros where nothing ended lately. */
   summary(now: number): RecentSummary {
-    const recent = this.#durationMs.filter((_, index) => now - this.#endedAt[index]! < RECENT_MS).sort();
-    const below = (share: number) => recent[Math.ceil(share * recent.length) - 1] ?? 0;
-    return { count: recent.length, p50Ms: below(0.5), p99Ms: below(0.99), maxMs: recent.at(-1) ?? 0 };
+    const oldest = Math.floor(now / 1_000) - SECONDS;
+    const recent = this.#seconds.filter(({ second }) => second > oldest).map(({ durations }) => durations);
+    const count = recent.reduce((sum, durations) => sum + durations.count, 0);
+    const maxMs = Math.max(0, ...recent.map((durations) => durations.summary().maxMs));
+    const below = (share: number) => {
+      let left = Math.ceil(share * count);
+      for (let bucket = 0; bucket < BUCKETS && left > 0; bucket += 1) {
+        for (const durations of recent) left -= durations.countIn(bucket);
+        if (left <= 0) return Math.min(bucketMiddleMs(bucket), maxMs);
+      }
+      return 0;
+    };
+    return { count, p50Ms: below(0.5), p99Ms: below(0.99), maxMs };
   }
 }

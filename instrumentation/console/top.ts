@@ -25,6 +25,12 @@ export async function top(address: string, { once, pool }: TopOptions): Promise<
     const view = await read(url);
     if (view === undefined) return;
     const shown = { ...view, pools: view.pools.filter(({ name }) => pool === undefined || name === pool) };
+    if (pool !== undefined && shown.pools.length === 0) {
+      const open = view.pools.map(({ name }) => name).join(', ');
+      console.error(`No open pool is called '${pool}'${open === '' ? '' : `: there are ${open}`}.`);
+      process.exitCode = 1;
+      return;
+    }
     if (once || !process.stdout.isTTY) {
       console.log(draw(shown));
       return;
@@ -52,10 +58,19 @@ async function read(url: URL): Promise<ConsoleView | undefined> {
 /** What fits, where it is for a screen: each pool has its share of the lines, and shows first what matters most. */
 export function draw({ pid, pools }: ConsoleView, screen?: Screen): string {
   if (pools.length === 0) return `process ${pid}: no pool is open`;
-  const share = screen === undefined ? undefined : Math.floor((screen.rows - 2) / pools.length);
-  return [`process ${pid}`, ...pools.flatMap((pool) => ['', ...drawPool(pool)].slice(0, share))]
-    .slice(0, screen && screen.rows - 1)
-    .map((line) => line.slice(0, screen?.columns))
+  if (screen === undefined)
+    return [`process ${pid}`, ...pools.flatMap((pool) => ['', ...drawPool(pool)])].join('\n');
+  // The process and how many are left out have a line each, and so has the cursor.
+  const rows = Math.max(2, screen.rows - 3);
+  const drawn = pools.slice(0, Math.floor(rows / 2));
+  const share = Math.floor(rows / drawn.length);
+  const left = pools.length - drawn.length;
+  return [
+    `process ${pid}`,
+    ...drawn.flatMap((pool) => ['', ...drawPool(pool)].slice(0, share)),
+    ...(left === 0 ? [] : [`${left} more pools: --pool shows one of them`]),
+  ]
+    .map((line) => line.slice(0, screen.columns))
     .join('\n');
 }
 

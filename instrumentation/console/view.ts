@@ -60,6 +60,7 @@ export interface ConsoleView {
 }
 
 const STATE_NAMES = Object.keys(SlotState);
+const NOTHING: RecentSummary = { count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
 const MOST_CONNECTIONS = 200;
 const MOST_QUERIES = 10;
 
@@ -75,15 +76,15 @@ function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog
   if (pool === undefined) return undefined;
   const report = pool.report();
   const { stats, counters, wait, use, create, flags, sizing, limit, queries } = report;
-  const log = decisions.of(name);
+  const log = decisions.find(name);
   const now = performance.now();
   return {
     name,
     identity: attributes,
     stats,
     counters,
-    wait: log.waits.summary(now),
-    use: log.uses.summary(now),
+    wait: log?.waits.summary(now) ?? NOTHING,
+    use: log?.uses.summary(now) ?? NOTHING,
     ever: { wait, use, create },
     flags,
     forecast: pool.outlook?.target,
@@ -92,8 +93,8 @@ function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog
     queries: queries.slice(0, MOST_QUERIES),
     connections: connectionViews(pool),
     findings: findingsOf(report),
-    decisions: log.decisions,
-    circuit: log.circuit,
+    decisions: log?.decisions ?? [],
+    circuit: log?.circuit ?? [],
   };
 }
 

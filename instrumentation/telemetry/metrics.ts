@@ -13,8 +13,8 @@ import {
   WAIT_TIME,
 } from './metric-table.js';
 
-/** Among more pools, as many as an SDK takes series of one metric by default, counters that are zero would cost their time and be lost. */
-const MOST_TOLD_FROM_ZERO = 2_000;
+/** So many series of one metric an SDK takes by default, and none is ever let go: beyond, zeros would keep out counts that are to come. */
+const MOST_SERIES = 1_999;
 
 type Told = Pick<Meter, 'addBatchObservableCallback' | 'removeBatchObservableCallback'>;
 
@@ -28,6 +28,9 @@ export class PoolInstruments {
   readonly #registry: PoolRegistry;
   readonly #gauges: readonly { readonly row: GaugeRow; readonly observable: Observable }[];
   readonly #counts: readonly { readonly row: CountRow; readonly observable: Observable }[];
+  /** Whoever was ever told of, for whom the SDK keeps places. */
+  readonly #known = new WeakSet<PoolSeries>();
+  #everTold = 0;
   readonly #tell = (result: BatchObservableResult) => this.#tellAll(result);
 
   constructor(meter: Meter, registry: PoolRegistry) {
@@ -53,14 +56,18 @@ export class PoolInstruments {
 
   #tellAll(result: BatchObservableResult): void {
     const open = [...this.#registry.open()];
-    const fromZero = open.length <= MOST_TOLD_FROM_ZERO;
-    for (const series of open) this.#tellOne(result, series, fromZero);
-    for (const series of this.#registry.closed()) this.#tellOne(result, series, false);
+    for (const series of open) {
+      if (this.#known.has(series)) continue;
+      this.#known.add(series);
+      this.#everTold += 1;
+    }
+    for (const series of open) this.#tellOne(result, series);
+    for (const series of this.#registry.closed()) this.#tellOne(result, series);
     this.#registry.trimClosed();
   }
 
   /** What is not so any more, a pool that is closed to begin with, is told as zero where it was ever told. */
-  #tellOne(result: BatchObservableResult, series: PoolSeries, fromZero: boolean): void {
+  #tellOne(result: BatchObservableResult, series: PoolSeries): void {
     const { pool } = series;
     const snapshot = pool === undefined ? undefined : snapshotOf(pool);
     for (const { row, observable } of this.#gauges) {
@@ -71,10 +78,11 @@ export class PoolInstruments {
       }
     }
     for (const { row, observable } of this.#counts) {
+      const hasRoom = this.#everTold * row.series.length <= MOST_SERIES;
+      const fromZero = pool !== undefined && hasRoom && !row.onceCounted;
       for (const each of row.series) {
         const value = series.count(each);
-        if (value > 0 || (fromZero && !row.onceCounted))
-          result.observe(observable, value, series.attributesWith(each.apart));
+        if (value > 0 || fromZero) result.observe(observable, value, series.attributesWith(each.apart));
       }
     }
   }

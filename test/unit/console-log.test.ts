@@ -8,8 +8,19 @@ describe('the log behind the console', () => {
   const serve = (log: PoolLog, given: Slot<unknown>) =>
     log.onLeased({ slot: given } as Lease<unknown>, 5, { openedFor: false } as Waiter<unknown>);
 
+  it('is kept for every open pool, and of so many others', () => {
+    const open = new Set(Array.from({ length: 150 }, (_, index) => `open ${index}`));
+    const logs = new DecisionLog((pool) => open.has(pool));
+    const kept = [...open].map((pool) => [pool, logs.of(pool)] as const);
+    expect(logs.find('never')).equal(undefined);
+    for (let other = 0; other < 500; other += 1) logs.of(`closed ${other}`);
+    for (const [pool, log] of kept) expect(logs.find(pool)).equal(log);
+    expect(logs.find('closed 0')).equal(undefined);
+    expect(logs.find('closed 499')).not.equal(undefined);
+  });
+
   it('keeps what is seldom told, however much is told of callers and connections', () => {
-    const log = new DecisionLog().of('orders');
+    const log = new DecisionLog(() => true).of('orders');
     log.onCircuitChanged({ from: 'closed', to: 'open', reason: 'the server is away' });
     log.onResized(10, 5, 'the server is full');
     for (let turn = 0; turn < 1_000; turn += 1) {
@@ -25,7 +36,7 @@ describe('the log behind the console', () => {
   });
 
   it('says of the first lease after a check that it was checked, and of the next one that it was released', () => {
-    const log = new DecisionLog().of('orders');
+    const log = new DecisionLog(() => true).of('orders');
     const checked = slot(4);
     log.onChecked(checked, 1, undefined);
     checked.uses = 5;
@@ -37,15 +48,23 @@ describe('the log behind the console', () => {
     expect(second).match(/waited for a release$/);
   });
 
-  it('tells the waits of the last ten seconds, and of a flood the newest', () => {
+  it('tells the waits of the last ten seconds, however many they are', () => {
     const waits = new RecentDurations();
+    const expectSummary = (now: number, count: number, p50Ms: number, p99Ms: number, maxMs: number) => {
+      const told = waits.summary(now);
+      expect(told).include({ count, maxMs });
+      // As exact as the histogram's buckets.
+      expect(told.p50Ms).closeTo(p50Ms, 0.09 * p50Ms);
+      expect(told.p99Ms).closeTo(p99Ms, 0.09 * p99Ms);
+    };
     waits.record(500, 0);
     for (let at = 0; at < 100; at += 1) waits.record(at + 1, 5_000);
-    expect(waits.summary(9_000)).deep.equal({ count: 101, p50Ms: 51, p99Ms: 100, maxMs: 500 });
-    expect(waits.summary(11_000)).deep.equal({ count: 100, p50Ms: 50, p99Ms: 99, maxMs: 100 });
-    expect(waits.summary(15_000)).deep.equal({ count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 });
-    for (let turn = 0; turn < 5_000; turn += 1) waits.record(turn, 20_000);
-    expect(waits.summary(20_000).count).equal(2_000);
-    expect(waits.summary(20_000).maxMs).equal(4_999);
+    expectSummary(9_000, 101, 51, 100, 500);
+    expectSummary(11_000, 100, 50, 99, 100);
+    expectSummary(15_000, 0, 0, 0, 0);
+    for (let second = 20; second < 30; second += 1)
+      for (let turn = 0; turn < 5_000; turn += 1) waits.record(second, 1_000 * second);
+    expectSummary(29_999, 50_000, 24, 29, 29);
+    expectSummary(30_000, 45_000, 25, 29, 29);
   });
 });
