@@ -45,7 +45,7 @@ const EITHER = { against: 'either' } as const;
 const ADAPTED = 'what the library itself does around its pool, and promises its users, is in both';
 const WARMING_UP = 'until some crowds have come, a part of the connections is opened while they wait';
 const ONE_AT_A_TIME =
-  'its protocol answers one statement at a time on a connection: there is nothing to share';
+  'its protocol answers one statement at a time on a connection, so there is nothing to share; and who queues costs our engine more';
 const ARRIVALS = 'the arrivals set it: no pool answers more than is asked';
 
 const ROWS: readonly Row[] = [
@@ -121,7 +121,7 @@ const ROWS: readonly Row[] = [
         'TPC-B-like, 64 clients',
         0.2,
         0.1,
-        'its transactions wait for the rows of few branches, and for seven round trips one after the other',
+        'names would win it; but on a client that the application holds, a refused one would end the transaction, and after a column has changed its type any may be refused',
       ),
       {
         ...EITHER,
