@@ -175,6 +175,25 @@ describe('statements that share connections under the stock instrumentation of p
     for (const { attributes } of found) expect(attributes).not.property('db.postgresql.plan');
   });
 
+  for (const order of ['before', 'after'] as const) {
+    it(`are sent again on the connection that they have, where their name is refused: it patched ${order} us`, async () => {
+      const { pool: own, engine } = open(order, {});
+      pool = own;
+      await own.query('drop table if exists counts');
+      await own.query('create table counts (count int)');
+      const write = (count: number) => own.query('insert into counts values ($1)', [count]);
+      for (let run = 0; run < 40; run += 1) await write(1);
+      expect(engine().report().statements!.preparedHits, 'names').above(10);
+      await own.query('alter table counts alter count type bigint');
+      const answers = Array.from({ length: 20 }, () => write(3_000_000_000));
+      for (const { rowCount } of await Promise.all(answers)) expect(rowCount).equal(1);
+      expect(engine().report().statements!.redispatched).above(0);
+      expect(engine().stats()).include({ leased: 0, waiting: 0 });
+      const { rows } = await own.query('select count(*) from counts where count > 1');
+      expect(rows).deep.equal([{ count: '20' }]);
+    });
+  }
+
   it('are counted once', async () => {
     const { pool: own, engine } = open('after', {});
     pool = own;
