@@ -86,7 +86,7 @@ const STORM_PEERS = [
 export const acquire: Suite = {
   name: 'acquire',
   question: 'What does a warm acquire and release cost, by itself and with many waiting?',
-  seconds: { full: 118, quick: 16 },
+  seconds: { full: 100, quick: 16 },
   async run({ quick, time }: Effort): Promise<Findings> {
     const extent = quick ? QUICK : FULL;
     const contended: Record<number, Times> = {};

@@ -69,7 +69,7 @@ interface Row {
 export const faults: Suite = {
   name: 'faults',
   question: 'What does a bad day cost: restarts, crashes, failovers, mute networks?',
-  seconds: { full: 250, quick: 40 },
+  seconds: { full: 215, quick: 40 },
   async run({ quick, only, time }: Effort): Promise<Findings> {
     say('(starting servers)');
     const stages = await setUpStages();

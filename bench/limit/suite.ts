@@ -61,7 +61,7 @@ type Windows = Readonly<Record<string, readonly Window[]>>;
 export const limit: Suite = {
   name: 'limit',
   question: `How many of ${MAX} connections does the limit probe use for ${CALLERS} callers, and what do they lose by it?`,
-  seconds: { full: 143, quick: 16 },
+  seconds: { full: 200, quick: 16 },
   async run({ quick, time }: Effort): Promise<Findings> {
     const extent = quick ? QUICK : FULL;
     say('(starting a server)');

@@ -74,7 +74,7 @@ const QUICK: Extent = { rounds: 4, windowMs: 80, warmUpMs: 150 };
 export const query: Suite = {
   name: 'query',
   question: 'What does the pool cost a primary-key read on a real server, and what does ours save?',
-  seconds: { full: 90, quick: 15 },
+  seconds: { full: 75, quick: 15 },
   async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting servers)');
     const databases = await startDatabases({ postgres: true, mysql: true });

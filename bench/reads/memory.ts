@@ -45,7 +45,7 @@ type Memories = Readonly<Record<string, readonly Memory[]>>;
 export const memory: Suite = {
   name: 'memory',
   question: 'What does a process under full load hold in memory?',
-  seconds: { full: 60, quick: 15 },
+  seconds: { full: 55, quick: 13 },
   async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting servers)');
     const databases = await startDatabases({ postgres: true, mysql: true });

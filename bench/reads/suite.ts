@@ -141,7 +141,7 @@ export const reads = suiteOf(
   'reads',
   'What does one connection for many short reads win, and does it ever lose?',
   READS,
-  { full: 200, quick: 18 },
+  { full: 175, quick: 18 },
 );
 export const pgbench = suiteOf(
   'pgbench',

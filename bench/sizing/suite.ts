@@ -202,6 +202,6 @@ export const sizing: Suite = {
   name: 'sizing',
   question:
     'what do waits and connections cost under each way to size a pool? (virtual clock; SIZING_TRACE=t_ms,count file)',
-  seconds: { full: 130, quick: 10 },
+  seconds: { full: 128, quick: 10 },
   run,
 };

@@ -55,7 +55,7 @@ type Runs = Readonly<Record<string, readonly Run[]>>;
 export const statements: Suite = {
   name: 'statements',
   question: 'Does it pay to send a named statement where it is prepared already?',
-  seconds: { full: 50, quick: 9 },
+  seconds: { full: 45, quick: 9 },
   async run({ quick, time }: Effort): Promise<Findings> {
     say('(starting a server)');
     const { postgres, stop } = await startDatabases({ postgres: true });
