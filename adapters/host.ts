@@ -12,7 +12,7 @@ import {
 } from '../src/index.js';
 import type { Background } from './background.js';
 import { type Differences, ENHANCED } from './differences.js';
-import type { PoolerConfig, Warn } from './pg/pooler.js';
+import type { PoolerConfig } from './pg/pooler.js';
 import type { WarmHook } from './warming.js';
 
 /** The libraries whose pools can run on the engine. */
@@ -32,6 +32,9 @@ export interface PoolInfo {
 
 /** A Node callback: an error first, then what there is to tell. */
 export type Callback = (error: unknown, ...told: unknown[]) => void;
+
+/** Told, in a sentence, what whoever runs the application had better know. */
+export type Warn = (message: string) => void;
 
 /**
  * Follows a query that the pool itself runs for its caller, from the wait for a connection to the answer: calls `run`

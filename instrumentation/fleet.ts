@@ -1,11 +1,9 @@
-import type { PoolInfo } from '../adapters/host.js';
+import type { PoolInfo, Warn } from '../adapters/host.js';
 import { RedisLeases } from '../adapters/redis/leases.js';
 import type { RedisClient } from '../adapters/redis/shapes.js';
 import type { FleetBudget, FleetParts, LeaseGrant, LeaseRequest } from '../src/index.js';
 import { inBackground } from './telemetry/spans.js';
 import type { FleetConfig } from './types.js';
-
-type Warn = (message: string) => void;
 
 /**
  * A pool's place in the fleet that it belongs to, by configuration. Where the package `redis` is missing that is told, and the pool

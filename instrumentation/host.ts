@@ -154,12 +154,10 @@ export class InstrumentationHost implements Host {
 
   /** Of every open pool, by its name. */
   reports(): Map<string, PoolReport> {
-    const open = [...this.registry.open()];
-    return new Map(
-      open.flatMap(({ name, pool }): [string, PoolReport][] =>
-        pool === undefined ? [] : [[name, pool.report()]],
-      ),
-    );
+    const reports = new Map<string, PoolReport>();
+    for (const { name, pool } of this.registry.open())
+      if (pool !== undefined) reports.set(name, pool.report());
+    return reports;
   }
 
   #running(): (Known & { engine: Pool<unknown> })[] {

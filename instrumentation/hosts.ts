@@ -30,7 +30,7 @@ export function someoneIsEnlisted(): boolean {
 }
 
 /**
- * What every open pool of this process knows, by the pool's name in telemetry: `reports()` of whichever instrumentations are enabled, the one of
+ * What every open pool knows that an instrumentation of this process has taken over or watches, by the pool's name in telemetry: `reports()` of whichever instrumentations are enabled, the one of
  * `./register` included. Made anew with every call, at a cost: for a person who looks, not for every request.
  */
 export function poolReports(): Map<string, PoolReport> {

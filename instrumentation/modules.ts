@@ -4,7 +4,7 @@ import {
   InstrumentationNodeModuleDefinition,
   InstrumentationNodeModuleFile,
 } from '@opentelemetry/instrumentation';
-import type { Library } from '../adapters/host.js';
+import type { Library, Warn } from '../adapters/host.js';
 import { processHost } from './hosts.js';
 
 // An adapter is loaded with its library: few applications have all three.
@@ -72,9 +72,6 @@ const EVERY = ['*'];
 
 /** Versions whose users have been told, in this process. */
 const warnedOf = new Set<string>();
-
-/** Tells of a library that stays stock, and why. */
-export type Warn = (message: string) => void;
 
 /** What OpenTelemetry's hooks are to patch when it is loaded. */
 export function moduleDefinitions(

@@ -152,6 +152,10 @@ export class PoolRegistry {
     this.#forgetOpen(series);
   }
 
+  isOpen(name: string): boolean {
+    return this.#open.has(name);
+  }
+
   open(): Iterable<PoolSeries> {
     this.#closeOrphans();
     return this.#open.values();

@@ -1,13 +1,14 @@
 // Compiles into dist/ and removes what is no longer compiled: the test of a deleted file would still be run. What is published loses
 // comments and indentation there: a process holds the text of every module that it has loaded, two bytes a character if one is not Latin.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync } from 'esbuild';
 import { writeConsolePage } from './console-page.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { files: published } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const compiler = join(root, 'node_modules/typescript/bin/tsc');
 const { status, stdout } = spawnSync(
   process.execPath,
@@ -46,5 +47,5 @@ for (const entry of readdirSync(join(root, 'dist'), { recursive: true, withFileT
 }
 
 function isPublished(file) {
-  return ['src', 'adapters', 'instrumentation'].includes(relative(join(root, 'dist'), file).split(sep)[0]);
+  return published.some((path) => file.startsWith(join(root, path) + sep));
 }

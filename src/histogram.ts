@@ -21,6 +21,14 @@ export class Histogram {
     if (durationMs > this.#maxMs) this.#maxMs = durationMs;
   }
 
+  /** Takes in all that another one has recorded. */
+  add(other: Histogram): void {
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) this.#counts[bucket]! += other.#counts[bucket]!;
+    this.#count += other.#count;
+    this.#sumMs += other.#sumMs;
+    this.#maxMs = Math.max(this.#maxMs, other.#maxMs);
+  }
+
   get count(): number {
     return this.#count;
   }

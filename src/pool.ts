@@ -1012,11 +1012,12 @@ export class Pool<C> implements LeaseHome<C> {
 
   /** How many connections may begin to open, by the state that the server is in. */
   #allowedBy(circuit: Breaker, now: number): number {
-    const serving = this.#slots.open - this.#slots.count(SlotState.stale);
+    const room = circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace);
     // A long queue of mixed deadlines is not to be looked through for nothing.
-    const deadlineAt = circuit.spares(now) ? this.#waiters.earliestDeadline() : NEVER;
-    const lacking = Math.max(0, circuit.enough(this.#backlogMs, deadlineAt, now) - serving);
-    return Math.min(lacking, circuit.room(now, this.#slots.count(SlotState.opening), this.#openingPace));
+    if (!circuit.spares(now)) return room;
+    const serving = this.#slots.open - this.#slots.count(SlotState.stale);
+    const enough = circuit.enough(this.#backlogMs, this.#waiters.earliestDeadline(), now);
+    return Math.min(room, Math.max(0, enough - serving));
   }
 
   /** Connections that are of less use than the `wanted` ones go for them, where those have no room and none is on its way. */

@@ -39,6 +39,16 @@ export interface PoolStats {
   readonly circuit: CircuitState;
 }
 
+/** Connections that are put to use, by callers or by the pool itself: OpenTelemetry's state `used`. */
+export function usedOf({ leased, checking, warming }: PoolStats): number {
+  return leased + checking + warming;
+}
+
+/** Connections that wait for callers: OpenTelemetry's state `idle`. */
+export function idleOf({ idle, stale }: PoolStats): number {
+  return idle + stale;
+}
+
 /** What a pool has done since it was made; each number only grows. */
 export interface PoolCounters {
   /** Acquires served at once from an idle connection. */

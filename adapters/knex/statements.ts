@@ -154,7 +154,7 @@ export class KnexStatements implements StatementHome<PooledConnection> {
     const { pipelined } = lease.connection;
     const expected =
       statement !== undefined &&
-      (statement.known === ride.expected || this.#statements.sharedCostMs(statement) !== undefined);
+      (statement.known === ride.expected || this.#statements.costMsOf(statement.known) !== undefined);
     if (expected) return this.#statements.share(statement, lease, pipelined!);
     // First the place on the shared connection: it may be the only connection that there is.
     lease.release('ok');
@@ -169,23 +169,11 @@ export class KnexStatements implements StatementHome<PooledConnection> {
     done: QueryCallback,
   ): void {
     const pipelined = this.#home.of(connection)?.pipelined;
-    const { client } = pipelined ?? {};
-    if (statement === undefined || client === undefined) {
+    if (statement === undefined || pipelined === undefined) {
       (connection as unknown as { query: typeof pgQuery }).query(query, values, done);
       return;
     }
-    statement.sentAt = performance.now();
-    this.#statements.send(statement, pipelined!, (error, result) => {
-      if (!error) this.#statements.learnAlone(statement);
-      if (error && this.#statements.refusedName(statement, error, pipelined!)) {
-        // On the connection that it has: there may be no other.
-        this.#statements.sendAgain(statement, (second) => {
-          client.query(query, values, (error: unknown, result: unknown) => second.tell(error, result));
-        });
-      } else {
-        done(error, result);
-      }
-    });
+    this.#statements.sendAlone(statement, pipelined, (error, result) => statement.answered(error, result));
   }
 
   /** On a connection of its own, as any caller of the client's would. */

@@ -32,7 +32,6 @@ import type {
   MysqlCommand,
   MysqlConnection,
   MysqlConnectionClass,
-  MysqlConnectionConfig,
   MysqlPool,
   MysqlPoolConfig,
   MysqlPoolPrototype,
@@ -116,7 +115,10 @@ export class MysqlFacade implements PoolControl {
       const known = statement === undefined ? undefined : this.context;
       const keepsContext = this.#differences.callbacksKeepContext && !settlesPromise;
       const context = known ?? (keepsContext ? callersContext() : undefined);
-      return this.#waitInLine(done, context, hint, statement, false);
+      return this.#waitInLine(done, context, hint, statement, (given) => {
+        this.#take(given, statement !== undefined);
+        process.nextTick(hand, given.connection, done, context);
+      });
     }
     if (statement === undefined) this.engine.noteHolder(lease);
     this.#take(lease, statement !== undefined);
@@ -137,7 +139,10 @@ export class MysqlFacade implements PoolControl {
     if (lease === undefined) {
       // A promise needs none, but whoever follows the statement itself, as its span does, is to find it in its caller's.
       const callers = context ?? (this.#differences.callbacksKeepContext ? callersContext() : undefined);
-      return this.#waitInLine(start, callers, hint, sql, true);
+      return this.#waitInLine(start, callers, hint, sql, (given) => {
+        this.#take(given, true);
+        this.#start(start, given, callers);
+      });
     }
     this.#take(lease, true);
     if (promises) start(null, lease.connection.connection, lease);
@@ -171,8 +176,12 @@ export class MysqlFacade implements PoolControl {
     }
   }
 
-  createQuery(sql: unknown, values: unknown, cb: unknown, config: MysqlConnectionConfig): MysqlCommand {
-    return this.#PoolConnection.createQuery(sql, values, cb, config);
+  createQuery(sql: unknown, values: unknown, cb: unknown): MysqlCommand {
+    const { connectionConfig } = this.#pool.config;
+    const command = this.#PoolConnection.createQuery(sql, values, cb, connectionConfig);
+    if (command.namedPlaceholders === undefined)
+      command.namedPlaceholders = connectionConfig.namedPlaceholders;
+    return command;
   }
 
   /** Whether a callback that is given now is to be called in its caller's context. */
@@ -296,7 +305,7 @@ export class MysqlFacade implements PoolControl {
     context: AsyncResource | undefined,
     hint: Hint | undefined,
     statement: unknown,
-    startsAtOnce: boolean,
+    serve: (lease: ConnectionLease) => void,
   ): void {
     this.#heedLimit();
     if (this.engine.idle === 0 && this.#driver.connections.size >= this.engine.options.max) {
@@ -309,11 +318,7 @@ export class MysqlFacade implements PoolControl {
       this.#pool.emit('enqueue');
     }
     this.engine.request(
-      (lease) => {
-        this.#take(lease, statement !== undefined);
-        if (startsAtOnce) this.#start(done, lease, context);
-        else process.nextTick(hand, lease.connection, done, context);
-      },
+      serve,
       (error) => {
         const callback = context === undefined ? done : inContext(context, done);
         if (isHandedBack(error)) (this.#pool as MysqlPoolPrototype).getConnection(callback);

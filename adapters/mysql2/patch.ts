@@ -23,7 +23,7 @@ import type {
   MysqlPoolClass,
   MysqlPoolPrototype,
 } from './shapes.js';
-import { execute, query, type Statement } from './statements.js';
+import { execute, query, type RunMethod } from './statements.js';
 import { MysqlWatch } from './watch.js';
 
 /** On a prototype that carries it, a copy of this package is at work already. */
@@ -201,7 +201,7 @@ function adopt(pool: MysqlPool, host: Host | undefined): MysqlFacade | undefined
 function knowingTheStatement(
   name: 'query' | 'execute',
   stock: MysqlPoolPrototype['query'],
-  known: Statement,
+  known: RunMethod,
   mark: Mark,
 ) {
   const prepares = name === 'execute';
@@ -217,21 +217,21 @@ function knowingTheStatement(
         );
       }
       const isShort = shortens && (facade.promises || mark.isBypassable(this));
-      const run = isShort ? known : ask;
-      if (facade.follow === undefined) return run(this, facade, sql, values, cb);
-      return followed(facade.follow, textOf(sql, 'sql'), values, cb, (followedValues, followedDone) =>
-        run(this, facade, sql, followedValues, followedDone),
-      );
+      const run = (givenValues: unknown, done: unknown) =>
+        isShort ? known(facade, sql, givenValues, done) : ask(this, facade, sql, givenValues, done);
+      return facade.follow === undefined
+        ? run(values, cb)
+        : followed(facade.follow, textOf(sql, 'sql'), values, cb, run);
     },
   }[name]!;
 
-  function ask(pool: MysqlPool, facade: MysqlFacade, sql: unknown, values: unknown, cb: unknown) {
+  function ask(pool: MysqlPoolPrototype, facade: MysqlFacade, sql: unknown, values: unknown, cb: unknown) {
     const given = facade.bound(values);
     const done = facade.bound(cb);
     facade.statement = sql;
     facade.prepares = prepares;
     try {
-      return stock.call(pool as MysqlPoolPrototype, sql, given, done);
+      return stock.call(pool, sql, given, done);
     } finally {
       facade.statement = undefined;
       facade.context = undefined;

@@ -4,26 +4,18 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { callersContext } from '../callback.js';
 import type { MysqlFacade, StatementStart } from './facade.js';
-import type { MysqlCommand, MysqlPool } from './shapes.js';
+import type { MysqlCommand } from './shapes.js';
 
 /** Errors of a server that takes no writes, by mysql2's list: the connection is destroyed, so that another one may find the writer. */
 const READ_ONLY_ERRORS: ReadonlySet<unknown> = new Set([1290, 1792, 1836]);
 
 /** A method of a pool, for a pool that runs on the engine. */
-export type Statement = (
-  pool: MysqlPool,
-  facade: MysqlFacade,
-  sql: unknown,
-  values: unknown,
-  cb: unknown,
-) => unknown;
+export type RunMethod = (facade: MysqlFacade, sql: unknown, values: unknown, cb: unknown) => unknown;
 
 type Told = (error: unknown, rows?: unknown, fields?: unknown) => unknown;
 
-export const query: Statement = (pool, facade, sql, values, cb) => {
-  const { connectionConfig } = pool.config;
-  const command = facade.createQuery(sql, values, cb, connectionConfig);
-  if (command.namedPlaceholders === undefined) command.namedPlaceholders = connectionConfig.namedPlaceholders;
+export const query: RunMethod = (facade, sql, values, cb) => {
+  const command = facade.createQuery(sql, values, cb);
   const told = typeof command.onResult === 'function' ? (command.onResult as Told) : undefined;
   const context = contextOf(facade, told);
   let failure: unknown;
@@ -55,7 +47,7 @@ export const query: Statement = (pool, facade, sql, values, cb) => {
   return command;
 };
 
-export const execute: Statement = (_pool, facade, sql, values, given) => {
+export const execute: RunMethod = (facade, sql, values, given) => {
   const cb = (typeof values === 'function' ? values : given) as Told;
   const parameters = typeof values === 'function' ? [] : values;
   const context = contextOf(facade, cb);

@@ -7,6 +7,7 @@ import {
   type PoolOptions,
   SharedLease,
   SlotState,
+  type Waiter,
 } from '../../src/index.js';
 import { inBackground } from '../background.js';
 import { inCallersContext } from '../callback.js';
@@ -152,7 +153,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
 
   /** On a connection that others use at the same time, if the statement is of a kind that may share one, else on its own. */
   #run(statement: PgStatement): void {
-    const costMs = this.#statements.sharedCostMs(statement);
+    const costMs = this.#statements.costMsOf(statement.known);
     const shared = this.#shareAt(costMs);
     if (shared !== undefined) return this.#startShared(shared, statement);
     const hint = this.#hintOf(statement.query);
@@ -165,7 +166,10 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     const hint = this.#hintOf(text);
     const lease = this.engine.tryAcquire(hint);
     if (lease !== undefined) this.#start(lease, text, values, done);
-    else this.#request(this.#inContext(this.#starting(text, values, done)), hint, undefined, hasText(text));
+    else {
+      const isStatement = textOf(text, 'text') !== undefined;
+      this.#request(this.#inContext(this.#starting(text, values, done)), hint, undefined, isStatement);
+    }
   }
 
   /** A share for a statement that holds a connection for `costMs`; undefined too for one that may not share. */
@@ -198,8 +202,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
         client.release!(failure);
         this.#harmless = undefined;
         this.#releasesOwn = false;
-        const second = statement?.second;
-        if (second !== undefined) second.tell(failure, result);
+        if (statement !== undefined) statement.answered(failure, result);
         else if (failure) done(failure);
         else done(undefined, result);
       };
@@ -211,7 +214,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
       this.#pool.log('dispatching query');
       try {
         if (statement === undefined || lease === undefined) client.query(text, values, answered);
-        else this.#sendKnown(lease, statement, answered);
+        else this.#statements.sendAlone(statement, lease.connection, answered, lease);
       } catch (failure) {
         finish(failure);
       }
@@ -227,7 +230,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** `connect` for a `pool.query` that has come through somebody else's. */
   #connectFor(errand: Errand, done: ConnectCallback): void {
     const { text, statement } = errand;
-    const costMs = statement === undefined ? undefined : this.#statements.sharedCostMs(statement);
+    const costMs = statement === undefined ? undefined : this.#statements.costMsOf(statement.known);
     const hand = this.#handing(done);
     const settle: Settle = (error, lease) => {
       errand.lease = lease;
@@ -339,9 +342,8 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     hint = currentHint(),
     costMs?: number,
     isStatement = false,
-    isSecond = false,
-  ): void {
-    const waiter = this.engine.request(
+  ): Waiter<PooledClient> | undefined {
+    return this.engine.request(
       (lease) => settle(undefined, lease),
       (error) => {
         if (error !== ABANDONED) settle(nativeError(error));
@@ -350,7 +352,6 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
       costMs,
       isStatement,
     );
-    if (waiter !== undefined) waiter.isSecond = isSecond;
   }
 
   #handing(done: ConnectCallback): Settle {
@@ -481,7 +482,8 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** By the queue, which never throws: an engine that closes or was handed back tells so, and this is called from within pg. */
   resend(statement: PgStatement): void {
     const hint = this.#hintOf(statement.query);
-    this.#request(this.#inContext(this.#startingKnown(statement)), hint, undefined, true, true);
+    const waiter = this.#request(this.#inContext(this.#startingKnown(statement)), hint, undefined, true);
+    if (waiter !== undefined) waiter.isSecond = true;
   }
 
   /** Runs a query, on a client that is verified first if it is new and the application asked for that. */
@@ -492,27 +494,10 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
 
   /** As any other, but by a name where that pays, and what it shows is remembered. */
   #startKnown(lease: ClientLease, statement: PgStatement): void {
-    const done: QueryCallback = (error, result) => (statement.second ?? statement).tell(error, result);
-    this.#begin(lease, done, (answered) => this.#sendKnown(lease, statement, answered));
-  }
-
-  #sendKnown(lease: ClientLease, statement: PgStatement, answered: QueryCallback): void {
-    const { connection } = lease;
-    statement.sentAt = performance.now();
-    this.#statements.send(statement, connection, (error, result) => {
-      // For values that it cannot send pg calls back twice.
-      if (lease.released) return;
-      if (!error) this.#statements.learnAlone(statement);
-      else if (this.#statements.refusedName(statement, error, connection)) {
-        // On the connection that it has: there may be no other.
-        this.#statements.sendAgain(statement, (second) => {
-          second.sentAt = performance.now();
-          connection.client.query(statement.query, statement.values, answered);
-        });
-        return;
-      }
-      answered(error, result);
-    });
+    const done: QueryCallback = (error, result) => statement.answered(error, result);
+    this.#begin(lease, done, (answered) =>
+      this.#statements.sendAlone(statement, lease.connection, answered, lease),
+    );
   }
 
   #begin(lease: ClientLease, done: QueryCallback, send: (answered: QueryCallback) => void): void {
@@ -640,14 +625,10 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
 
 /** What `pool.query` was given: a text, a configuration, or an object that submits itself. */
 function hintOf(query: unknown): Hint | undefined {
-  if (typeof query === 'string') return statementHint(query, 'postgresql', undefined);
-  const { text, name } = (query ?? {}) as { text?: unknown; name?: unknown };
-  if (typeof text !== 'string') return currentHint();
+  const text = textOf(query, 'text');
+  if (text === undefined) return currentHint();
+  const { name } = query as { name?: unknown };
   return statementHint(text, 'postgresql', typeof name === 'string' ? name : undefined);
-}
-
-function hasText(query: unknown): boolean {
-  return textOf(query, 'text') !== undefined;
 }
 
 function engineOptions({ options }: PgPool, differences: Readonly<Differences>): PoolOptions {

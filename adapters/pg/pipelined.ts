@@ -74,9 +74,9 @@ export class PipelinedClient {
     return true;
   }
 
-  /** Of a statement that the server refuses just now: whether it did before it ran any of it. */
+  /** Of a statement that the server refuses just now: whether it did before it ran any of it. Known only where binds are heard. */
   get refusesUnrun(): boolean {
-    return this.#hearsBinds && !this.#isBound;
+    return !this.#isBound;
   }
 
   /** Whether pg can pipeline on it, and nobody has left anything open. */
@@ -105,8 +105,9 @@ export class PipelinedClient {
 
   /** It was answered; as the answers come in order, it is nearly always the first. */
   forget(statement: PgStatement): void {
-    if (this.sharers[0] === statement) this.sharers.shift();
-    else this.sharers.splice(this.sharers.indexOf(statement), 1);
+    const at = this.sharers.indexOf(statement);
+    if (at === 0) this.sharers.shift();
+    else if (at > 0) this.sharers.splice(at, 1);
   }
 
   /** Whoever has a client alone sees the driver exactly as in stock. */

@@ -1,4 +1,5 @@
 import { classifyFailure, type PoolerReport } from '../../src/index.js';
+import type { Warn } from '../host.js';
 import { endsSession } from './failures.js';
 import type { PgClient } from './shapes.js';
 import { run } from './transaction.js';
@@ -10,9 +11,6 @@ export interface PoolerConfig {
   /** Whether a pooler in transaction mode keeps prepared statements: PgBouncer from 1.21 on with `max_prepared_statements`. Default false. */
   preparedStatements?: boolean;
 }
-
-/** Told, in a sentence, what whoever runs the application had better know. */
-export type Warn = (message: string) => void;
 
 /** The highest number of a process: Linux's `pid_max`, 2^22. Poolers make their numbers up of 32 random bits. */
 const HIGHEST_PROCESS_ID = 4_194_304;

@@ -87,6 +87,11 @@ export class PgStatement {
     return this.known.sharing.barrier !== undefined;
   }
 
+  /** What came on the connection that it has alone, where it was perhaps sent a second time. */
+  answered(error: unknown, result?: unknown): void {
+    (this.second ?? this).tell(error, result);
+  }
+
   tell(error: unknown, result?: unknown): void {
     const done = this.#done;
     if (done === undefined) return;
@@ -150,12 +155,7 @@ export class PgStatements<C> {
     }
   }
 
-  /** What the statement is expected to cost a connection that it shares; undefined when it is to have one of its own. */
-  sharedCostMs({ known }: PgStatement): number | undefined {
-    return this.costMsOf(known);
-  }
-
-  /** The same of one that is yet to come, by what is known of its kind. */
+  /** What a statement of this kind is expected to cost a connection that it shares; undefined when it is to have one of its own. */
   costMsOf(known: Statement): number | undefined {
     const { pipelining, pipelinedWrites } = this.#engine.rollout.acting;
     if (this.#timesOut || !pipelining) return undefined;
@@ -165,7 +165,7 @@ export class PgStatements<C> {
   }
 
   /** Sends the statement: under a name where that pays, else as it was given. */
-  send(statement: PgStatement, pooled: PipelinedClient, answered: QueryCallback): void {
+  #send(statement: PgStatement, pooled: PipelinedClient, answered: QueryCallback): void {
     const { client } = pooled;
     const { query, values, known } = statement;
     const { Query } = client.constructor as { Query?: new (query: unknown, values: unknown) => PgQuery };
@@ -195,8 +195,31 @@ export class PgStatements<C> {
     }
   }
 
+  /**
+   * Sends a statement on a connection that it has alone, once more there if its name is refused: there may be no other. What comes is to
+   * be told by `PgStatement#answered`.
+   * @param lease nothing is heard once it is over: for values that it cannot send pg calls back twice.
+   */
+  sendAlone(
+    statement: PgStatement,
+    pooled: PipelinedClient,
+    answered: QueryCallback,
+    lease?: { readonly released: boolean },
+  ): void {
+    statement.sentAt = performance.now();
+    this.#send(statement, pooled, (error, result) => {
+      if (lease?.released === true) return;
+      if (!error) this.#learnAlone(statement);
+      else if (this.#refusedName(statement, error, pooled)) {
+        const { query, values } = statement;
+        return this.sendAgain(statement, () => pooled.client.query(query, values, answered));
+      }
+      answered(error, result);
+    });
+  }
+
   /** Takes in how long it took on a connection of its own. */
-  learnAlone({ known, name, sentAt }: PgStatement): void {
+  #learnAlone({ known, name, sentAt }: PgStatement): void {
     this.#statements.learnAlone(known, performance.now() - sentAt, name !== undefined);
   }
 
@@ -207,7 +230,7 @@ export class PgStatements<C> {
     statement.isShared = true;
     pipelined.startPipelining(statement);
     try {
-      this.send(statement, pipelined, answered);
+      this.#send(statement, pipelined, answered);
     } catch (error) {
       process.nextTick(answered, error);
     }
@@ -233,7 +256,7 @@ export class PgStatements<C> {
     }
     // In stock it would not have died with this connection.
     else if (ended && !statement.writes && !this.#home.isEnding) this.#lost(statement);
-    else if (this.refusedName(statement, error, pipelined)) this.#lost(statement);
+    else if (this.#refusedName(statement, error, pipelined)) this.#lost(statement);
     else statement.tell(error);
   }
 
@@ -284,20 +307,20 @@ export class PgStatements<C> {
    * Whether the server refused the name that we gave, or may have refused the statement for it, before it ran anything: the statement is
    * to be sent again, once more and without a name.
    */
-  refusedName(statement: PgStatement, error: unknown, pooled: PipelinedClient): boolean {
+  #refusedName(statement: PgStatement, error: unknown, pooled: PipelinedClient): boolean {
     if (statement.name === undefined || !pooled.refusesUnrun || endsSession(error)) return false;
     // Messages are in the server's language; the function that raised the error is not.
     const { code, routine } = error as { code?: unknown; routine?: unknown };
-    const stale = code === '0A000' && routine === 'RevalidateCachedQuery';
     // What was to prepare it failed.
     if (code === '26000' && !statement.wasPrepared) return true;
-    if (!stale && code !== '26000' && code !== '42P05') {
-      if (!statement.wasPrepared || !OF_OLD_TYPES.test(String(code))) return false;
-      statement.refusal = error;
+    const isOfName = code === '26000' || code === '42P05';
+    if (isOfName) this.#refusals += 1;
+    if (isOfName || (code === '0A000' && routine === 'RevalidateCachedQuery')) {
+      statement.known.preparation.renew(statement.name);
       return true;
     }
-    if (!stale) this.#refusals += 1;
-    statement.known.preparation.renew(statement.name);
+    if (!statement.wasPrepared || !OF_OLD_TYPES.test(String(code))) return false;
+    statement.refusal = error;
     return true;
   }
 

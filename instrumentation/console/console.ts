@@ -2,19 +2,18 @@ import type { DiagLogger } from '@opentelemetry/api';
 import type { Observer } from '../../src/index.js';
 import { together } from '../../src/observer.js';
 import type { PoolRegistry } from '../registry.js';
-import { DecisionLog } from './decisions.js';
+import { PoolLogs } from './pool-logs.js';
 import { ConsoleServer } from './server.js';
 import { viewOf } from './view.js';
 
 /** A page that shows what the pools of this process do, for whoever develops on this machine. */
 export class PoolConsole {
-  readonly #decisions: DecisionLog;
+  readonly #logs: PoolLogs;
   readonly #server: ConsoleServer;
 
   constructor(registry: PoolRegistry) {
-    const isOpen = (pool: string) => [...registry.open()].some(({ name }) => name === pool);
-    this.#decisions = new DecisionLog(isOpen);
-    this.#server = new ConsoleServer(() => viewOf(registry, this.#decisions));
+    this.#logs = new PoolLogs((pool) => registry.isOpen(pool));
+    this.#server = new ConsoleServer(() => viewOf(registry, this.#logs));
   }
 
   /** Says on the error output where it is; without a port to be had it stays away, and the application goes on. */
@@ -31,7 +30,7 @@ export class PoolConsole {
 
   /** Listens to a pool beside whoever else does. */
   beside(observer: Observer<unknown> | undefined, pool: string): Observer<unknown> {
-    const listener = this.#decisions.of(pool);
+    const listener = this.#logs.openFor(pool);
     return observer === undefined ? listener : together(observer, listener);
   }
 }

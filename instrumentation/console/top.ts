@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ToldDecision } from './decisions.js';
+import type { ToldDecision } from './pool-logs.js';
 import type { ConsoleView, PoolView } from './view.js';
 
 const REFRESH_MS = 1_000;
@@ -78,6 +78,8 @@ function drawPool(pool: PoolView): string[] {
   const {
     name,
     stats,
+    inUse,
+    idle,
     wait,
     use,
     ever,
@@ -90,12 +92,10 @@ function drawPool(pool: PoolView): string[] {
     limit,
     findings,
   } = pool;
-  const used = stats.leased + stats.checking + stats.warming;
-  const idle = stats.idle + stats.stale;
   const acting = flags.filter((flag) => flag.acting).map((flag) => flag.name);
   const advice = [sizing?.whatIf?.advice, limit?.advice].filter((said) => said !== undefined);
   return [
-    `${name}  ${bar(used, idle, stats.limit)}  ${used} in use, ${idle} idle, ${stats.opening} opening of ${stats.limit}`,
+    `${name}  ${bar(inUse, idle, stats.limit)}  ${inUse} in use, ${idle} idle, ${stats.opening} opening of ${stats.limit}`,
     `  target ${stats.target}   forecast ${forecast ?? '–'}   waiting ${stats.waiting}   circuit ${stats.circuit}   load ${sizing?.workload ?? '–'}`,
     `  last 10 s: wait p50 ${ms(wait.p50Ms)} p99 ${ms(wait.p99Ms)}   held p50 ${ms(use.p50Ms)} p99 ${ms(use.p99Ms)}`,
     `  ever: wait p99 ${ms(ever.wait.p99Ms)}   timeouts ${counters.timedOut}   opened ${counters.opened}`,

@@ -1,9 +1,10 @@
+import { Histogram } from '../../src/histogram.js';
 import type { DurationSummary, FlagReport, PoolCounters, PoolReport, PoolStats } from '../../src/index.js';
 import { SlotState } from '../../src/index.js';
+import { idleOf, usedOf } from '../../src/stats.js';
 import type { FollowedPool, PoolRegistry, PoolSeries } from '../registry.js';
-import type { DecisionLog, ToldDecision } from './decisions.js';
 import { findingsOf } from './findings.js';
-import type { RecentSummary } from './recent-durations.js';
+import type { PoolLogs, ToldDecision } from './pool-logs.js';
 
 /** A connection as the console shows it. */
 export interface ConnectionView {
@@ -30,10 +31,12 @@ export interface PoolView {
   readonly name: string;
   readonly identity: Readonly<Record<string, unknown>>;
   readonly stats: PoolStats;
+  readonly inUse: number;
+  readonly idle: number;
   readonly counters: Readonly<PoolCounters>;
   /** Of the last ten seconds. */
-  readonly wait: RecentSummary;
-  readonly use: RecentSummary;
+  readonly wait: DurationSummary;
+  readonly use: DurationSummary;
   /** Of the pool's whole life. */
   readonly ever: Readonly<Record<'wait' | 'use' | 'create', DurationSummary>>;
   readonly flags: readonly FlagReport[];
@@ -45,7 +48,7 @@ export interface PoolView {
   /** The costliest, without any literal. */
   readonly queries: PoolReport['queries'];
   readonly connections: readonly ConnectionView[];
-  /** Leaks, what stands before the server, the fleet and names, in sentences. */
+  /** Leaks, what stands before the server, the fleet, names and prepared statements, in sentences. */
   readonly findings: readonly string[];
   readonly decisions: readonly ToldDecision[];
   /** When the pool's trust in its server changed. */
@@ -60,28 +63,30 @@ export interface ConsoleView {
 }
 
 const STATE_NAMES = Object.keys(SlotState);
-const NOTHING: RecentSummary = { count: 0, p50Ms: 0, p99Ms: 0, maxMs: 0 };
+const NOTHING = new Histogram().summary();
 const MOST_CONNECTIONS = 200;
 const MOST_QUERIES = 10;
 
-export function viewOf(registry: PoolRegistry, decisions: DecisionLog): ConsoleView {
+export function viewOf(registry: PoolRegistry, logs: PoolLogs): ConsoleView {
   return {
     at: Date.now(),
     pid: process.pid,
-    pools: [...registry.open()].flatMap((series) => poolView(series, decisions) ?? []),
+    pools: [...registry.open()].flatMap((series) => poolView(series, logs) ?? []),
   };
 }
 
-function poolView({ name, attributes, pool }: PoolSeries, decisions: DecisionLog): PoolView | undefined {
+function poolView({ name, attributes, pool }: PoolSeries, logs: PoolLogs): PoolView | undefined {
   if (pool === undefined) return undefined;
   const report = pool.report();
   const { stats, counters, wait, use, create, flags, sizing, limit, queries } = report;
-  const log = decisions.find(name);
+  const log = logs.find(name);
   const now = performance.now();
   return {
     name,
     identity: attributes,
     stats,
+    inUse: usedOf(stats),
+    idle: idleOf(stats),
     counters,
     wait: log?.waits.summary(now) ?? NOTHING,
     use: log?.uses.summary(now) ?? NOTHING,

@@ -9,6 +9,7 @@ import {
 } from '../../src/index.js';
 import type { QueryKind } from '../../src/query/profiles.js';
 import { BUILT_OPTIMIZATIONS, type OptimizationName, WEIGHED_BY_COST } from '../../src/rollout/flags.js';
+import { idleOf, usedOf } from '../../src/stats.js';
 import type { FollowedPool } from '../registry.js';
 import type { Mode } from '../types.js';
 import {
@@ -140,8 +141,8 @@ const GAUGES: readonly GaugeRow[] = [
     '{connection}',
     'connections',
     by(ATTR_CONNECTION_STATE, {
-      idle: ({ stats }) => stats.idle + stats.stale,
-      used: ({ stats }) => stats.leased + stats.checking + stats.warming,
+      idle: ({ stats }) => idleOf(stats),
+      used: ({ stats }) => usedOf(stats),
     }),
   ),
   upDown(
@@ -187,11 +188,17 @@ const GAUGES: readonly GaugeRow[] = [
     'connections that the forecast asks for; needs the flag `forecaster`',
     ({ outlook }) => outlook?.target,
   ),
-  gauge('enhanced_pool.efficiency', '1', 'share of the open connections that is in use', ({ stats }) =>
-    stats.open === 0 ? undefined : (stats.leased + stats.checking) / stats.open,
+  gauge(
+    'enhanced_pool.efficiency',
+    '1',
+    'share of the open connections that is leased or being checked',
+    ({ stats }) => (stats.open === 0 ? undefined : (stats.leased + stats.checking) / stats.open),
   ),
-  gauge('enhanced_pool.utilization', '1', 'share of the connections allowed that is in use', ({ stats }) =>
-    stats.limit === 0 ? 0 : (stats.leased + stats.checking) / stats.limit,
+  gauge(
+    'enhanced_pool.utilization',
+    '1',
+    'share of the connections allowed that is leased or being checked',
+    ({ stats }) => (stats.limit === 0 ? 0 : (stats.leased + stats.checking) / stats.limit),
   ),
   upDown(
     'enhanced_pool.circuit.status',

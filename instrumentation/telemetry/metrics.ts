@@ -28,9 +28,8 @@ export class PoolInstruments {
   readonly #registry: PoolRegistry;
   readonly #gauges: readonly { readonly row: GaugeRow; readonly observable: Observable }[];
   readonly #counts: readonly { readonly row: CountRow; readonly observable: Observable }[];
-  /** Whoever was ever told of, for whom the SDK keeps places. */
-  readonly #known = new WeakSet<PoolSeries>();
-  #everTold = 0;
+  /** Of all who were ever told of, for whom the SDK keeps places: as many as there can be places for, and one. */
+  readonly #keysTold = new Set<string>();
   readonly #tell = (result: BatchObservableResult) => this.#tellAll(result);
 
   constructor(meter: Meter, registry: PoolRegistry) {
@@ -56,11 +55,7 @@ export class PoolInstruments {
 
   #tellAll(result: BatchObservableResult): void {
     const open = [...this.#registry.open()];
-    for (const series of open) {
-      if (this.#known.has(series)) continue;
-      this.#known.add(series);
-      this.#everTold += 1;
-    }
+    for (const { key } of open) if (this.#keysTold.size <= MOST_SERIES) this.#keysTold.add(key);
     for (const series of open) this.#tellOne(result, series);
     for (const series of this.#registry.closed()) this.#tellOne(result, series);
     this.#registry.trimClosed();
@@ -78,7 +73,7 @@ export class PoolInstruments {
       }
     }
     for (const { row, observable } of this.#counts) {
-      const hasRoom = this.#everTold * row.series.length <= MOST_SERIES;
+      const hasRoom = this.#keysTold.size * row.series.length <= MOST_SERIES;
       const fromZero = pool !== undefined && hasRoom && !row.onceCounted;
       for (const each of row.series) {
         const value = series.count(each);

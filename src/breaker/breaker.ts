@@ -270,7 +270,7 @@ export class Breaker {
     if (this.#isIsolated) return now + LOOK_EVERY_MS;
     if (this.state === 'closed') return Number.POSITIVE_INFINITY;
     if (this.nextOpenAt > now) return this.nextOpenAt;
-    if (now < this.#comingBackUntil) return this.#comingBackUntil;
+    if (this.spares(now)) return this.#comingBackUntil;
     const isPaced = this.#attemptsLately(now) >= PACE.openings;
     return isPaced ? this.#attempts[0]! + PACE.withinMs : Number.POSITIVE_INFINITY;
   }

@@ -74,9 +74,9 @@ export class StallWatch<C> {
       if (bytes === undefined) continue;
       const { leasedAt, state } = slot;
       const last = before.get(slot);
-      const isKnown = last?.leasedAt === leasedAt && last.state === state;
-      const unknownSince = isChecked(slot) ? Math.max(slot.askedAt, this.#restartedAt) : now;
-      const since = isKnown ? (last.bytes === bytes ? last.since : now) : unknownSince;
+      let since = isChecked(slot) ? Math.max(slot.askedAt, this.#restartedAt) : now;
+      if (last?.leasedAt === leasedAt && last.state === state)
+        since = last.bytes === bytes ? last.since : now;
       this.#watched.set(slot, { leasedAt, state, bytes, since });
       const dueAt = since + this.#limitMs(slot);
       if (now >= dueAt) this.#silent.push(slot);

@@ -24,7 +24,7 @@ export class Digest {
   private readonly ofRows = new Uint8Array(MAX_OPEN_LISTS);
   /** The depth of parentheses at which the innermost list's commas stand, or -1. */
   listDepth = -1;
-  /** The same if it is a list of rows (VALUES), which has no closing mark: the next word at its depth ends it. */
+  /** The same if it is a list of rows (VALUES), which has no closing mark: the next word at its depth that the reader knows, but for ROW, ends it. */
   rowsDepth = -1;
 
   reset(): void {

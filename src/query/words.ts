@@ -173,7 +173,8 @@ const tokens = new Uint16Array(SLOTS);
 /** The letters of all words, one word after the other, which take far less than as many strings; word `n` begins at `starts[n]`. */
 const letters = new Uint8Array(MAX_LETTERS);
 const starts = new Uint16Array(MAX_WORDS + 1);
-let words = 1;
+/** With number 0, which is none of ours but stands for `WORD`. */
+let wordCount = 1;
 
 /** Whether a word with this hash can be one of ours. */
 export function mayKnow(hash: number): boolean {
@@ -194,15 +195,15 @@ function learnt(text: string): number {
   const hash = hashOf(text);
   const known = tokenOf(hash, text, 0, text.length);
   if (known !== WORD) return known;
-  const start = starts[words]!;
-  if (words === MAX_WORDS || start + text.length > MAX_LETTERS)
+  const start = starts[wordCount]!;
+  if (wordCount === MAX_WORDS || start + text.length > MAX_LETTERS)
     throw new Error(`bug: no room for the word ${text}`);
   let slot = hash & (SLOTS - 1);
   while (tokens[slot] !== 0) slot = (slot + 1) & (SLOTS - 1);
-  const token = WORD + words;
+  const token = WORD + wordCount;
   for (let i = 0; i < text.length; i += 1) letters[start + i] = text.charCodeAt(i);
-  words += 1;
-  starts[words] = start + text.length;
+  wordCount += 1;
+  starts[wordCount] = start + text.length;
   hashes[slot] = hash;
   tokens[slot] = token;
   return token;

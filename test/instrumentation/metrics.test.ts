@@ -163,6 +163,10 @@ describe('pool metrics', () => {
     for (let number = 0; number < enough; number += 1) open({ database: `tenant${number}` });
     const places = enough * seriesAtMost(reverts);
     expect(await told(reverts.name)).to.equal(places);
+    await pools.shift()!.close();
+    open({ database: 'tenant0' });
+    expect(await told(reverts.name), 'its next pool has them').to.equal(places);
+    expect(Object.values(await collected.values(reverts.name, POOL))).to.have.lengthOf(enough);
     open({ database: 'one too many' });
     expect(await told(reverts.name)).to.equal(places);
     expect(await told('enhanced_pool.acquire.nested')).to.equal(enough + 1);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { DecisionLog, type PoolLog } from '../../instrumentation/console/decisions.js';
+import { type PoolLog, PoolLogs } from '../../instrumentation/console/pool-logs.js';
 import { RecentDurations } from '../../instrumentation/console/recent-durations.js';
 import type { Lease, Slot, Waiter } from '../../src/index.js';
 
@@ -10,17 +10,17 @@ describe('the log behind the console', () => {
 
   it('is kept for every open pool, and of so many others', () => {
     const open = new Set(Array.from({ length: 150 }, (_, index) => `open ${index}`));
-    const logs = new DecisionLog((pool) => open.has(pool));
-    const kept = [...open].map((pool) => [pool, logs.of(pool)] as const);
+    const logs = new PoolLogs((pool) => open.has(pool));
+    const kept = [...open].map((pool) => [pool, logs.openFor(pool)] as const);
     expect(logs.find('never')).equal(undefined);
-    for (let other = 0; other < 500; other += 1) logs.of(`closed ${other}`);
+    for (let other = 0; other < 500; other += 1) logs.openFor(`closed ${other}`);
     for (const [pool, log] of kept) expect(logs.find(pool)).equal(log);
     expect(logs.find('closed 0')).equal(undefined);
     expect(logs.find('closed 499')).not.equal(undefined);
   });
 
   it('keeps what is seldom told, however much is told of callers and connections', () => {
-    const log = new DecisionLog(() => true).of('orders');
+    const log = new PoolLogs(() => true).openFor('orders');
     log.onCircuitChanged({ from: 'closed', to: 'open', reason: 'the server is away' });
     log.onResized(10, 5, 'the server is full');
     for (let turn = 0; turn < 1_000; turn += 1) {
@@ -36,7 +36,7 @@ describe('the log behind the console', () => {
   });
 
   it('says of the first lease after a check that it was checked, and of the next one that it was released', () => {
-    const log = new DecisionLog(() => true).of('orders');
+    const log = new PoolLogs(() => true).openFor('orders');
     const checked = slot(4);
     log.onChecked(checked, 1, undefined);
     checked.uses = 5;

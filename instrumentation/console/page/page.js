@@ -6,9 +6,6 @@
   const ms = (value) => (value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`);
   const age = (value) => (value < 1_000 ? `${Math.round(value)} ms` : `${Math.round(value / 1_000)} s`);
 
-  const inUse = ({ leased, checking, warming }) => leased + checking + warming;
-  const idle = (stats) => stats.idle + stats.stale;
-
   const past = new Map();
   let charts;
   let paused = false;
@@ -18,7 +15,7 @@
   const source = new EventSource(`events${location.search}`);
   source.onmessage = ({ data }) => {
     latest = JSON.parse(data);
-    // What comes while the page stands still is missing in its charts no more than in itself afterwards.
+    // Also while it is paused, so that the charts have no gap when it goes on.
     for (const pool of latest.pools) remember(pool, latest.at);
     if (paused) return;
     say(`process ${latest.pid}, live`);
@@ -137,14 +134,14 @@
     if (names.includes(value)) select.value = value;
   }
 
-  function remember({ name, stats, wait, forecast }, at) {
+  function remember({ name, stats, inUse, idle, wait, forecast }, at) {
     let kept = past.get(name);
     if (kept === undefined) {
       kept = { size: [[], [], [], [], [], []], wait: [[], [], []] };
       past.set(name, kept);
     }
     if (kept.size[0].at(-1) === at / 1_000) return;
-    push(kept.size, [at / 1_000, inUse(stats), idle(stats), stats.target, forecast ?? null, stats.limit]);
+    push(kept.size, [at / 1_000, inUse, idle, stats.target, forecast ?? null, stats.limit]);
     push(kept.wait, [at / 1_000, stats.waiting, wait.p99Ms]);
   }
 
@@ -155,10 +152,10 @@
     }
   }
 
-  function showNumbers({ stats, wait, use, forecast, sizing }) {
+  function showNumbers({ stats, inUse, idle, wait, use, forecast, sizing }) {
     showPairs('numbers', [
-      ['in use', inUse(stats)],
-      ['idle', idle(stats)],
+      ['in use', inUse],
+      ['idle', idle],
       ['waiting', stats.waiting],
       ['opening', stats.opening],
       ['target', stats.target],
@@ -171,7 +168,7 @@
     ]);
   }
 
-  function showCharts(kept, { stats }) {
+  function showCharts(kept, { stats, inUse, idle }) {
     charts ??= {
       size: chart(
         'size',
@@ -184,7 +181,7 @@
     charts.wait.setData(kept.wait);
     element('size').setAttribute(
       'aria-label',
-      `${inUse(stats)} in use and ${idle(stats)} idle of ${stats.limit}, target ${stats.target}`,
+      `${inUse} in use and ${idle} idle of ${stats.limit}, target ${stats.target}`,
     );
     element('wait').setAttribute('aria-label', `${stats.waiting} callers wait`);
   }
@@ -250,15 +247,7 @@
   }
 
   function showPairs(id, pairs) {
-    children(element(id), pairs.length, 'div', (pair, index) => {
-      const [name, value] = pairs[index];
-      children(
-        pair,
-        2,
-        (part) => (part === 0 ? 'dt' : 'dd'),
-        (cell, part) => tell(cell, part === 0 ? name : value),
-      );
-    });
+    children(element(id), pairs.length, 'div', (place, index) => pair(place, ['dt', 'dd'], pairs[index]));
   }
 
   function showTable(id, caption, heads, rows) {
@@ -284,15 +273,16 @@
   function showList(id, entries, now) {
     const said = entries.map(({ at, words: what }) => [new Date(at).toLocaleTimeString(), ` ${what}`]);
     if (now !== undefined) said.unshift(['now', ` ${now}`]);
-    children(element(id), said.length, 'li', (item, index) => {
-      const tags = ['time', 'span'];
-      children(
-        item,
-        2,
-        (part) => tags[part],
-        (part, which) => tell(part, said[index][which]),
-      );
-    });
+    children(element(id), said.length, 'li', (item, index) => pair(item, ['time', 'span'], said[index]));
+  }
+
+  function pair(place, tags, texts) {
+    children(
+      place,
+      2,
+      (part) => tags[part],
+      (cell, part) => tell(cell, texts[part]),
+    );
   }
 
   /** Keeps what is there, so that neither a selection nor the place where somebody reads is lost. */
@@ -325,10 +315,10 @@
   }
 
   /** For those who do not see the numbers change: now and then, in one sentence. */
-  function speak({ name, stats }) {
+  function speak({ name, stats, inUse }) {
     if (performance.now() - spokenAt < SPOKEN_EVERY_MS) return;
     spokenAt = performance.now();
     element('spoken').textContent =
-      `${name}: ${inUse(stats)} of ${stats.limit} in use, ${stats.waiting} waiting, circuit ${stats.circuit}`;
+      `${name}: ${inUse} of ${stats.limit} in use, ${stats.waiting} waiting, circuit ${stats.circuit}`;
   }
 })();

@@ -153,7 +153,7 @@ export class PoolLog implements Observer<unknown> {
 }
 
 /** The log of every pool, by its name. */
-export class DecisionLog {
+export class PoolLogs {
   readonly #byPool = new Map<string, PoolLog>();
   readonly #isOpen: (pool: string) => boolean;
 
@@ -168,7 +168,7 @@ export class DecisionLog {
   }
 
   /** For a pool to write to. */
-  of(pool: string): PoolLog {
+  openFor(pool: string): PoolLog {
     const found = this.#byPool.get(pool);
     if (found !== undefined) return found;
     const log = new PoolLog();
