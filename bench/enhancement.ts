@@ -1,11 +1,11 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { diag, logs, type Tracer, trace } from '@opentelemetry/api';
+import { diag, logs, type MeterProvider, type Tracer, trace } from '@opentelemetry/api';
 import { settle } from '../instrumentation/config.js';
 import { InstrumentationHost } from '../instrumentation/host.js';
 import { PoolInstruments } from '../instrumentation/telemetry/metrics.js';
 import type { TelemetryConfig } from '../instrumentation/types.js';
-import type { OptimizationFlags } from '../src/index.js';
+import type { OptimizationFlags, Pool } from '../src/index.js';
 import { OPTIMIZATION_NAMES, OPTIMIZATIONS } from '../src/rollout/flags.js';
 import { collectingProvider } from './collecting.js';
 import type { Library } from './reads/client.js';
@@ -42,6 +42,8 @@ export interface Observing {
   readonly telemetry?: TelemetryConfig;
   readonly tracer?: Tracer;
   readonly optimizations?: OptimizationFlags;
+  /** The application's own; undefined: one that is made for this, as `collectingProvider` does. */
+  readonly meters?: MeterProvider | undefined;
 }
 
 /**
@@ -52,13 +54,14 @@ export function observedHost({
   telemetry = {},
   tracer = trace.getTracer('bench'),
   optimizations = {},
+  meters,
 }: Observing = {}): {
   host: InstrumentationHost;
   /** Has the metrics collected now, as an exporter does once a minute. */
   collect(): Promise<void>;
   stop(): Promise<void>;
 } {
-  const provider = collectingProvider();
+  const own = meters === undefined ? collectingProvider() : undefined;
   const settings = settle({ telemetry, optimizations });
   const signals = {
     tracer,
@@ -73,7 +76,23 @@ export function observedHost({
     () => {},
   );
   if (settings.telemetry.metrics) {
-    signals.instruments = new PoolInstruments(provider.getMeter('bench'), host.registry);
+    signals.instruments = new PoolInstruments((meters ?? own!).getMeter('bench'), host.registry);
   }
-  return { host, collect: () => provider.forceFlush(), stop: () => provider.shutdown() };
+  return { host, collect: async () => own?.forceFlush(), stop: async () => own?.shutdown() };
+}
+
+/** Puts the copy of a library that is loaded now on our engine, which is then told. */
+export function enhance(
+  library: Library,
+  observing: Observing,
+): { engine(): Pool<unknown> | undefined; stop(): Promise<void> } {
+  let engine: Pool<unknown> | undefined;
+  const { host, stop } = observedHost(observing);
+  const adopted = host.adopted.bind(host);
+  host.adopted = (info, given, control) => {
+    engine = given;
+    adopted(info, given, control);
+  };
+  patchLibrary(library, host);
+  return { engine: () => engine, stop };
 }

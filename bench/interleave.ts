@@ -20,18 +20,36 @@ export async function interleave<Peer extends { readonly name: string }, Window>
 ): Promise<Record<string, Window[]>> {
   const windows: Record<string, Window[]> = Object.fromEntries(peers.map(({ name }) => [name, []]));
   const random = seeded(rounds);
-  let longestMs = 0;
-  for (let round = 0; round < rounds; round += 1) {
-    const beganAt = performance.now();
-    if (round >= LEAST_ROUNDS && beganAt + longestMs > endsAt) break;
+  const round = async () => {
     for (const peer of shuffled(peers, random)) {
       for (let turn = 0; turn < TURNS_BETWEEN; turn += 1) await nextTurn();
       globalThis.gc?.({ type: 'minor' });
       windows[peer.name]?.push(await measure(peer));
     }
+  };
+  await inRounds(rounds, round, endsAt);
+  return windows;
+}
+
+/**
+ * What each round gave.
+ * @param rounds as for `interleave`.
+ * @param measure is told the number of the round, from 1 on.
+ */
+export async function inRounds<Found>(
+  rounds: number,
+  measure: (round: number) => Promise<Found>,
+  endsAt = Number.POSITIVE_INFINITY,
+): Promise<Found[]> {
+  const found: Found[] = [];
+  let longestMs = 0;
+  for (let round = 1; round <= rounds; round += 1) {
+    const beganAt = performance.now();
+    if (round > LEAST_ROUNDS && beganAt + longestMs > endsAt) break;
+    found.push(await measure(round));
     longestMs = Math.max(longestMs, performance.now() - beganAt);
   }
-  return windows;
+  return found;
 }
 
 /** What of a window is one figure. */
@@ -48,7 +66,8 @@ export function figures<Window>(
   return (windows[name] ?? []).map((window) => window[what] as number);
 }
 
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
+/** In an order drawn by `random`. */
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const left = [...items];
   return items.map(() => left.splice(Math.floor(random() * left.length), 1)[0] as T);
 }

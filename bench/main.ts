@@ -89,7 +89,7 @@ async function main(): Promise<void> {
       await runSuite(suite, { ...values, time }, file, machine);
     } catch (error) {
       // What the others measure in the same 25 minutes is worth keeping.
-      console.error(`\nbench: ${suite.name} failed, and leaves no figures:`, error);
+      console.error(`\nbench: ${suite.name} failed; its figures are still those of its last run:`, error);
       failed.push(suite.name);
     }
   }

@@ -1,3 +1,4 @@
+import type { MeterProvider } from '@opentelemetry/api';
 import type { Knex } from 'knex';
 import type mysql from 'mysql2/promise';
 import type pg from 'pg';
@@ -29,20 +30,11 @@ export async function openClient(
   { host, port, user, password, database }: Address,
   max: number,
   flags: OptimizationFlags | undefined,
+  meters?: MeterProvider,
 ): Promise<OpenedClient> {
-  let engine: Pool<unknown> | undefined;
-  let stop: (() => Promise<unknown>) | undefined;
-  if (flags !== undefined) {
-    const { observedHost, patchLibrary } = require('../enhancement.js') as typeof import('../enhancement.js');
-    const observed = observedHost({ optimizations: flags });
-    const adopted = observed.host.adopted.bind(observed.host);
-    observed.host.adopted = (info, given, control) => {
-      engine = given;
-      adopted(info, given, control);
-    };
-    patchLibrary(library, observed.host);
-    stop = observed.stop;
-  }
+  const { enhance } =
+    flags === undefined ? {} : (require('../enhancement.js') as typeof import('../enhancement.js'));
+  const enhanced = enhance?.(library, { optimizations: flags!, meters });
   const { client, close } = open(library, { host, port, user, password, database }, max);
   if (library === 'mysql2' && MARK in (client as mysql.Pool).pool !== (flags !== undefined))
     throw new Error('stock and enhanced share a copy of mysql2');
@@ -50,10 +42,10 @@ export async function openClient(
   if (library === 'mysql2') await (client as mysql.Pool).query('DO 1');
   return {
     client,
-    engine: () => engine,
+    engine: () => enhanced?.engine(),
     close: async () => {
       await close();
-      await stop?.();
+      await enhanced?.stop();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { metrics } from '@opentelemetry/api';
 import type { OptimizationFlags } from '../../src/index.js';
 import type { Address } from '../../test/servers/database.js';
 import { closedLoop, type Window } from '../closed-loop.js';
@@ -96,7 +97,8 @@ async function open({ workload: name, address, peers, nodeSdk }: Part): Promise<
   const opened = new Map<string, OpenedClient>();
   for (const peer of peers) {
     const opens = peers.length === 1 ? openClient : ownClients();
-    opened.set(peer.name, await opens(workload.library, address, peer.max, peer.flags));
+    const meters = nodeSdk ? metrics.getMeterProvider() : undefined;
+    opened.set(peer.name, await opens(workload.library, address, peer.max, peer.flags, meters));
   }
   return {
     obey: (order) => obey(order, opened.get(order.peer)!, workload),

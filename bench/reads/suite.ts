@@ -6,9 +6,9 @@ import { type Databases, startDatabases } from '../../test/servers/index.js';
 import { latencyChart } from '../closed-loop.js';
 import { SETTLED } from '../enhancement.js';
 import type { Goal } from '../goals.js';
-import { figures, interleave, type Measure } from '../interleave.js';
+import { figures, inRounds, interleave, type Measure, shuffled } from '../interleave.js';
 import { say } from '../progress.js';
-import { median, middleHalf, over, paired } from '../statistics.js';
+import { median, middleHalf, over, paired, seeded } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
 import { type Cell, figure, range, type Table } from '../table.js';
 import { TUNED_MAX } from '../tuned.js';
@@ -68,8 +68,9 @@ interface Extent {
 const FULL: Extent = { rounds: 11, windowMs: 500, warmUpMs: 1_200 };
 const QUICK: Extent = { rounds: 2, windowMs: 150, warmUpMs: 250 };
 
-/** Turns in one process are so many times as many, and as short: the nearer in time two are, the more their comparison is worth. */
+/** Turns in one process are so many times as short: the nearer in time two are, the more their comparison is worth. */
 const SHORTER = 15;
+const TURNS_TOGETHER = 30;
 
 type Windows = Readonly<Record<string, readonly SharingWindow[]>>;
 
@@ -201,17 +202,48 @@ async function measureWorkload(
   say(workload.name);
   await setUp(databases, workload);
   const address = workload.library === 'mysql2' ? databases.mysql : databases.postgres;
-  const shorter = workload.together ? SHORTER : 1;
   const parts = peers.map(({ name, flags, max = MAX }): PeerPart => ({ name, max, flags }));
+  const start = (together: readonly PeerPart[]) =>
+    Side.start({ workload: workload.name, address, peers: together });
+  if (!workload.together) {
+    return withSides(
+      parts.map((part) => () => start([part])),
+      warmUpMs,
+      (sides) => interleave(sides, rounds, (side) => side.measure(windowMs), endsAt),
+    );
+  }
+  const random = seeded(rounds);
+  const found = await inRounds(
+    rounds,
+    () =>
+      withSides([() => start(shuffled(parts, random))], warmUpMs, (sides) =>
+        interleave(sides, TURNS_TOGETHER, (side) => side.measure(windowMs / SHORTER)),
+      ),
+    endsAt,
+  );
+  return Object.fromEntries(parts.map(({ name }) => [name, found.map((turns) => middle(turns[name]!))]));
+}
+
+/** The one whose throughput is the median. */
+function middle(windows: readonly SharingWindow[]): SharingWindow {
+  const sorted = [...windows].sort((one, other) => one.perSecond - other.perSecond);
+  return sorted[Math.floor(sorted.length / 2)]!;
+}
+
+async function withSides<Found>(
+  processes: readonly (() => Side[])[],
+  warmUpMs: number,
+  work: (sides: readonly Side[]) => Promise<Found>,
+): Promise<Found> {
   const sides: Side[] = [];
   try {
-    for (const sharing of workload.together ? [parts] : parts.map((part) => [part])) {
-      const started = Side.start({ workload: workload.name, address, peers: sharing });
+    for (const start of processes) {
+      const started = start();
       sides.push(...started);
       await warmUp(started, warmUpMs);
     }
     await compareAnswers(sides);
-    return await interleave(sides, rounds * shorter, (side) => side.measure(windowMs / shorter), endsAt);
+    return await work(sides);
   } finally {
     for (const side of sides) await side.stop();
   }
@@ -264,7 +296,7 @@ function tableOf({ name: title, together }: Workload, windows: Windows): Table {
       figure(median(figures(windows, name, 'p99Microseconds'))),
       name.startsWith(ON) ? figure(median(figures(windows, name, 'connections'))) : '',
     ]),
-    note: `${together ? 'all in one process' : 'each peer in a process of its own'}, in turns; CPU: of that process, per request; connections in use: most that were leased at once`,
+    note: `${together ? 'all in one process, a new one for each round' : 'each peer in a process of its own'}, in turns; CPU: of that process, per request; connections in use: most that were leased at once`,
   };
 }
 

@@ -23,8 +23,8 @@ interface WorkloadOf<L extends Library> {
   /** Whether it is compared with pools set up by the book as well. */
   readonly tuned?: boolean;
   /**
-   * Whether its peers take short turns in one process, where they hardly differ: what the luck of compiler and heap makes of two processes is
-   * more than that.
+   * Whether its peers take short turns in one process, where they hardly differ, and in a new one each round: what the luck of compiler and heap
+   * makes of two processes, and of two copies in one, is more than that.
    */
   readonly together?: boolean;
 }

@@ -1,4 +1,4 @@
-import { interleave } from '../interleave.js';
+import { inRounds } from '../interleave.js';
 import { say } from '../progress.js';
 import { above, median, middleHalf, paired } from '../statistics.js';
 import type { Effort, Findings, Suite } from '../suite.js';
@@ -26,13 +26,8 @@ export const rollout: Suite = {
   seconds: { full: 12, quick: 3 },
   async run({ quick, time }: Effort): Promise<Findings> {
     const effort = quick ? 'quick' : 'full';
-    const { all } = await interleave(
-      [{ name: 'all' }],
-      PROCESSES[effort],
-      () => inNewProcess(ROUNDS[effort]),
-      time.partOf(1),
-    );
-    const of = (name: string) => all!.map((times) => times[name]!);
+    const all = await inRounds(PROCESSES[effort], () => inNewProcess(ROUNDS[effort]), time.partOf(1));
+    const of = (name: string) => all.map((times) => times[name]!);
     const overOff = (name: string) => paired(of(name), of(OFF), above);
     return {
       tables: [

@@ -16,6 +16,7 @@ describe('pg, knex and mysql2 pools under whatever befalls their servers, networ
   it(`answer right or with an error, stay within max, and recover (CHAOS_SEED=${SEED})`, async () => {
     const random = seeded(SEED);
     const names = Object.keys(TROUBLES).filter((name) => ONLY === undefined || name === ONLY);
+    expect(names, `troubles called ${ONLY}`).not.empty;
     const played: string[] = [];
     const world = await World.begin(seeded(SEED + 1), SECONDS === 0 ? SHORT : 1);
     try {

@@ -560,7 +560,7 @@ for (const flavour of ['stock', 'enhanced', 'strict', 'observed'] as const) {
       });
 
       if (isOurs) {
-        it('25. nor does one while the statement runs', async () => {
+        it('25. and so is one while the statement runs', async () => {
           const pool = newPool({ connectionLimit: 1 });
           const first = await connect(pool);
           let isAnswered = false;

@@ -12,7 +12,7 @@ interface Dashboard {
   readonly panels: readonly GrafanaPanel[];
 }
 
-export interface GrafanaPanel {
+interface GrafanaPanel {
   readonly type: string;
   readonly title: string;
   readonly description?: string;

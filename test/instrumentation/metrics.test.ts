@@ -17,7 +17,7 @@ import {
 } from '../../instrumentation/index.js';
 import { METRICS, seriesAtMost } from '../../instrumentation/telemetry/metric-table.js';
 import { VERSION } from '../../instrumentation/version.js';
-import { checkoutDirectory } from '../checkout.js';
+import { DASHBOARDS } from '../dashboards/boards.js';
 import { CollectedMetrics, CollectingReader, forgetProviders } from './collected.js';
 import { type FakePool, openFakePool } from './fake-library.js';
 
@@ -411,7 +411,6 @@ async function expectNothingStale(reader: CollectingReader): Promise<void> {
   }
 }
 
-const DASHBOARDS = join(checkoutDirectory(), 'dashboards');
 const QUERIES = readdirSync(DASHBOARDS)
   .map((file) => readFileSync(join(DASHBOARDS, file), 'utf8'))
   .join();

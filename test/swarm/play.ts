@@ -11,8 +11,10 @@ const RECOVERY_MS = 60_000;
 /** Connections asked for in any one second by a pool whose server refuses them, at most, for each it may have. */
 const ATTEMPTS_PER_SECOND = 4;
 const LEAST_ATTEMPTS = 20;
-/** Openings that a full server refuses in any one second: those on their way when it became full, twice, for it may get fuller, and tries for more. */
-const mostRefused = (max: number) => 2 * max + 1_000 / 150;
+/** The circuit lets no two probes begin sooner after each other. */
+const PROBE_EVERY_MS = 150;
+/** Openings that a full server refuses in any one second: those on their way when it became full, twice, for it may get fuller, and probes. */
+const mostRefused = (max: number) => 2 * max + 1_000 / PROBE_EVERY_MS;
 /** So long after the name of its server has come to lead elsewhere a pool in use has no connection of before: answers, proof and rotation. */
 const MOVED_MS = 300_000;
 
