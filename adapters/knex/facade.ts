@@ -279,7 +279,9 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
       pooled.unanswered = 0;
       // It may be of one that shared the connection.
       pooled.failure = undefined;
-      if (pooled.pipelined?.client.pipeline === true) pooled.pipelined.endPipelining();
+      const { pipelined } = pooled;
+      if (pipelined?.client.pipeline === true) pipelined.endPipelining();
+      if (pipelined !== undefined) this.statements?.nameInTransactions(pipelined);
     }
     if (!this.#reaping) this.#startReaping();
     return this.#hears('acquireSuccess') ? this.#tellAcquired(id, pooled.connection) : pooled.connection;

@@ -79,6 +79,10 @@ export class KnexStatements implements StatementHome<PooledConnection> {
     return this.#statements.prepareAhead(client, others);
   }
 
+  nameInTransactions(client: PipelinedClient): void {
+    this.#statements.nameInTransactions(client);
+  }
+
   /** A ride for the runner's builder; undefined where it is none that may share, or nobody wants that. */
   board(runner: KnexRunner, kind: Kind): Ride | undefined {
     const { pipelining, pipelinedWrites, autoPrepare } = this.#engine.rollout.acting;

@@ -413,6 +413,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** From here on the client's errors are its holder's. */
   #checkOut(lease: ClientLease): Release {
     const { client, onError } = lease.connection;
+    this.#statements.nameInTransactions(lease.connection);
     this.#tellAcquiredAlone(lease);
     const release = (error?: unknown) => this.#release(lease, error);
     client.release = release;

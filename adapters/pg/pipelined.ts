@@ -1,6 +1,16 @@
 import { PreparedStatements } from '../../src/index.js';
-import type { PgClient } from './shapes.js';
+import type { PgClient, PgQuery } from './shapes.js';
 import type { PgStatement } from './statements.js';
+
+/** Who may give a name to what the client's holder runs. */
+export interface HolderNames {
+  /** The statement is sent next, and alone. */
+  sending(query: PgQuery): void;
+  /** The server refused it. */
+  refused(error: unknown): void;
+  /** The server is ready for the next. */
+  ended(): void;
+}
 
 /** A `pg` client on which several statements may be in flight. */
 export class PipelinedClient {
@@ -20,6 +30,7 @@ export class PipelinedClient {
   #listens = false;
   #hearsBinds = false;
   #isBound = false;
+  #holderNames: HolderNames | undefined = undefined;
   /** Whether a name can be given below those who wrap `client.query`; not if they change texts. */
   canNameUnseen: boolean;
 
@@ -30,7 +41,7 @@ export class PipelinedClient {
 
   /** What `send` gives the client as `text` goes by `name`, and whoever wraps `client.query` sees it without. Whether it did. */
   nameUnseen(text: string, name: string, send: () => void): boolean {
-    if (!this.#listens) this.#listenToQueue();
+    this.#listenToQueue();
     this.#naming = { text, name };
     try {
       send();
@@ -41,13 +52,32 @@ export class PipelinedClient {
     }
   }
 
+  get tellsOfStatements(): boolean {
+    return this.#holderNames !== undefined;
+  }
+
+  /** From here on `names` is told of every statement that is sent alone. */
+  tellOfStatements(names: HolderNames): void {
+    const { connection, _queryQueue: queue, _pulseQueryQueue: pulse } = this.client;
+    if (this.#holderNames !== undefined || queue === undefined || pulse === undefined || !this.hearBinds())
+      return;
+    this.#holderNames = names;
+    this.#listenToQueue();
+    connection!.prependListener?.('errorMessage', (error) => names.refused(error));
+    // Before pg sends the next one for it.
+    connection!.prependListener?.('readyForQuery', () => names.ended());
+  }
+
   /** pg queues a statement before it sends it, with this call in between. */
   #listenToQueue(): void {
+    if (this.#listens) return;
     this.#listens = true;
     const { client } = this;
     const pulse = client._pulseQueryQueue!;
     const value = () => {
       if (this.#naming !== undefined) this.#nameNewest(this.#naming);
+      const next = client.readyForQuery === true && client.pipeline !== true && client._queryQueue![0];
+      if (next) this.#holderNames?.sending(next);
       pulse.call(client);
     };
     Object.defineProperty(client, '_pulseQueryQueue', { configurable: true, writable: true, value });

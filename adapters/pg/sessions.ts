@@ -61,10 +61,14 @@ export const pgSessions: Sessions<PgClient> = {
 
 /** Whether what it awaits is a query of pg's own: cursors, streams of rows and COPY go at the pace of whoever uses them. */
 function isPlain(client: PgClient): boolean {
-  const { Query } = client.constructor as { Query?: abstract new (...given: never[]) => unknown };
   // Recent versions warn of whoever reads the old name.
-  const active = '_activeQuery' in client ? client._activeQuery : client.activeQuery;
-  return Query !== undefined && active instanceof Query;
+  return isOwnQuery(client, '_activeQuery' in client ? client._activeQuery : client.activeQuery);
+}
+
+/** Whether it is one that the client's pg made, and none that sends itself. */
+export function isOwnQuery(client: PgClient, query: unknown): boolean {
+  const { Query } = client.constructor as { Query?: abstract new (...given: never[]) => unknown };
+  return Query !== undefined && query instanceof Query;
 }
 
 function sideOf({ processID, connection }: PgClient): ClientSide {

@@ -36,6 +36,8 @@ export interface PgClient extends EventEmitter {
     sync?(): void;
     /** There is an event for every message of the server's. */
     on?(event: 'parseComplete' | 'bindComplete' | 'readyForQuery', told: () => void): void;
+    /** Before pg's own listener is told. */
+    prependListener?(event: 'readyForQuery' | 'errorMessage', told: (error: unknown) => void): void;
     removeListener?(event: 'parseComplete', told: () => void): void;
   };
   /** While true, statements are sent before those ahead of them are answered; read when one is issued. */
@@ -55,6 +57,10 @@ export interface PgClient extends EventEmitter {
 export interface PgQuery {
   name?: string | undefined;
   readonly text?: unknown;
+  readonly values?: unknown;
+  /** How many rows its portal gives at a time. */
+  readonly rows?: unknown;
+  readonly portal?: unknown;
 }
 
 export type QueryCallback = (error: unknown, result?: unknown) => void;

@@ -13,6 +13,7 @@ import type { PgPooler } from './pooler.js';
 import { Preparing } from './preparing.js';
 import type { PgQuery, QueryCallback } from './shapes.js';
 import { changedRows } from './transaction.js';
+import { type Name, type Naming, TransactionNames } from './transaction-names.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
 const REFUSALS_BEHIND_A_POOLER = 3;
@@ -115,7 +116,7 @@ export interface StatementHome<C> {
 }
 
 /** Which statements of one pool share connections, and by which names they go. */
-export class PgStatements<C> {
+export class PgStatements<C> implements Naming {
   readonly #statements: Statements;
   readonly #engine: StatementEngine;
   readonly #home: StatementHome<C>;
@@ -309,43 +310,83 @@ export class PgStatements<C> {
    */
   #refusedName(statement: PgStatement, error: unknown, pooled: PipelinedClient): boolean {
     if (statement.name === undefined || !pooled.refusesUnrun || endsSession(error)) return false;
-    // Messages are in the server's language; the function that raised the error is not.
-    const { code, routine } = error as { code?: unknown; routine?: unknown };
+    const { code } = error as { code?: unknown };
     // What was to prepare it failed.
     if (code === '26000' && !statement.wasPrepared) return true;
-    const isOfName = code === '26000' || code === '42P05';
-    if (isOfName) this.#refusals += 1;
-    if (isOfName || (code === '0A000' && routine === 'RevalidateCachedQuery')) {
-      statement.known.preparation.renew(statement.name);
-      return true;
-    }
+    if (this.#heedRefusal(statement.known, statement.name, error)) return true;
     if (!statement.wasPrepared || !OF_OLD_TYPES.test(String(code))) return false;
     statement.refusal = error;
     return true;
   }
 
+  /** Whether it is the name, or what it stands for, that the server does not take: from now on all go by others. */
+  #heedRefusal({ preparation }: Statement, name: string, error: unknown): boolean {
+    // Messages are in the server's language; the function that raised the error is not.
+    const { code, routine } = error as { code?: unknown; routine?: unknown };
+    const isOfName = code === '26000' || code === '42P05';
+    if (isOfName) this.#refusals += 1;
+    if (!isOfName && (code !== '0A000' || routine !== 'RevalidateCachedQuery')) return false;
+    preparation.renew(name);
+    return true;
+  }
+
   #nameFor(statement: PgStatement, pooled: PipelinedClient): string | undefined {
     const { query, values, known, isSecond } = statement;
-    const { preparation } = known;
-    if (isSecond || !this.#names || !pooled.hearBinds()) return undefined;
+    if (isSecond || !this.#names) return undefined;
     const given = (typeof query === 'object' ? query : NO_CONFIGURATION) as {
       name?: unknown;
       values?: unknown;
     };
     const bound = values ?? given.values;
     if (given.name !== undefined || !Array.isArray(bound) || bound.length === 0) return undefined;
+    if (pooled.client.getTransactionStatus?.() !== 'I') return undefined;
+    const chosen = this.nameOf(known, bound, pooled);
+    statement.wasPrepared = chosen?.wasPrepared === true;
+    return chosen?.name;
+  }
+
+  nameOf(
+    { text, preparation }: Statement,
+    values: readonly unknown[],
+    pooled: PipelinedClient,
+  ): Name | undefined {
     // Once its column has a time zone, a name of before would have it read as another moment, and nobody would be told.
-    if (bound.some(isMoment)) return undefined;
-    if (pooled.client.getTransactionStatus?.() !== 'I' || !preparation.next()) return undefined;
+    if (values.some(isMoment) || !pooled.hearBinds() || !preparation.next()) return undefined;
     const { key, name } = preparation;
     if (pooled.prepared.use(key, name)) {
-      statement.wasPrepared = pooled.client.connection?.parsedStatements?.[name] !== undefined;
       this.counters.preparedHits += 1;
-      return name;
+      return { name, wasPrepared: pooled.client.connection?.parsedStatements?.[name] !== undefined };
     }
     this.counters.prepared += 1;
-    this.#remember({ key, name, text: known.text }, pooled);
-    return name;
+    this.#remember({ key, name, text }, pooled);
+    return { name, wasPrepared: false };
+  }
+
+  /** From here on what `pooled` runs in transactions has names, where the application has agreed to what that may cost. */
+  nameInTransactions(pooled: PipelinedClient): void {
+    if (this.#namesTransactions && !pooled.tellsOfStatements)
+      pooled.tellOfStatements(new TransactionNames(pooled, this));
+  }
+
+  known(text: string): Statement | undefined {
+    return this.#namesTransactions ? this.#statements.of(text) : undefined;
+  }
+
+  refusedInTransaction(known: Statement, { name, wasPrepared }: Name, error: unknown): void {
+    if (this.#heedRefusal(known, name, error)) return;
+    // It cannot be sent without the name, which would tell whether that was why.
+    if (wasPrepared && OF_OLD_TYPES.test(String((error as { code?: unknown }).code))) {
+      known.preparation.rest();
+      this.counters.unprepared += 1;
+    }
+  }
+
+  ranInTransaction(known: Statement, tookMs: number, named: boolean): void {
+    if (known.preparation.learn(tookMs, named)) this.counters.unprepared += 1;
+  }
+
+  failed(error: unknown): void {
+    this.#engine.tripFlag('autoPrepareInTransactions', error);
   }
 
   #remember(statement: NamedStatement, pooled: PipelinedClient): void {
@@ -356,6 +397,10 @@ export class PgStatements<C> {
   get #names(): boolean {
     const { autoPrepare } = this.#engine.rollout.acting;
     return autoPrepare && this.#pooler.keepsNames && this.#refusals < REFUSALS_BEHIND_A_POOLER;
+  }
+
+  get #namesTransactions(): boolean {
+    return this.#engine.rollout.acting.autoPrepareInTransactions && this.#names;
   }
 
   /**

@@ -21,6 +21,8 @@ const OFF = 'enhanced, both off';
 const ON = 'enhanced';
 const TUNED = 'stock, tuned';
 const ON_TUNED = 'enhanced, tuned';
+const NAMING = 'enhanced, names in transactions';
+const NAMING_TUNED = 'enhanced, tuned, names in transactions';
 
 interface Peer {
   readonly name: string;
@@ -41,6 +43,13 @@ const BY_THE_BOOK: readonly Peer[] = [
   { name: ON_TUNED, max: TUNED_MAX, flags: SETTLED },
 ];
 
+/** What the application has to agree to. */
+const AGREED: OptimizationFlags = { ...SETTLED, autoPrepareInTransactions: 'on' };
+const WITH_NAMES: readonly Peer[] = [
+  { name: NAMING, flags: AGREED },
+  { name: NAMING_TUNED, max: TUNED_MAX, flags: AGREED },
+];
+
 /** Nothing is shared on mysql2: what there is to see is what the engine costs. */
 const TOGETHER: readonly Peer[] = [...COMPARED, { name: STOCK_AGAIN }];
 
@@ -51,6 +60,7 @@ const peersOf = (workload: Workload): readonly Peer[] => {
     ...COMPARED,
     ...(workload === READS[0] || workload === PGBENCH[0] ? CONTROLS : []),
     ...(workload.tuned ? BY_THE_BOOK : []),
+    ...(workload.transactions ? WITH_NAMES : []),
   ];
 };
 
@@ -136,6 +146,17 @@ const AIMS: readonly Aim[] = [
         atLeast: name.startsWith('primary') ? 2 : 1.1,
       }),
     ),
+  ...PGBENCH.filter(({ transactions }) => transactions).flatMap(({ name }) => [
+    times(name, 'throughput over stock, with names in transactions', 'perSecond', {
+      of: NAMING,
+      atLeast: 1.2,
+    }),
+    times(name, 'throughput over tuned stock, with names in transactions', 'perSecond', {
+      of: NAMING_TUNED,
+      against: TUNED,
+      atLeast: 1.1,
+    }),
+  ]),
 ];
 
 export const reads = suiteOf(
@@ -209,7 +230,11 @@ async function measureWorkload(
     return withSides(
       parts.map((part) => () => start([part])),
       warmUpMs,
-      (sides) => interleave(sides, rounds, (side) => side.measure(windowMs), endsAt),
+      async (sides) => {
+        const { settleMs } = workload;
+        if (settleMs !== undefined) await Promise.all(sides.map((side) => side.measure(settleMs)));
+        return interleave(sides, rounds, (side) => side.measure(windowMs), endsAt);
+      },
     );
   }
   const random = seeded(rounds);

@@ -16,12 +16,16 @@ interface WorkloadOf<L extends Library> {
    * with next to nothing for the server to do. Undefined: `run`.
    */
   warmUp?(pool: Clients[L], turn: number): Promise<unknown>;
+  /** For so long, then, all peers run it at once: the compilers are at work until each has run some thousands of slow ones. */
+  readonly settleMs?: number;
   /** Requests whose latencies count; undefined for all. */
   counts?(turn: number): boolean;
   /** Whether a quick run looks at it, stock and enhanced only. */
   readonly quick?: boolean;
   /** Whether it is compared with pools set up by the book as well. */
   readonly tuned?: boolean;
+  /** Whether it consists of transactions, in which nothing has a name unless the application agrees. */
+  readonly transactions?: boolean;
   /**
    * Whether its peers take short turns in one process, where they hardly differ, and in a new one each round: what the luck of compiler and heap
    * makes of two processes, and of two copies in one, is more than that.
@@ -82,6 +86,7 @@ const busy: Workload = {
   setUp: [],
   run: async (pool, turn) => (await pool.query(BUSY, [turn % 10])).rows,
   warmUp: (pool, turn) => pool.query('SELECT $1::int AS turn', [turn]),
+  settleMs: 15_000,
 };
 
 const SLOW_SHARE = 50;
@@ -219,6 +224,7 @@ export const PGBENCH: readonly Workload[] = [
     },
     quick: true,
     tuned: true,
+    transactions: true,
   },
 ];
 

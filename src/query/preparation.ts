@@ -128,11 +128,16 @@ export class Preparation {
     if (this.#namedMs === undefined) return false;
     this.#comparison.take(this.#namedMs, heldMs);
     if (!this.#comparison.namedIsSlower) return false;
+    this.rest();
+    return true;
+  }
+
+  /** Gives the name up for a number of runs, longer each time. */
+  rest(): void {
     this.#restsUntilRun = this.#runs + this.#nextRest;
     this.#nextRest *= 2;
     this.#comparison = new Comparison();
     this.#namedMs = undefined;
-    return true;
   }
 }
 

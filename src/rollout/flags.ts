@@ -32,6 +32,7 @@ export const OPTIMIZATIONS = {
   pipelining: built('short read-only statements share a connection', 'auto'),
   pipelinedWrites: built('short statements that write share one, too', 'off'),
   autoPrepare: built('statements that recur are prepared', 'auto'),
+  autoPrepareInTransactions: built('those of transactions, too', 'off'),
   learnedValidation: built(
     'how long an idle connection may be trusted is learned, and idle ones are kept alive where something ends them',
     'auto',

@@ -33,6 +33,8 @@ const MESSAGES_MS = 0.015;
 const LATEST_RUNS = 512;
 /** Shared runs that are averaged: answers that came by one read of the socket seem to have taken nothing. */
 const SERVED_TOGETHER = 32;
+/** The least average counts, of so many: a few hundred statements are all that may wait behind others of a kind that has become long. */
+const LATEST_AVERAGES = 4;
 /** The same while none was. */
 const FIRST_SERVED = 8;
 /** What one is taken to cost until that is known, at least: so much that two are all that a connection takes. */
@@ -92,8 +94,8 @@ export function barrierOf({
  */
 export class SharingProfile {
   readonly barrier: AloneReason | undefined;
-  readonly #shortest = new LatestLeast(LATEST_RUNS);
-  #served = new LatestLeast(LATEST_RUNS);
+  #shortest = new LatestLeast(LATEST_RUNS);
+  #served = new LatestLeast(LATEST_AVERAGES);
   #servedRuns = 0;
   #servedSumMs = 0;
   #asked = 0;
@@ -171,7 +173,8 @@ export class SharingProfile {
     this.#slowOnes = 0;
     this.#goodRuns = 0;
     this.#neededRuns = Math.min(this.#neededRuns * 2, MOST_RUNS_TO_LEARN);
-    this.#served = new LatestLeast(LATEST_RUNS);
+    this.#shortest = new LatestLeast(LATEST_RUNS);
+    this.#served = new LatestLeast(LATEST_AVERAGES);
   }
 
   /** One was slow, and not because all were. True when that moves its kind out of shared connections. */

@@ -34,6 +34,8 @@ export interface Load {
   readonly errors?: { readonly share: number; readonly code: string };
   /** How much longer a statement takes once it is prepared by name. */
   readonly preparedTakes?: number;
+  /** Whether the statements are those of transactions. */
+  readonly inTransactions?: boolean;
   /** After how many leases a connection retires. */
   readonly maxUses?: number;
   readonly openMs?: number;
@@ -151,10 +153,11 @@ export class World {
   }
 
   #serve(lease: Lease<Server>, begun: number, serviceMs: number, then: () => void): void {
-    const { preparedTakes = 1, errors } = this.#load;
+    const { preparedTakes = 1, inTransactions = false, errors } = this.#load;
     const server = lease.connection;
     const now = this.runtime.now();
-    const slowed = this.pool.rollout.acting.autoPrepare ? preparedTakes : 1;
+    const { autoPrepare, autoPrepareInTransactions } = this.pool.rollout.acting;
+    const slowed = (inTransactions ? autoPrepareInTransactions : autoPrepare) ? preparedTakes : 1;
     server.busyUntil = Math.max(now, server.busyUntil) + slowed * serviceMs * (0.5 + this.runtime.random());
     const fails = errors !== undefined && this.runtime.random() < errors.share;
     const end = (outcome: Outcome) => {

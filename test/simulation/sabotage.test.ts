@@ -236,6 +236,14 @@ const SABOTAGES: readonly Sabotage[] = [
     reason: /was worse with it/,
   },
   {
+    optimization: 'autoPrepareInTransactions',
+    because: 'it prepares what then takes half as long again',
+    load: { ...SHORT, preparedTakes: 1.5, inTransactions: true },
+    beside: { autoPrepare: 'on' },
+    wrong: () => () => {},
+    reason: /was worse with it/,
+  },
+  {
     optimization: 'errorClassify',
     because: 'it takes every error for a failover',
     load: { ...FAILING, errors: { share: 0.02, code: '23505' } },

@@ -78,6 +78,28 @@ describe('what may share a connection', () => {
     expect(short).not.include(true);
   });
 
+  it('is moved out within a few hundred statements when it becomes long, and stays by what it takes alone', () => {
+    const profile = learned(0.3);
+    for (let run = 0; run < 10_000; run += 1) profile.learnShared(0.1, true);
+    expect(profile.whyAlone(ROUND_TRIP_MS)).equal(undefined);
+    let statements = 1;
+    while (!profile.learnShared(5, true)) statements += 1;
+    expect(statements).at.most(300);
+    for (let run = 0; run < 16; run += 1) profile.learnAlone(5.2);
+    expect(profile.whyAlone(ROUND_TRIP_MS)).equal('takes_too_long');
+    profile.learnAlone(0.3);
+    expect(profile.whyAlone(ROUND_TRIP_MS), 'until one is short again').equal(undefined);
+  });
+
+  it('stays for a busy time that is shorter than a hundred statements', () => {
+    const profile = learned(0.3);
+    for (let turn = 0; turn < 20; turn += 1) {
+      for (let run = 0; run < 100; run += 1) profile.learnShared(0.1, true);
+      const moved = Array.from({ length: 96 }, () => profile.learnShared(5, true));
+      expect(moved).not.include(true);
+    }
+  });
+
   it('is moved out by the third slow one, for twice as long each time, and for less once it has shared well', () => {
     const moveOut = (profile: SharingProfile) =>
       expect([1, 2, 3].map(() => profile.foundSlow())).deep.equal([false, false, true]);
