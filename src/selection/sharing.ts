@@ -12,7 +12,7 @@ export type AloneReason =
 
 /** Quick runs alone, no slow one among them, before statements of a kind may share. */
 const RUNS_TO_LEARN = 8;
-const MOST_RUNS_TO_LEARN = 1_024;
+const MOST_RUNS_TO_LEARN = 16_384;
 
 /** A statement that kept a connection busy for longer was slow, unless its moment was (`SlowMoments`). */
 export const SLOW_MS = 20;
@@ -33,8 +33,12 @@ const MESSAGES_MS = 0.015;
 const LATEST_RUNS = 512;
 /** Shared runs that are averaged: answers that came by one read of the socket seem to have taken nothing. */
 const SERVED_TOGETHER = 32;
-/** The least average counts, of so many: a few hundred statements are all that may wait behind others of a kind that has become long. */
-const LATEST_AVERAGES = 4;
+/** So many averages are remembered: some are of a moment in which all stood still. */
+const LATEST_AVERAGES = 8;
+/** From so many on their median tells whether a kind is short; the first alone does where it is not. */
+const TELLING_AVERAGES = 4;
+/** So much time is more than that many short ones take, however quick the others are: the average is known to be too long. */
+const SERVED_LONG_MS = SERVED_TOGETHER * SHORT_MS;
 /** The same while none was. */
 const FIRST_SERVED = 8;
 /** What one is taken to cost until that is known, at least: so much that two are all that a connection takes. */
@@ -71,6 +75,24 @@ export class LatestLeast {
   }
 }
 
+/** What a shared connection took for each of a few, on the average, lately. */
+class Averages {
+  #latest: number[] = [];
+  /** Infinite before the first. */
+  least = Number.POSITIVE_INFINITY;
+  /** Whether they tell of a kind that takes long: most of them do, for of one whose runs differ a few may be short by chance. */
+  areLong = false;
+
+  record(average: number): void {
+    this.#latest.push(average);
+    if (this.#latest.length > LATEST_AVERAGES) this.#latest.shift();
+    const sorted = [...this.#latest].sort((one, other) => one - other);
+    this.least = sorted[0]!;
+    const isTelling = sorted.length === 1 || sorted.length >= TELLING_AVERAGES;
+    this.areLong = isTelling && sorted[sorted.length >> 1]! > SHORT_MS;
+  }
+}
+
 /** What changes rows, and nothing else that its text tells. */
 const WRITES: ReadonlySet<Verb> = new Set(['insert', 'update', 'delete', 'merge']);
 
@@ -95,7 +117,7 @@ export function barrierOf({
 export class SharingProfile {
   readonly barrier: AloneReason | undefined;
   #shortest = new LatestLeast(LATEST_RUNS);
-  #served = new LatestLeast(LATEST_AVERAGES);
+  #served = new Averages();
   #servedRuns = 0;
   #servedSumMs = 0;
   #asked = 0;
@@ -126,7 +148,7 @@ export class SharingProfile {
    * that is known, the shortest run without the way there and back: of a pool that asks one thing only, it says nothing.
    */
   costMs(roundTripMs: number): number {
-    const served = this.#served.value;
+    const served = this.#served.least;
     if (served < Number.POSITIVE_INFINITY) return Math.max(MESSAGES_MS, served);
     return Math.max(UNKNOWN_MS, this.#shortest.value - roundTripMs);
   }
@@ -142,7 +164,7 @@ export class SharingProfile {
    * @param isService whether it was sent before the answer ahead of it came: else the way there and back is in it.
    */
   learnShared(servedMs: number, isService: boolean): boolean {
-    if (isService && this.#averageServed(servedMs) > SHORT_MS) {
+    if (isService && this.#isLong(servedMs)) {
       this.#moveOut();
       return true;
     }
@@ -155,18 +177,18 @@ export class SharingProfile {
     return false;
   }
 
-  /** The least average that is known; 0 before there is one. */
-  #averageServed(servedMs: number): number {
+  /** Whether it takes long, by what it took for the latest. */
+  #isLong(servedMs: number): boolean {
     this.#servedRuns += 1;
     this.#servedSumMs += servedMs;
-    const wanted = this.#served.value === Number.POSITIVE_INFINITY ? FIRST_SERVED : SERVED_TOGETHER;
-    if (this.#servedRuns >= wanted) {
+    const isFirst = this.#served.least === Number.POSITIVE_INFINITY;
+    const isLong = !isFirst && this.#servedSumMs > SERVED_LONG_MS;
+    if (isLong || this.#servedRuns >= (isFirst ? FIRST_SERVED : SERVED_TOGETHER)) {
       this.#served.record(this.#servedSumMs / this.#servedRuns);
       this.#servedRuns = 0;
       this.#servedSumMs = 0;
     }
-    const { value } = this.#served;
-    return value === Number.POSITIVE_INFINITY ? 0 : value;
+    return this.#served.areLong;
   }
 
   #moveOut(): void {
@@ -174,7 +196,7 @@ export class SharingProfile {
     this.#goodRuns = 0;
     this.#neededRuns = Math.min(this.#neededRuns * 2, MOST_RUNS_TO_LEARN);
     this.#shortest = new LatestLeast(LATEST_RUNS);
-    this.#served = new LatestLeast(LATEST_AVERAGES);
+    this.#served = new Averages();
   }
 
   /** One was slow, and not because all were. True when that moves its kind out of shared connections. */
