@@ -31,7 +31,7 @@ export {
   type Verb,
 } from './query/classify.js';
 export { fingerprint } from './query/fingerprint.js';
-export { hottest, type NamedStatement, PreparedStatements } from './query/preparation.js';
+export { hottest, isOurName, type NamedStatement, PreparedStatements } from './query/preparation.js';
 export { type Lane, QueryProfile, QueryProfiles } from './query/profiles.js';
 export { Recent } from './query/recent.js';
 export { type Statement, type StatementCounters, Statements } from './query/statements.js';

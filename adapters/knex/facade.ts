@@ -281,7 +281,10 @@ export class KnexFacade implements DriverListener, PoolControl, KnexStatementHom
       pooled.failure = undefined;
       const { pipelined } = pooled;
       if (pipelined?.client.pipeline === true) pipelined.endPipelining();
-      if (pipelined !== undefined) this.statements?.nameInTransactions(pipelined);
+      if (pipelined !== undefined) {
+        pipelined.isHeld = ride === undefined;
+        this.statements?.nameInTransactions(pipelined);
+      }
     }
     if (!this.#reaping) this.#startReaping();
     return this.#hears('acquireSuccess') ? this.#tellAcquired(id, pooled.connection) : pooled.connection;

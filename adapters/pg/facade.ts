@@ -413,6 +413,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
   /** From here on the client's errors are its holder's. */
   #checkOut(lease: ClientLease): Release {
     const { client, onError } = lease.connection;
+    lease.connection.isHeld = true;
     this.#statements.nameInTransactions(lease.connection);
     this.#tellAcquiredAlone(lease);
     const release = (error?: unknown) => this.#release(lease, error);
@@ -441,6 +442,7 @@ export class PgFacade implements PoolControl, StatementHome<PooledClient> {
     }
     const { client, onError } = lease.connection;
     lease.connection.lent = !this.#releasesOwn;
+    lease.connection.isHeld = false;
     client.on('error', onError);
     this.#giveBack(lease, error, Boolean(error) && error !== this.#harmless);
   }

@@ -1,10 +1,11 @@
-import { PreparedStatements } from '../../src/index.js';
+import { isOurName, PreparedStatements } from '../../src/index.js';
+import { activeQueryOf } from './sessions.js';
 import type { PgClient, PgQuery } from './shapes.js';
 import type { PgStatement } from './statements.js';
 
-/** Who may give a name to what the client's holder runs. */
-export interface HolderNames {
-  /** The statement is sent next, and alone. */
+/** Who is told of what a client runs alone, and may give it a name. */
+export interface StatementListener {
+  /** The statement is sent next. */
   sending(query: PgQuery): void;
   /** The server refused it. */
   refused(error: unknown): void;
@@ -30,7 +31,9 @@ export class PipelinedClient {
   #listens = false;
   #hearsBinds = false;
   #isBound = false;
-  #holderNames: HolderNames | undefined = undefined;
+  #listener: StatementListener | undefined = undefined;
+  /** Whether the application has it in hand. */
+  isHeld = false;
   /** Whether a name can be given below those who wrap `client.query`; not if they change texts. */
   canNameUnseen: boolean;
 
@@ -53,19 +56,18 @@ export class PipelinedClient {
   }
 
   get tellsOfStatements(): boolean {
-    return this.#holderNames !== undefined;
+    return this.#listener !== undefined;
   }
 
-  /** From here on `names` is told of every statement that is sent alone. */
-  tellOfStatements(names: HolderNames): void {
+  /** From here on `listener` is told of every statement that is sent alone. */
+  tellOfStatements(listener: StatementListener): void {
     const { connection, _queryQueue: queue, _pulseQueryQueue: pulse } = this.client;
-    if (this.#holderNames !== undefined || queue === undefined || pulse === undefined || !this.hearBinds())
-      return;
-    this.#holderNames = names;
+    if (this.tellsOfStatements || queue === undefined || pulse === undefined || !this.hearBinds()) return;
+    this.#listener = listener;
     this.#listenToQueue();
-    connection!.prependListener?.('errorMessage', (error) => names.refused(error));
+    connection!.prependListener?.('errorMessage', (error) => listener.refused(error));
     // Before pg sends the next one for it.
-    connection!.prependListener?.('readyForQuery', () => names.ended());
+    connection!.prependListener?.('readyForQuery', () => listener.ended());
   }
 
   /** pg queues a statement before it sends it, with this call in between. */
@@ -77,7 +79,7 @@ export class PipelinedClient {
     const value = () => {
       if (this.#naming !== undefined) this.#nameNewest(this.#naming);
       const next = client.readyForQuery === true && client.pipeline !== true && client._queryQueue![0];
-      if (next) this.#holderNames?.sending(next);
+      if (next) this.#listener?.sending(next);
       pulse.call(client);
     };
     Object.defineProperty(client, '_pulseQueryQueue', { configurable: true, writable: true, value });
@@ -101,7 +103,15 @@ export class PipelinedClient {
     connection.on('readyForQuery', () => {
       this.#isBound = false;
     });
+    connection.prependListener?.('readyForQuery', () => this.#forgetClosed());
     return true;
+  }
+
+  /** Of values that it cannot send pg has the server close the statement, and then takes it for prepared. */
+  #forgetClosed(): void {
+    if (this.#isBound) return;
+    const { name } = (activeQueryOf(this.client) ?? {}) as { name?: string };
+    if (isOurName(name)) delete this.client.connection?.parsedStatements?.[name!];
   }
 
   /** Of a statement that the server refuses just now: whether it did before it ran any of it. Known only where binds are heard. */

@@ -61,8 +61,12 @@ export const pgSessions: Sessions<PgClient> = {
 
 /** Whether what it awaits is a query of pg's own: cursors, streams of rows and COPY go at the pace of whoever uses them. */
 function isPlain(client: PgClient): boolean {
-  // Recent versions warn of whoever reads the old name.
-  return isOwnQuery(client, '_activeQuery' in client ? client._activeQuery : client.activeQuery);
+  return isOwnQuery(client, activeQueryOf(client));
+}
+
+/** What it awaits the answer of. Recent versions warn of whoever reads the old name. */
+export function activeQueryOf(client: PgClient): unknown {
+  return '_activeQuery' in client ? client._activeQuery : client.activeQuery;
 }
 
 /** Whether it is one that the client's pg made, and none that sends itself. */

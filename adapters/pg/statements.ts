@@ -13,7 +13,7 @@ import type { PgPooler } from './pooler.js';
 import { Preparing } from './preparing.js';
 import type { PgQuery, QueryCallback } from './shapes.js';
 import { changedRows } from './transaction.js';
-import { type Name, type Naming, TransactionNames } from './transaction-names.js';
+import { type Name, type NameGiver, TransactionNames } from './transaction-names.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
 const REFUSALS_BEHIND_A_POOLER = 3;
@@ -116,7 +116,7 @@ export interface StatementHome<C> {
 }
 
 /** Which statements of one pool share connections, and by which names they go. */
-export class PgStatements<C> implements Naming {
+export class PgStatements<C> implements NameGiver {
   readonly #statements: Statements;
   readonly #engine: StatementEngine;
   readonly #home: StatementHome<C>;
@@ -345,6 +345,7 @@ export class PgStatements<C> implements Naming {
     return chosen?.name;
   }
 
+  /** The name by which the statement is to go there now; undefined where it is to have none. */
   nameOf(
     { text, preparation }: Statement,
     values: readonly unknown[],
@@ -369,16 +370,16 @@ export class PgStatements<C> implements Naming {
   }
 
   known(text: string): Statement | undefined {
-    return this.#namesTransactions ? this.#statements.of(text) : undefined;
+    const known = this.#namesTransactions ? this.#statements.of(text, true) : undefined;
+    return known?.preparation.mayCostTransactions === true ? known : undefined;
   }
 
-  refusedInTransaction(known: Statement, { name, wasPrepared }: Name, error: unknown): void {
-    if (this.#heedRefusal(known, name, error)) return;
+  refusedInTransaction(known: Statement, { name, wasPrepared }: Name, error: unknown): boolean {
+    const code = String((error as { code?: unknown }).code);
+    const isRenewed = this.#heedRefusal(known, name, error);
     // It cannot be sent without the name, which would tell whether that was why.
-    if (wasPrepared && OF_OLD_TYPES.test(String((error as { code?: unknown }).code))) {
-      known.preparation.rest();
-      this.counters.unprepared += 1;
-    }
+    if (isRenewed || (wasPrepared && OF_OLD_TYPES.test(code))) known.preparation.lostTransaction(isRenewed);
+    return wasPrepared && code === '26000';
   }
 
   ranInTransaction(known: Statement, tookMs: number, named: boolean): void {

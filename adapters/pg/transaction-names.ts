@@ -1,14 +1,14 @@
 import type { Statement } from '../../src/index.js';
 import { endsSession } from './failures.js';
-import type { HolderNames, PipelinedClient } from './pipelined.js';
+import type { PipelinedClient, StatementListener } from './pipelined.js';
 import { isOwnQuery } from './sessions.js';
 import type { PgQuery } from './shapes.js';
 
 /** What takes names from a session, ours with its own. */
-const FORGETS_NAMES = /^\s*(?:discard|deallocate)\b/i;
+const FORGETS_NAMES = /\b(?:discard|deallocate)\b/i;
 
-/** With the trace in a comment at the end no text comes again. */
-const COMMENT_END = '*/';
+/** With the trace in a comment, before or behind, no text comes again. */
+const HAS_COMMENT = /^\/\*|\*\/$/;
 
 /** The name that a statement has on one connection. */
 export interface Name {
@@ -17,14 +17,14 @@ export interface Name {
   readonly wasPrepared: boolean;
 }
 
-/** Who gives the names, and is told what became of them. */
-export interface Naming {
+/** Who gives names in transactions, and is told what became of them. */
+export interface NameGiver {
   /** Of a statement that the client runs next; undefined where it is to have none. */
   nameOf(known: Statement, values: readonly unknown[], pooled: PipelinedClient): Name | undefined;
   /** Of a text; undefined where names are of no use now. */
   known(text: string): Statement | undefined;
-  /** The server refused a named statement of a transaction before it ran it. */
-  refusedInTransaction(known: Statement, given: Name, error: unknown): void;
+  /** The server refused a named statement of a transaction before it ran it. Whether the session has lost the name. */
+  refusedInTransaction(known: Statement, given: Name, error: unknown): boolean;
   /** What it took, with a name or as a control without. */
   ranInTransaction(known: Statement, tookMs: number, named: boolean): void;
   /** A fault of ours. */
@@ -41,16 +41,16 @@ interface Sent {
  * Gives names to what runs in the transactions of one client. A statement that is refused for its name has ended its transaction: it cannot be sent again, and
  * its caller is told.
  */
-export class TransactionNames implements HolderNames {
+export class TransactionNames implements StatementListener {
   readonly #pooled: PipelinedClient;
-  readonly #naming: Naming;
+  readonly #giver: NameGiver;
   #sent: Sent | undefined = undefined;
-  /** Its holder has the server forget names. */
+  /** The server forgets names there, as when its holder has told it to. */
   #isUseless = false;
 
-  constructor(pooled: PipelinedClient, naming: Naming) {
+  constructor(pooled: PipelinedClient, giver: NameGiver) {
     this.#pooled = pooled;
-    this.#naming = naming;
+    this.#giver = giver;
   }
 
   sending(query: PgQuery): void {
@@ -59,7 +59,7 @@ export class TransactionNames implements HolderNames {
     try {
       this.#name(query);
     } catch (error) {
-      this.#naming.failed(error);
+      this.#giver.failed(error);
     }
   }
 
@@ -67,26 +67,29 @@ export class TransactionNames implements HolderNames {
     const sent = this.#sent;
     this.#sent = undefined;
     if (sent?.given === undefined || !this.#pooled.refusesUnrun || endsSession(error)) return;
-    this.#naming.refusedInTransaction(sent.known, sent.given, error);
+    if (this.#giver.refusedInTransaction(sent.known, sent.given, error)) this.#isUseless = true;
   }
 
   ended(): void {
     const sent = this.#sent;
     this.#sent = undefined;
     if (sent === undefined) return;
-    this.#naming.ranInTransaction(sent.known, performance.now() - sent.at, sent.given !== undefined);
+    this.#giver.ranInTransaction(sent.known, performance.now() - sent.at, sent.given !== undefined);
   }
 
   #name(query: PgQuery): void {
     const { text, values, name, rows, portal } = query;
     const { client } = this.#pooled;
     if (typeof text !== 'string') return;
-    if (FORGETS_NAMES.test(text)) this.#isUseless = true;
-    if (!Array.isArray(values) || values.length === 0 || name || rows || portal) return;
-    if (client.getTransactionStatus?.() !== 'T' || !isOwnQuery(client, query)) return;
-    const known = text.endsWith(COMMENT_END) ? undefined : this.#naming.known(text);
+    if (!Array.isArray(values) || values.length === 0) {
+      if (FORGETS_NAMES.test(text)) this.#isUseless = true;
+      return;
+    }
+    if (name || rows || portal || !this.#pooled.isHeld || client.getTransactionStatus?.() !== 'T') return;
+    if (!isOwnQuery(client, query) || HAS_COMMENT.test(text)) return;
+    const known = this.#giver.known(text);
     if (known === undefined) return;
-    const given = this.#naming.nameOf(known, values, this.#pooled);
+    const given = this.#giver.nameOf(known, values, this.#pooled);
     if (given !== undefined) query.name = given.name;
     this.#sent = { known, given, at: performance.now() };
   }

@@ -67,11 +67,11 @@ const FULL: Extent = {
 };
 const QUICK: Extent = {
   rounds: 1,
-  windowMs: 3_000,
-  leadInMs: 600,
+  windowMs: 2_500,
+  leadInMs: 500,
   climbs: 1,
-  climbMs: 700,
-  readsOnlyRounds: 8,
+  climbMs: 400,
+  readsOnlyRounds: 4,
   readsOnlyMs: 50,
 };
 

@@ -49,7 +49,7 @@ interface Extent {
 }
 
 const FULL: Extent = { rounds: 7, windowMs: 500, warmUpMs: 1_500 };
-const QUICK: Extent = { rounds: 1, windowMs: 150, warmUpMs: 200 };
+const QUICK: Extent = { rounds: 1, windowMs: 100, warmUpMs: 200 };
 
 /** What one climb showed of one peer. */
 interface Climb {

@@ -188,7 +188,7 @@ function suiteOf(
       try {
         const found: Record<string, Windows> = {};
         const isWanted = (load: Workload) =>
-          only === undefined ? !quick || load.quick === true : load.name.includes(only);
+          only === undefined ? (quick ? load.quick === true : !load.seldom) : load.name.includes(only);
         const wanted = workloads.filter(isWanted);
         for (const [done, workload] of wanted.entries()) {
           const endsAt = time.partOf(wanted.length - done);

@@ -22,6 +22,8 @@ interface WorkloadOf<L extends Library> {
   counts?(turn: number): boolean;
   /** Whether a quick run looks at it, stock and enhanced only. */
   readonly quick?: boolean;
+  /** Whether it is measured only where it is asked for by name, for others tell nearly the same. */
+  readonly seldom?: boolean;
   /** Whether it is compared with pools set up by the book as well. */
   readonly tuned?: boolean;
   /** Whether it consists of transactions, in which nothing has a name unless the application agrees. */
@@ -138,6 +140,7 @@ const byCallback = (
 ): WorkloadOf<'mysql2'> => ({
   ...mysql2Query,
   name: `mysql2 ${method} with a callback, primary keys, 64 callers`,
+  seldom: true,
   run: ({ pool }, turn) =>
     new Promise((resolve, reject) => {
       ask(pool, itemOf(turn), (error, rows) => (error ? reject(error) : resolve(rows)));

@@ -23,7 +23,7 @@ interface Extent {
 }
 
 const FULL: Extent = { rounds: 5, windowMs: 1_500 };
-const QUICK: Extent = { rounds: 1, windowMs: 400 };
+const QUICK: Extent = { rounds: 1, windowMs: 200 };
 
 /** What so many pools of one process cost. */
 interface Cost {

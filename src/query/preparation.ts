@@ -25,8 +25,16 @@ const SURELY = 4;
 /** A name that was given up is tried again after so many runs, then after twice as many: plans and data change. */
 const RUNS_OF_REST = 4_096;
 
+/** Where what a text stands for changes again and again, as with the schemas of many tenants, so many transactions are enough. */
+const MOST_LOST_TRANSACTIONS = 2;
+
 /** Names begin so: whoever sees one in `pg_prepared_statements` can tell where it is from. */
 const PREFIX = 'enhanced_pool_';
+
+/** Whether a statement that goes by `name` has it from us. */
+export function isOurName(name: unknown): boolean {
+  return typeof name === 'string' && name.startsWith(PREFIX);
+}
 
 const PREPARABLE: ReadonlySet<Verb> = new Set(['select', 'insert', 'update', 'delete']);
 
@@ -78,6 +86,7 @@ export class Preparation {
   #restsUntilRun = 0;
   #nextRest = RUNS_OF_REST;
   #comparison = new Comparison();
+  #lostTransactions = 0;
   /** The latest run with the name. */
   #namedMs: number | undefined = undefined;
 
@@ -128,16 +137,21 @@ export class Preparation {
     if (this.#namedMs === undefined) return false;
     this.#comparison.take(this.#namedMs, heldMs);
     if (!this.#comparison.namedIsSlower) return false;
-    this.rest();
-    return true;
-  }
-
-  /** Gives the name up for a number of runs, longer each time. */
-  rest(): void {
     this.#restsUntilRun = this.#runs + this.#nextRest;
     this.#nextRest *= 2;
     this.#comparison = new Comparison();
     this.#namedMs = undefined;
+    return true;
+  }
+
+  /** Whether it may go by its name in a transaction, which a refusal would end. */
+  get mayCostTransactions(): boolean {
+    return this.#lostTransactions < MOST_LOST_TRANSACTIONS;
+  }
+
+  /** A refusal of its name has ended a transaction. `isRenewed`: its next name is no longer what was refused. */
+  lostTransaction(isRenewed: boolean): void {
+    this.#lostTransactions += isRenewed ? 1 : MOST_LOST_TRANSACTIONS;
   }
 }
 

@@ -73,15 +73,16 @@ export class Statements {
   /**
    * Undefined for a text that is too long to be remembered, or whose fingerprint has no profile of its own. A repeated string
    * costs tens of nanoseconds.
+   * @param isHeld whether it is run on a connection that its caller holds: what it leaves there is his.
    */
-  of(text: string): Statement | undefined {
+  of(text: string, isHeld = false): Statement | undefined {
     if (text.length > MAX_TEXT_LENGTH) return undefined;
     const known = this.#byText.get(text);
     if (known !== undefined && !known.profile.forgotten) {
       known.profile.wanted = true;
       return known;
     }
-    const statement = this.#understand(text);
+    const statement = this.#understand(text, isHeld);
     if (statement !== undefined) this.#byText.set(text, statement);
     return statement;
   }
@@ -108,11 +109,11 @@ export class Statements {
     if (this.#moments.take(sharing, tookMs)?.foundSlow()) this.counters.movedOut += 1;
   }
 
-  #understand(text: string): Statement | undefined {
+  #understand(text: string, isHeld: boolean): Statement | undefined {
     const profile = this.#profiles.of(text, this.#dialect);
     const { classification } = profile;
     if (classification === undefined) return undefined;
-    this.#onNew?.(classification);
+    if (!isHeld) this.#onNew?.(classification);
     profile.sharing ??= new SharingProfile(barrierOf(classification));
     const preparation = new Preparation(text, classification, this.names);
     return { text, profile, sharing: profile.sharing, preparation };

@@ -12,7 +12,9 @@ export type AloneReason =
 
 /** Quick runs alone, no slow one among them, before statements of a kind may share. */
 const RUNS_TO_LEARN = 8;
-const MOST_RUNS_TO_LEARN = 16_384;
+const MOST_RUNS_TO_LEARN = 4_096;
+/** A slow one while they learn costs so many of them. */
+const RUNS_PER_SLOW_ONE = 512;
 
 /** A statement that kept a connection busy for longer was slow, unless its moment was (`SlowMoments`). */
 export const SLOW_MS = 20;
@@ -37,10 +39,14 @@ const SERVED_TOGETHER = 32;
 const LATEST_AVERAGES = 8;
 /** From so many on their median tells whether a kind is short; the first alone does where it is not. */
 const TELLING_AVERAGES = 4;
-/** So much time is more than that many short ones take, however quick the others are: the average is known to be too long. */
-const SERVED_LONG_MS = SERVED_TOGETHER * SHORT_MS;
-/** The same while none was. */
+/** Runs that are averaged while none were. */
 const FIRST_SERVED = 8;
+/**
+ * So much time is more than that many short ones take, however quick the others are: the average is known to be too long. Not by fewer long ones than
+ * this: after a moment in which all stood still, one on each shared connection seems to have taken it.
+ */
+const SERVED_LONG_MS = SERVED_TOGETHER * SHORT_MS;
+const LONG_ONES = 4;
 /** What one is taken to cost until that is known, at least: so much that two are all that a connection takes. */
 const UNKNOWN_MS = 0.5;
 
@@ -80,7 +86,7 @@ class Averages {
   #latest: number[] = [];
   /** Infinite before the first. */
   least = Number.POSITIVE_INFINITY;
-  /** Whether they tell of a kind that takes long: most of them do, for of one whose runs differ a few may be short by chance. */
+  /** Whether they tell of a kind that takes long: half of them do, for of one whose runs differ some may be short by chance. */
   areLong = false;
 
   record(average: number): void {
@@ -120,6 +126,7 @@ export class SharingProfile {
   #served = new Averages();
   #servedRuns = 0;
   #servedSumMs = 0;
+  #servedLong = 0;
   #asked = 0;
   #sharedRuns = 0;
   #goodRuns = 0;
@@ -164,6 +171,8 @@ export class SharingProfile {
    * @param isService whether it was sent before the answer ahead of it came: else the way there and back is in it.
    */
   learnShared(servedMs: number, isService: boolean): boolean {
+    // Those that were in flight when it was moved out have nothing to add.
+    if (this.#goodRuns < this.#neededRuns) return false;
     if (isService && this.#isLong(servedMs)) {
       this.#moveOut();
       return true;
@@ -181,14 +190,20 @@ export class SharingProfile {
   #isLong(servedMs: number): boolean {
     this.#servedRuns += 1;
     this.#servedSumMs += servedMs;
+    if (servedMs > SHORT_MS) this.#servedLong += 1;
     const isFirst = this.#served.least === Number.POSITIVE_INFINITY;
-    const isLong = !isFirst && this.#servedSumMs > SERVED_LONG_MS;
+    const isLong = !isFirst && this.#servedLong >= LONG_ONES && this.#servedSumMs > SERVED_LONG_MS;
     if (isLong || this.#servedRuns >= (isFirst ? FIRST_SERVED : SERVED_TOGETHER)) {
       this.#served.record(this.#servedSumMs / this.#servedRuns);
-      this.#servedRuns = 0;
-      this.#servedSumMs = 0;
+      this.#beginAverage();
     }
     return this.#served.areLong;
+  }
+
+  #beginAverage(): void {
+    this.#servedRuns = 0;
+    this.#servedSumMs = 0;
+    this.#servedLong = 0;
   }
 
   #moveOut(): void {
@@ -197,12 +212,13 @@ export class SharingProfile {
     this.#neededRuns = Math.min(this.#neededRuns * 2, MOST_RUNS_TO_LEARN);
     this.#shortest = new LatestLeast(LATEST_RUNS);
     this.#served = new Averages();
+    this.#beginAverage();
   }
 
   /** One was slow, and not because all were. True when that moves its kind out of shared connections. */
   foundSlow(): boolean {
     if (this.#goodRuns < this.#neededRuns) {
-      this.#goodRuns = 0;
+      this.#goodRuns = Math.max(0, this.#goodRuns - RUNS_PER_SLOW_ONE);
       return false;
     }
     this.#slowOnes += 1;

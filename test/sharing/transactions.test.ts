@@ -193,7 +193,7 @@ describe('statements of transactions', function () {
     expect(engine().stats()).include({ leased: 0, waiting: 0 });
   });
 
-  it('that no longer fit the types of their names rest from them', async () => {
+  it('that no longer fit the types of their names have none any more', async () => {
     const { pool, engine } = open();
     const text = 'select id from changed where c = $1';
     const read = (value: unknown) => within(pool, (client) => client.query(text, [value]));
@@ -203,7 +203,46 @@ describe('statements of transactions', function () {
     let failures = 0;
     for (let turn = 0; turn < RUNS; turn += 1) await read(big).catch(() => (failures += 1));
     expect(failures).equal(1);
-    expect(engine().report().statements!.unprepared).equal(1);
+    const { preparedHits } = engine().report().statements!;
+    await read(1);
+    expect(engine().report().statements!.preparedHits).equal(preparedHits);
+  });
+
+  it('of which a text stands for one table after the other cost two transactions', async () => {
+    await admin.query('drop schema if exists tenant cascade; create schema tenant');
+    await admin.query('create table tenant.changed (id int primary key, c text, more int)');
+    const { pool } = open();
+    let failures = 0;
+    for (let turn = 0; turn < 2 * RUNS; turn += 1) {
+      await within(pool, async (client) => {
+        if (turn % 2 === 1) await client.query('set local search_path = tenant');
+        await client.query('select * from changed where id = $1', [1]);
+      }).catch((error) => {
+        expect(error).include({ code: '0A000' });
+        failures += 1;
+      });
+    }
+    expect(failures).equal(2);
+  });
+
+  it('that have a value which cannot be sent cost no later one of the same text', async () => {
+    const { pool, engine } = open();
+    await run(pool);
+    const unsendable = {
+      toPostgres() {
+        throw new Error('it cannot be sent');
+      },
+    };
+    const before = await within(pool, names);
+    for (let turn = 0; turn < 8; turn += 1) {
+      const error = await within(pool, (client) => client.query(BY_ID, [unsendable])).catch(
+        (failure) => failure,
+      );
+      expect(error).include({ message: 'it cannot be sent' });
+      expect((await within(pool, (client) => client.query(BY_ID, [2]))).rows).length(1);
+    }
+    expect(await within(pool, names)).deep.equal(before);
+    expect(engine().counters).include({ opened: 1 });
   });
 
   it('have no names any more on a client whose holder has the server forget them', async () => {

@@ -81,7 +81,7 @@ describe('what may share a connection', () => {
   for (const [servedMs, most] of [
     [0.6, 256],
     [5, 40],
-    [15, 20],
+    [15, 32],
   ] as const) {
     it(`is moved out when ${most} have taken ${servedMs} ms each, however many were short, and stays by what it takes alone`, () => {
       const profile = learned(0.3);
@@ -97,11 +97,36 @@ describe('what may share a connection', () => {
     });
   }
 
+  it('is moved out once, whatever those take that were in flight', () => {
+    const profile = learned(0.3);
+    for (let run = 0; run < 1_000; run += 1) profile.learnShared(0.1, true);
+    const moved = Array.from({ length: 200 }, () => profile.learnShared(5, true));
+    expect(moved.filter(Boolean)).length(1);
+    let runs = 0;
+    for (; profile.whyAlone(ROUND_TRIP_MS) === 'not_learned'; runs += 1) profile.learnAlone(0.3);
+    expect(runs).equal(16);
+  });
+
+  it('loses some of what it has learned by a slow one, not all', () => {
+    const profile = learned(0.3, 8);
+    for (let times = 0; times < 8; times += 1) {
+      for (const _slow of [1, 2, 3]) profile.foundSlow();
+      for (let run = 0; run < 4_096; run += 1) profile.learnAlone(0.3);
+    }
+    for (const _slow of [1, 2, 3]) profile.foundSlow();
+    for (let run = 0; run < 4_000; run += 1) profile.learnAlone(0.3);
+    profile.foundSlow();
+    let runs = 0;
+    for (; profile.whyAlone(ROUND_TRIP_MS) === 'not_learned'; runs += 1) profile.learnAlone(0.3);
+    expect(runs).equal(4_096 - 4_000 + 512);
+  });
+
   it('stays for moments in which all stand still', () => {
     const profile = learned(0.3);
     for (let turn = 0; turn < 20; turn += 1) {
       for (let run = 0; run < 256; run += 1) profile.learnShared(0.1, true);
-      const moved = [19, 19, 19].map((servedMs) => profile.learnShared(servedMs, true));
+      // One on each of ten connections.
+      const moved = Array.from({ length: 10 }, () => profile.learnShared(100, true));
       expect(moved).not.include(true);
     }
   });
