@@ -78,11 +78,17 @@ export class PipelinedClient {
     const pulse = client._pulseQueryQueue!;
     const value = () => {
       if (this.#naming !== undefined) this.#nameNewest(this.#naming);
-      const next = client.readyForQuery === true && client.pipeline !== true && client._queryQueue![0];
-      if (next) this.#listener?.sending(next);
+      if (this.#listener !== undefined) this.#tellOfNext(this.#listener);
       pulse.call(client);
     };
     Object.defineProperty(client, '_pulseQueryQueue', { configurable: true, writable: true, value });
+  }
+
+  /** pg sends it with the call that comes next, if that is the time. */
+  #tellOfNext(listener: StatementListener): void {
+    const { readyForQuery, pipeline, _queryQueue: queue } = this.client;
+    const next = readyForQuery === true && pipeline !== true ? queue?.[0] : undefined;
+    if (next !== undefined) listener.sending(next);
   }
 
   #nameNewest({ text, name }: { readonly text: string; readonly name: string }): void {
@@ -107,11 +113,20 @@ export class PipelinedClient {
     return true;
   }
 
+  /** Whether the server has a statement by this name, as far as pg knows. */
+  isParsed(name: string): boolean {
+    return this.client.connection?.parsedStatements?.[name] !== undefined;
+  }
+
+  forgetParsed(name: string): void {
+    delete this.client.connection?.parsedStatements?.[name];
+  }
+
   /** Of values that it cannot send pg has the server close the statement, and then takes it for prepared. */
   #forgetClosed(): void {
     if (this.#isBound) return;
     const { name } = (activeQueryOf(this.client) ?? {}) as { name?: string };
-    if (isOurName(name)) delete this.client.connection?.parsedStatements?.[name!];
+    if (isOurName(name)) this.forgetParsed(name!);
   }
 
   /** Of a statement that the server refuses just now: whether it did before it ran any of it. Known only where binds are heard. */

@@ -13,7 +13,7 @@ import type { PgPooler } from './pooler.js';
 import { Preparing } from './preparing.js';
 import type { PgQuery, QueryCallback } from './shapes.js';
 import { changedRows } from './transaction.js';
-import { type Name, type NameGiver, TransactionNames } from './transaction-names.js';
+import { type NameGiver, TransactionNames } from './transaction-names.js';
 
 /** Refusals of names that we gave: after so many, something between us and the server changes connections under us. */
 const REFUSALS_BEHIND_A_POOLER = 3;
@@ -340,9 +340,9 @@ export class PgStatements<C> implements NameGiver {
     const bound = values ?? given.values;
     if (given.name !== undefined || !Array.isArray(bound) || bound.length === 0) return undefined;
     if (pooled.client.getTransactionStatus?.() !== 'I') return undefined;
-    const chosen = this.nameOf(known, bound, pooled);
-    statement.wasPrepared = chosen?.wasPrepared === true;
-    return chosen?.name;
+    const name = this.nameOf(known, bound, pooled);
+    statement.wasPrepared = name !== undefined && pooled.isParsed(name);
+    return name;
   }
 
   /** The name by which the statement is to go there now; undefined where it is to have none. */
@@ -350,17 +350,17 @@ export class PgStatements<C> implements NameGiver {
     { text, preparation }: Statement,
     values: readonly unknown[],
     pooled: PipelinedClient,
-  ): Name | undefined {
+  ): string | undefined {
     // Once its column has a time zone, a name of before would have it read as another moment, and nobody would be told.
     if (values.some(isMoment) || !pooled.hearBinds() || !preparation.next()) return undefined;
     const { key, name } = preparation;
     if (pooled.prepared.use(key, name)) {
       this.counters.preparedHits += 1;
-      return { name, wasPrepared: pooled.client.connection?.parsedStatements?.[name] !== undefined };
+    } else {
+      this.counters.prepared += 1;
+      this.#remember({ key, name, text }, pooled);
     }
-    this.counters.prepared += 1;
-    this.#remember({ key, name, text }, pooled);
-    return { name, wasPrepared: false };
+    return name;
   }
 
   /** From here on what `pooled` runs in transactions has names, where the application has agreed to what that may cost. */
@@ -374,7 +374,7 @@ export class PgStatements<C> implements NameGiver {
     return known?.preparation.mayCostTransactions === true ? known : undefined;
   }
 
-  refusedInTransaction(known: Statement, { name, wasPrepared }: Name, error: unknown): boolean {
+  refusedInTransaction(known: Statement, name: string, wasPrepared: boolean, error: unknown): boolean {
     const code = String((error as { code?: unknown }).code);
     const isRenewed = this.#heedRefusal(known, name, error);
     // It cannot be sent without the name, which would tell whether that was why.
@@ -436,11 +436,10 @@ export class PgStatements<C> implements NameGiver {
   }
 
   /** Answered in passing: the next statement's Sync covers it. */
-  #deallocate(name: string, { client }: PipelinedClient): void {
-    const { connection } = client;
-    if (connection?.parsedStatements?.[name] === undefined) return;
-    delete connection.parsedStatements[name];
-    connection.close?.({ type: 'S', name });
+  #deallocate(name: string, pooled: PipelinedClient): void {
+    if (!pooled.isParsed(name)) return;
+    pooled.forgetParsed(name);
+    pooled.client.connection?.close?.({ type: 'S', name });
     this.counters.deallocated += 1;
   }
 }

@@ -10,21 +10,14 @@ const FORGETS_NAMES = /\b(?:discard|deallocate)\b/i;
 /** With the trace in a comment, before or behind, no text comes again. */
 const HAS_COMMENT = /^\/\*|\*\/$/;
 
-/** The name that a statement has on one connection. */
-export interface Name {
-  readonly name: string;
-  /** Whether the server had it by that name when it was sent: one that shares may be on its way with what is to prepare it. */
-  readonly wasPrepared: boolean;
-}
-
 /** Who gives names in transactions, and is told what became of them. */
 export interface NameGiver {
   /** Of a statement that the client runs next; undefined where it is to have none. */
-  nameOf(known: Statement, values: readonly unknown[], pooled: PipelinedClient): Name | undefined;
+  nameOf(known: Statement, values: readonly unknown[], pooled: PipelinedClient): string | undefined;
   /** Of a text; undefined where names are of no use now. */
   known(text: string): Statement | undefined;
   /** The server refused a named statement of a transaction before it ran it. Whether the session has lost the name. */
-  refusedInTransaction(known: Statement, given: Name, error: unknown): boolean;
+  refusedInTransaction(known: Statement, name: string, wasPrepared: boolean, error: unknown): boolean;
   /** What it took, with a name or as a control without. */
   ranInTransaction(known: Statement, tookMs: number, named: boolean): void;
   /** A fault of ours. */
@@ -33,7 +26,10 @@ export interface NameGiver {
 
 interface Sent {
   readonly known: Statement;
-  readonly given: Name | undefined;
+  /** Undefined for a control. */
+  readonly name: string | undefined;
+  /** Whether the server had it by that name. */
+  readonly wasPrepared: boolean;
   readonly at: number;
 }
 
@@ -66,31 +62,34 @@ export class TransactionNames implements StatementListener {
   refused(error: unknown): void {
     const sent = this.#sent;
     this.#sent = undefined;
-    if (sent?.given === undefined || !this.#pooled.refusesUnrun || endsSession(error)) return;
-    if (this.#giver.refusedInTransaction(sent.known, sent.given, error)) this.#isUseless = true;
+    if (sent?.name === undefined || !this.#pooled.refusesUnrun || endsSession(error)) return;
+    const { known, name, wasPrepared } = sent;
+    if (this.#giver.refusedInTransaction(known, name, wasPrepared, error)) this.#isUseless = true;
   }
 
   ended(): void {
     const sent = this.#sent;
     this.#sent = undefined;
     if (sent === undefined) return;
-    this.#giver.ranInTransaction(sent.known, performance.now() - sent.at, sent.given !== undefined);
+    this.#giver.ranInTransaction(sent.known, performance.now() - sent.at, sent.name !== undefined);
   }
 
   #name(query: PgQuery): void {
-    const { text, values, name, rows, portal } = query;
+    const { text, values, rows, portal } = query;
     const { client } = this.#pooled;
     if (typeof text !== 'string') return;
     if (!Array.isArray(values) || values.length === 0) {
       if (FORGETS_NAMES.test(text)) this.#isUseless = true;
       return;
     }
-    if (name || rows || portal || !this.#pooled.isHeld || client.getTransactionStatus?.() !== 'T') return;
+    if (query.name || rows || portal || !this.#pooled.isHeld || client.getTransactionStatus?.() !== 'T')
+      return;
     if (!isOwnQuery(client, query) || HAS_COMMENT.test(text)) return;
     const known = this.#giver.known(text);
     if (known === undefined) return;
-    const given = this.#giver.nameOf(known, values, this.#pooled);
-    if (given !== undefined) query.name = given.name;
-    this.#sent = { known, given, at: performance.now() };
+    const name = this.#giver.nameOf(known, values, this.#pooled);
+    if (name !== undefined) query.name = name;
+    const wasPrepared = name !== undefined && this.#pooled.isParsed(name);
+    this.#sent = { known, name, wasPrepared, at: performance.now() };
   }
 }

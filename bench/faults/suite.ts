@@ -53,7 +53,7 @@ interface Extent {
 }
 
 const FULL: Extent = { rounds: 3, calmMs: 700, afterMs: 3_000, graceMs: 2_500 };
-const QUICK: Extent = { rounds: 1, calmMs: 400, afterMs: 1_500, graceMs: 800 };
+const QUICK: Extent = { rounds: 1, calmMs: 400, afterMs: 1_100, graceMs: 800 };
 
 type Measure = Exclude<keyof Outcome, 'error' | 'lostByTenth'>;
 

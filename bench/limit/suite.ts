@@ -46,7 +46,7 @@ interface Extent {
 }
 
 const FULL: Extent = { learningMs: 45_000, rounds: 10, windowMs: 2_500 };
-const QUICK: Extent = { learningMs: 2_000, rounds: 2, windowMs: 300 };
+const QUICK: Extent = { learningMs: 1_500, rounds: 2, windowMs: 250 };
 
 /** What one window showed of one peer. */
 interface Window {

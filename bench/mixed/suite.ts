@@ -67,10 +67,10 @@ const FULL: Extent = {
 };
 const QUICK: Extent = {
   rounds: 1,
-  windowMs: 2_500,
-  leadInMs: 500,
+  windowMs: 2_000,
+  leadInMs: 400,
   climbs: 1,
-  climbMs: 400,
+  climbMs: 300,
   readsOnlyRounds: 4,
   readsOnlyMs: 50,
 };

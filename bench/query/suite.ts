@@ -69,7 +69,7 @@ interface Extent {
 }
 
 const FULL: Extent = { rounds: 40, windowMs: 150, warmUpMs: 700 };
-const QUICK: Extent = { rounds: 2, windowMs: 80, warmUpMs: 150 };
+const QUICK: Extent = { rounds: 2, windowMs: 80, warmUpMs: 80 };
 
 export const query: Suite = {
   name: 'query',

@@ -108,24 +108,16 @@ const ROWS: readonly Row[] = [
     evidence: [
       ...reads('reads', 'primary keys, 64 callers', 1.5, 1),
       ...reads('reads', 'five-table joins, 10 callers', 1.5, 0.1),
-      ...reads(
-        'reads',
-        'CPU-bound, 10 callers',
-        -0.02,
-        undefined,
-        'the processors of the server are what it waits for',
-      ),
+      ...reads('reads', 'CPU-bound, 10 callers', -0.02, undefined, {
+        why: 'the processors of the server are what it waits for',
+      }),
       ...['query', 'execute'].flatMap((way) =>
-        reads('reads', `mysql2 ${way}, primary keys, 64 callers`, 0.3, undefined, ONE_AT_A_TIME),
+        reads('reads', `mysql2 ${way}, primary keys, 64 callers`, 0.3, undefined, { why: ONE_AT_A_TIME }),
       ),
-      ...reads(
-        'pgbench',
-        'TPC-B-like, 64 clients',
-        0.2,
-        0.1,
-        'names win it, but after a column has changed its type they may cost a transaction: the application has to agree, below',
-      ),
-      ...reads('pgbench', 'TPC-B-like, 64 clients', 0.2, 0.1, undefined, ', with names in transactions'),
+      ...reads('pgbench', 'TPC-B-like, 64 clients', 0.2, 0.1, {
+        why: 'names win it, but after a column has changed its type they may cost a transaction: the application has to agree, below',
+      }),
+      ...reads('pgbench', 'TPC-B-like, 64 clients', 0.2, 0.1, { how: ', with names in transactions' }),
       {
         ...EITHER,
         suite: 'mixed',
@@ -207,8 +199,7 @@ function reads(
   load: string,
   goal: number,
   overTuned: number | undefined,
-  why?: string,
-  how = '',
+  { why, how = '' }: { readonly why?: string; readonly how?: string } = {},
 ): Evidence[] {
   const of = { suite, reads: 'more', ...(why === undefined ? {} : { why }) } as const;
   const defaults: Evidence = { ...of, ...DEFAULTS, claim: `${load}: throughput over stock${how}`, goal };

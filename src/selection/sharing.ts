@@ -10,7 +10,7 @@ export type AloneReason =
   | 'takes_too_long'
   | 'probe';
 
-/** Quick runs alone, no slow one among them, before statements of a kind may share. */
+/** Quick runs alone before statements of a kind may share. */
 const RUNS_TO_LEARN = 8;
 const MOST_RUNS_TO_LEARN = 4_096;
 /** A slow one while they learn costs so many of them. */
@@ -83,13 +83,30 @@ export class LatestLeast {
 
 /** What a shared connection took for each of a few, on the average, lately. */
 class Averages {
-  #latest: number[] = [];
+  readonly #latest: number[] = [];
   /** Infinite before the first. */
   least = Number.POSITIVE_INFINITY;
   /** Whether they tell of a kind that takes long: half of them do, for of one whose runs differ some may be short by chance. */
   areLong = false;
+  /** Of the average that is not yet known. */
+  #runs = 0;
+  #sumMs = 0;
+  #longOnes = 0;
 
-  record(average: number): void {
+  take(servedMs: number): void {
+    this.#runs += 1;
+    this.#sumMs += servedMs;
+    if (servedMs > SHORT_MS) this.#longOnes += 1;
+    const isFirst = this.#latest.length === 0;
+    const isLong = !isFirst && this.#longOnes >= LONG_ONES && this.#sumMs > SERVED_LONG_MS;
+    if (!isLong && this.#runs < (isFirst ? FIRST_SERVED : SERVED_TOGETHER)) return;
+    this.#record(this.#sumMs / this.#runs);
+    this.#runs = 0;
+    this.#sumMs = 0;
+    this.#longOnes = 0;
+  }
+
+  #record(average: number): void {
     this.#latest.push(average);
     if (this.#latest.length > LATEST_AVERAGES) this.#latest.shift();
     const sorted = [...this.#latest].sort((one, other) => one - other);
@@ -124,9 +141,6 @@ export class SharingProfile {
   readonly barrier: AloneReason | undefined;
   #shortest = new LatestLeast(LATEST_RUNS);
   #served = new Averages();
-  #servedRuns = 0;
-  #servedSumMs = 0;
-  #servedLong = 0;
   #asked = 0;
   #sharedRuns = 0;
   #goodRuns = 0;
@@ -173,7 +187,8 @@ export class SharingProfile {
   learnShared(servedMs: number, isService: boolean): boolean {
     // Those that were in flight when it was moved out have nothing to add.
     if (this.#goodRuns < this.#neededRuns) return false;
-    if (isService && this.#isLong(servedMs)) {
+    if (isService) this.#served.take(servedMs);
+    if (this.#served.areLong) {
       this.#moveOut();
       return true;
     }
@@ -186,33 +201,12 @@ export class SharingProfile {
     return false;
   }
 
-  /** Whether it takes long, by what it took for the latest. */
-  #isLong(servedMs: number): boolean {
-    this.#servedRuns += 1;
-    this.#servedSumMs += servedMs;
-    if (servedMs > SHORT_MS) this.#servedLong += 1;
-    const isFirst = this.#served.least === Number.POSITIVE_INFINITY;
-    const isLong = !isFirst && this.#servedLong >= LONG_ONES && this.#servedSumMs > SERVED_LONG_MS;
-    if (isLong || this.#servedRuns >= (isFirst ? FIRST_SERVED : SERVED_TOGETHER)) {
-      this.#served.record(this.#servedSumMs / this.#servedRuns);
-      this.#beginAverage();
-    }
-    return this.#served.areLong;
-  }
-
-  #beginAverage(): void {
-    this.#servedRuns = 0;
-    this.#servedSumMs = 0;
-    this.#servedLong = 0;
-  }
-
   #moveOut(): void {
     this.#slowOnes = 0;
     this.#goodRuns = 0;
     this.#neededRuns = Math.min(this.#neededRuns * 2, MOST_RUNS_TO_LEARN);
     this.#shortest = new LatestLeast(LATEST_RUNS);
     this.#served = new Averages();
-    this.#beginAverage();
   }
 
   /** One was slow, and not because all were. True when that moves its kind out of shared connections. */

@@ -180,9 +180,7 @@ describe('statements of transactions', function () {
     const failures: unknown[] = [];
     for (let id = 1; id <= RUNS; id += 1) {
       try {
-        const { rows } = await within(pool, (client) =>
-          client.query('select c from changed where id = $1', [id]),
-        );
+        const { rows } = await within(pool, (client) => client.query(BY_ID, [id]));
         expect(typeof rows[0].c).equal('string');
       } catch (error) {
         failures.push(error);
